@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bpflab/harness/build"
+	"bpflab/vm/kernels"
+)
+
+func doctorCommand(m *machine) *cobra.Command {
+	var forget bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what this machine can do, what is missing and what mends it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if forget {
+				cache, err := m.cacheDir()
+				if err != nil {
+					return err
+				}
+				if err := m.probe(cache).Forget(); err != nil {
+					return err
+				}
+			}
+			sick := false
+			for _, c := range []struct {
+				name  string
+				check func(context.Context) (string, error)
+			}{
+				{"cache", func(context.Context) (string, error) { return m.cacheDir() }},
+				{"qemu", qemuVersion},
+				{"clang", m.checkClang},
+				{"apt", checkApt},
+				{"kernels", m.checkKernels},
+				{"guests", m.checkGuest},
+			} {
+				found, err := c.check(cmd.Context())
+				m.progress().clear()
+				mark := "ok     "
+				if err != nil {
+					mark, found, sick = "MISSING", strings.ReplaceAll(err.Error(), "\n", "\n                 "), true
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%-8s %s %s\n", c.name, mark, found)
+			}
+			if sick {
+				return &exit{code: exitInfra}
+			}
+			return cmd.Context().Err()
+		},
+	}
+	cmd.Flags().BoolVar(&forget, "forget", false, "forget whether KVM works, and boot a guest again to find out")
+	return cmd
+}
+
+// checkClang compiles the least BPF program that includes what the labs include.
+func (m *machine) checkClang(ctx context.Context) (string, error) {
+	dir, err := os.MkdirTemp("", "bpflab-doctor-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	source := filepath.Join(dir, "doctor.bpf.c")
+	text := "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nSEC(\"xdp\") int doctor(void *ctx) { return !ctx; }\n"
+	if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+		return "", err
+	}
+	object, err := build.Compile(ctx, dir, source)
+	if err != nil {
+		return "", err
+	}
+	return object.Clang, nil
+}
+
+func checkApt(context.Context) (string, error) {
+	path, err := exec.LookPath("apt-get")
+	if err != nil {
+		return "", fmt.Errorf("no apt-get: kernels cannot be fetched here; add them with `bpflab kernels add NAME --vmlinuz FILE --modules DIR`")
+	}
+	return path, nil
+}
+
+func (m *machine) checkKernels(context.Context) (string, error) {
+	store, err := m.store()
+	if err != nil {
+		return "", err
+	}
+	list, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	var have, lack []string
+	for _, k := range list {
+		if k.State == kernels.Cached {
+			have = append(have, k.Name)
+		} else {
+			lack = append(lack, k.Name+" ("+string(k.State)+")")
+		}
+	}
+	if len(lack) > 0 {
+		return "", fmt.Errorf("%s; `bpflab kernels fetch` mends it", strings.Join(lack, ", "))
+	}
+	return strings.Join(have, ", "), nil
+}
+
+// checkGuest boots one, if there is a kernel for it.
+func (m *machine) checkGuest(ctx context.Context) (string, error) {
+	store, err := m.store()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range kernels.Names() {
+		k, err := store.Get(name)
+		if err != nil {
+			continue
+		}
+		m.progress().set("guests", "boot "+name)
+		accel, why, err := m.accel(ctx, k)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why), nil
+	}
+	return "", fmt.Errorf("no kernel to boot one with; `bpflab kernels fetch` mends it")
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bpflab grades BPF programs on several kernels. On the host it is the command that
+// people run; in a guest, as PID 1, it is the agent that carries a job out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"bpflab/harness"
+	counter "bpflab/labs/lab12_1"
+)
+
+// labs are all labs, in the chapter's order. A new lab is one line here.
+var labs = []*harness.Lab{
+	counter.Lab,
+}
+
+// How the command ends.
+const (
+	exitPassed = 0 // all is well; a graded submission passed
+	exitFailed = 1 // the submission did not pass
+	exitUsage  = 2 // the command was called wrongly
+	exitInfra  = 3 // the grader failed: nobody's score
+)
+
+// exit is an error that says how the command ends. One without a message has been told
+// already.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func main() {
+	if os.Getpid() == 1 {
+		guestMain()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	os.Exit(run(ctx, os.Stdout, os.Stderr, os.Args[1:]))
+}
+
+func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
+	started := false
+	root := &cobra.Command{
+		Use:   "bpflab",
+		Short: "Grade BPF programs on several kernels: the same file, the same score, anywhere",
+		Long: `bpflab grades BPF programs on several kernels: the same file, the same score, anywhere.
+
+Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself failed.`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRun: func(*cobra.Command, []string) { started = true },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	m := &machine{stderr: stderr}
+	root.PersistentFlags().StringVar(&m.cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
+	root.PersistentFlags().BoolVarP(&m.verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
+	root.AddCommand(gradeCommand(m), kernelsCommand(m), doctorCommand(m), hintCommand())
+
+	err := root.ExecuteContext(ctx)
+	m.progress().clear()
+	if err == nil {
+		return exitPassed
+	}
+	code := exitInfra
+	var e *exit
+	switch {
+	case errors.As(err, &e):
+		code = e.code
+	case !started:
+		code = exitUsage
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: all guests are ended, nothing half-made is kept")
+		code = exitInfra
+	}
+	if err.Error() != "" {
+		fmt.Fprintln(stderr, "bpflab:", err)
+	}
+	if code == exitUsage {
+		fmt.Fprintln(stderr, "`bpflab --help` lists the commands; `bpflab COMMAND --help` what one takes")
+	}
+	return code
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package harness says what a lab is made of and carries a job out beside the kernel.
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"bpflab/harness/judge"
+	"bpflab/harness/policy"
+)
+
+// Kind is the kind of guest that a lab is observed in.
+type Kind string
+
+const (
+	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
+	SMP   Kind = "smp"   // two CPUs at once: what only shows under concurrency
+)
+
+// Lab is one lab: what a student writes, what it may contain, and what it is graded on.
+type Lab struct {
+	Name   string // of its folder, e.g. "lab12_1"
+	Title  string
+	File   string // the BPF file that a student changes
+	Policy policy.Policy
+	Kinds  []Kind
+	Tasks  []judge.Task // in teaching order
+
+	// Inspect looks at the object without running it, on the host.
+	Inspect func(*ebpf.CollectionSpec) (judge.Observations, error)
+	// Observe looks at the object as it runs. It runs as root beside the kernel; Linux only.
+	Observe func(context.Context, Scene) (judge.Observations, error)
+}
+
+// Scene is what Observe is given.
+type Scene struct {
+	Kind  Kind
+	Seed  uint64
+	Spec  *ebpf.CollectionSpec // the submission; copy it before changing it
+	Stage func(name string)    // to be called before each step
+}
+
+// Job is what a guest is asked to do.
+type Job struct {
+	Lab  string `json:"lab"`
+	Kind Kind   `json:"kind"`
+	Seed uint64 `json:"seed"`
+	ELF  []byte `json:"elf"`
+}
+
+// Carry carries a job out: it is what a guest's agent does.
+func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string)) (judge.Observations, error) {
+	var job Job
+	if err := json.Unmarshal(payload, &job); err != nil {
+		return nil, fmt.Errorf("decode the job: %w", err)
+	}
+	if job.Lab == "" { // only asked whether a guest works
+		return judge.Observations{}, nil
+	}
+	lab, err := Find(labs, job.Lab)
+	if err != nil {
+		return nil, err
+	}
+	if lab.Observe == nil {
+		return nil, fmt.Errorf("%s can only be observed on Linux", lab.Name)
+	}
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(job.ELF))
+	if err != nil {
+		return nil, fmt.Errorf("read the submission: %w", err)
+	}
+	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Stage: stage})
+}
+
+// Find returns the lab of a name.
+func Find(labs []*Lab, name string) (*Lab, error) {
+	var names []string
+	for _, l := range labs {
+		if l.Name == name {
+			return l, nil
+		}
+		names = append(names, l.Name)
+	}
+	return nil, fmt.Errorf("no lab is called %q: there are %q", name, names)
+}

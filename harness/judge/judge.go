@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package judge turns what was observed into verdicts and points. It is pure: the same
+// observations give the same score, anywhere, at any time.
+package judge
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Status is what became of a task.
+type Status string
+
+const (
+	Pass         Status = "pass"
+	Partial      Status = "partial"      // some of the points
+	Fail         Status = "fail"         // the submission's fault
+	Skip         Status = "skip"         // the kernel cannot do it; the points go to the other tasks
+	Inconclusive Status = "inconclusive" // what was seen does not tell
+	Error        Status = "error"        // the grader's fault
+)
+
+// Observations are what was seen of one submission on one kernel: numbers and logs by
+// name, no verdicts.
+type Observations map[string]json.RawMessage
+
+// Get decodes an observation. One that is not there is the grader's fault.
+func Get[T any](o Observations, name string) (T, error) {
+	var v T
+	raw, ok := o[name]
+	if !ok {
+		return v, fmt.Errorf("nothing was observed of %q", name)
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, fmt.Errorf("decode the observation %q: %w", name, err)
+	}
+	return v, nil
+}
+
+// Set adds an observation.
+func (o Observations) Set(name string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the observation %q: %w", name, err)
+	}
+	o[name] = raw
+	return nil
+}
+
+// Quantity is a number with its unit.
+type Quantity struct {
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// Verdict is what a task's judge says of one kernel.
+type Verdict struct {
+	Status   Status
+	Fraction float64 // of the task's points, 0 to 1
+	Measured Quantity
+	Target   Quantity
+	Cell     string // a word or a number for a table; empty: the status's own word
+	Message  string
+	Details  []string // lines that a reader needs to mend it, e.g. the end of the verifier's log
+}
+
+// Task is one thing a submission is graded on.
+type Task struct {
+	ID, Title string
+	Points    float64
+	Needs     []string // tasks that must pass before this one earns points
+	Hints     []string // least revealing first
+	Judge     func(Observations) (Verdict, error)
+}
+
+// Case is one kernel: what was seen on it, or why nothing was.
+type Case struct {
+	Kernel       string // as in the matrix
+	Release      string // uname -r
+	Observations Observations
+	Err          error // not nil: the grader could not observe
+}
+
+// TaskResult is a task's verdict on one kernel, and its points.
+type TaskResult struct {
+	ID, Title string
+	Points    float64
+	MaxPoints float64
+	Verdict
+}
+
+// KernelResult is a submission's result on one kernel.
+type KernelResult struct {
+	Name, Release string
+	Score         float64
+	Tasks         []TaskResult
+}
+
+// Undecided reports whether the grader failed on this kernel, so that it has no score.
+func (k KernelResult) Undecided() bool {
+	for _, t := range k.Tasks {
+		if t.Status == Error {
+			return true
+		}
+	}
+	return false
+}
+
+// Result is a submission's result on all kernels.
+type Result struct {
+	Score, MaxScore float64 // Score is the least of the kernels that have one
+	Complete        bool    // false: the grader failed on some kernel, and Score is provisional
+	Kernels         []KernelResult
+}
+
+// Passed reports whether every task passed on every kernel.
+func (r Result) Passed() bool {
+	return r.Complete && len(r.Kernels) > 0 && r.Score == r.MaxScore
+}
+
+// Refused is the result of a submission that never came to run: every task fails, on every
+// kernel, for the one reason.
+func Refused(tasks []Task, kernels []string, reason string, details []string) Result {
+	var cases []Case
+	refused := make([]Task, len(tasks))
+	for i, t := range tasks {
+		refused[i] = t
+		refused[i].Needs = nil
+		refused[i].Judge = func(Observations) (Verdict, error) {
+			v := Verdict{Status: Fail, Cell: "-"}
+			if i == 0 {
+				v.Message, v.Details = reason, details
+			}
+			return v, nil
+		}
+	}
+	for _, name := range kernels {
+		cases = append(cases, Case{Kernel: name})
+	}
+	return Judge(refused, cases)
+}
+
+// Judge judges every task on every kernel.
+func Judge(tasks []Task, cases []Case) Result {
+	r := Result{Complete: true}
+	for _, t := range tasks {
+		r.MaxScore += t.Points
+	}
+	scored := false
+	for _, c := range cases {
+		k := judgeKernel(tasks, c)
+		r.Kernels = append(r.Kernels, k)
+		if k.Undecided() {
+			r.Complete = false
+			continue
+		}
+		if !scored || k.Score < r.Score {
+			r.Score, scored = k.Score, true
+		}
+	}
+	return r
+}
+
+func judgeKernel(tasks []Task, c Case) KernelResult {
+	k := KernelResult{Name: c.Kernel, Release: c.Release}
+	verdicts := make(map[string]Verdict, len(tasks))
+	var lost, total float64 // points that skipped tasks leave to the others
+	for _, t := range tasks {
+		v := verdict(t, c)
+		if need := unmet(t, tasks, verdicts); need != nil && v.Status != Error {
+			v = gated(v, *need, verdicts[need.ID].Status)
+		}
+		verdicts[t.ID] = v
+		total += t.Points
+		if v.Status == Skip {
+			lost += t.Points
+		}
+	}
+	for _, t := range tasks {
+		v := verdicts[t.ID]
+		tr := TaskResult{ID: t.ID, Title: t.Title, MaxPoints: t.Points, Verdict: v}
+		if v.Status == Skip {
+			tr.MaxPoints = 0
+		} else if lost > 0 {
+			tr.MaxPoints = round(t.Points * total / (total - lost))
+		}
+		tr.Points = round(tr.MaxPoints * v.Fraction)
+		k.Score += tr.Points
+		k.Tasks = append(k.Tasks, tr)
+	}
+	k.Score = round(k.Score)
+	return k
+}
+
+// verdict is what the task's judge says, whatever the other tasks are.
+func verdict(t Task, c Case) Verdict {
+	if c.Err != nil {
+		return Verdict{Status: Error, Message: c.Err.Error()}
+	}
+	v, err := t.Judge(c.Observations)
+	if err != nil {
+		return Verdict{Status: Error, Message: err.Error()}
+	}
+	v.Fraction = min(max(v.Fraction, 0), 1)
+	return v
+}
+
+// unmet returns the first task that t needs and that did not pass.
+func unmet(t Task, tasks []Task, verdicts map[string]Verdict) *Task {
+	for i := range tasks {
+		for _, need := range t.Needs {
+			if tasks[i].ID == need && verdicts[need].Status != Pass && verdicts[need].Status != Skip {
+				return &tasks[i]
+			}
+		}
+	}
+	return nil
+}
+
+// gated takes the points of a task away: a fast wrong answer is worth nothing. What was
+// measured stays.
+func gated(v Verdict, need Task, status Status) Verdict {
+	v.Fraction = 0
+	v.Status = Fail
+	if status == Inconclusive || status == Error {
+		v.Status = status
+	}
+	v.Message = strings.TrimSuffix(fmt.Sprintf("no points before %q passes; %s", need.Title, v.Message), "; ")
+	return v
+}
+
+// round keeps one decimal, so that a score prints as it counts.
+func round(points float64) float64 { return math.Round(points*10) / 10 }
+
+// Between scores a cost between two anchors: nothing at the worst or above, everything at
+// the best or below.
+func Between(cost, worst, best float64) float64 {
+	if cost <= best {
+		return 1
+	}
+	if worst <= best {
+		return 0
+	}
+	return min(max((worst-cost)/(worst-best), 0), 1)
+}
+
+// Graded is the status of a fraction.
+func Graded(fraction float64) Status {
+	switch {
+	case fraction >= 1:
+		return Pass
+	case fraction > 0:
+		return Partial
+	}
+	return Fail
+}

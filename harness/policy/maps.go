@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// graderCPUs is how many CPUs per-CPU maps are charged for. It is fixed, not
+// this machine's: the same object must pass or fail everywhere.
+const graderCPUs = 4
+
+// allowedFlags are the map flags a submission may set. BPF_F_MMAPABLE and
+// BPF_F_RDONLY_PROG are the loader's, for global variables.
+const allowedFlags = unix.BPF_F_NO_PREALLOC | unix.BPF_F_ZERO_SEED
+
+func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
+	required := make(map[string]Map)
+	for _, want := range p.Maps {
+		required[want.Name] = want
+		if spec.Maps[want.Name] == nil {
+			v.add("", "map "+want.Name, "a map of that name in SEC(\".maps\")", "none", "keep the starter code's name")
+		}
+	}
+
+	var total uint64
+	for _, name := range sortedKeys(spec.Maps) {
+		m := spec.Maps[name]
+		total = add(total, memory(m))
+		if o.globals(name) {
+			checkGlobals(v, name, m)
+			continue
+		}
+		checkMap(v, name, m)
+		if want, ok := required[name]; ok {
+			want.check(v, m)
+		} else if !slices.Contains(p.OtherMaps, m.Type) {
+			v.add("", "map "+name, "no other map"+except(p.OtherMaps), "one of type "+m.Type.String(), "remove it or use an allowed type")
+		}
+	}
+
+	if n := len(spec.Maps); n > p.MaxMaps {
+		v.add("", "maps", fmt.Sprintf("at most %d, those of global variables included", p.MaxMaps),
+			fmt.Sprintf("%d: %s", n, strings.Join(sortedKeys(spec.Maps), ", ")), "remove some")
+	}
+	if total > p.MaxMapBytes {
+		v.add("", "maps", fmt.Sprintf("at most %d bytes of memory on %d CPUs", p.MaxMapBytes, graderCPUs),
+			fmt.Sprintf("about %d", total), "lower max_entries")
+	}
+}
+
+// globals tells whether a map stands for a section of global variables. A name
+// alone does not: asm labels can give any map any name.
+func (o *object) globals(name string) bool {
+	return o.sections[name] && (name == ".bss" || strings.HasPrefix(name, ".data") || strings.HasPrefix(name, ".rodata"))
+}
+
+// checkGlobals checks what differs from an ordinary map: contents are allowed.
+func checkGlobals(v *Violations, name string, m *ebpf.MapSpec) {
+	if m.Type != ebpf.Array || m.MaxEntries != 1 || m.Flags&^(unix.BPF_F_RDONLY_PROG|unix.BPF_F_MMAPABLE) != 0 {
+		v.add("", "section "+name, "global variables", m.String(), "remove the section attribute")
+	}
+}
+
+// checkMap checks what holds for every map.
+func checkMap(v *Violations, name string, m *ebpf.MapSpec) {
+	subject := "map " + name
+	if strings.HasPrefix(name, ".") {
+		v.add("", subject, "a C identifier for a name", name, "remove the asm label")
+	}
+	if m.Pinning != ebpf.PinNone {
+		v.add("", subject, "a map of the program's own", "pinning", "remove the line __uint(pinning, …)")
+	}
+	if m.InnerMap != nil || m.Type == ebpf.ArrayOfMaps || m.Type == ebpf.HashOfMaps {
+		v.add("", subject, "a map of values", "a map of maps", "use plain maps")
+	}
+	if m.Type == ebpf.StructOpsMap {
+		v.add("", subject, "a map of values", "struct_ops", "remove it")
+	} else if len(m.Contents) > 0 {
+		v.add("", subject, "a map that starts empty", "initial contents", "remove .values")
+	}
+	if bad := m.Flags &^ allowedFlags; bad != 0 {
+		v.add("", subject, "no flags but BPF_F_NO_PREALLOC and BPF_F_ZERO_SEED", fmt.Sprintf("flags %#x", bad), "remove them from map_flags")
+	}
+	if m.MapExtra != 0 {
+		v.add("", subject, "no map_extra", fmt.Sprintf("%#x", m.MapExtra), "remove it")
+	}
+	// The kernel sizes a perf event array by its CPUs.
+	if m.MaxEntries == 0 && m.Type != ebpf.PerfEventArray {
+		v.add("", subject, "max_entries of at least 1", "0", "add __uint(max_entries, …)")
+	}
+}
+
+func (want Map) check(v *Violations, m *ebpf.MapSpec) {
+	subject := "map " + want.Name
+	if !slices.Contains(want.Types, m.Type) {
+		v.add("", subject, "one of the types "+join(want.Types), m.Type.String(), "change __uint(type, …)")
+	}
+	if m.KeySize != want.KeySize {
+		v.add("", subject, fmt.Sprintf("keys of %d bytes", want.KeySize), fmt.Sprint(m.KeySize), "change __type(key, …)")
+	}
+	if m.ValueSize != want.ValueSize {
+		v.add("", subject, fmt.Sprintf("values of %d bytes", want.ValueSize), fmt.Sprint(m.ValueSize), "change __type(value, …)")
+	}
+	if m.MaxEntries != 0 && m.MaxEntries < want.MinEntries {
+		v.add("", subject, fmt.Sprintf("at least %d entries", want.MinEntries), fmt.Sprint(m.MaxEntries), "raise max_entries")
+	}
+	if want.MaxEntries != 0 && m.MaxEntries > want.MaxEntries {
+		v.add("", subject, fmt.Sprintf("at most %d entries", want.MaxEntries), fmt.Sprint(m.MaxEntries), "lower max_entries")
+	}
+}
+
+// memory estimates the bytes a map takes in the kernel, math.MaxUint64 if that
+// does not fit. Hash elements carry about 64 bytes of their own and a bucket.
+func memory(m *ebpf.MapSpec) uint64 {
+	const element = 64 + 16
+	key, value := roundUp(m.KeySize), roundUp(m.ValueSize)
+	n := uint64(m.MaxEntries)
+	switch m.Type {
+	case ebpf.RingBuf:
+		return n
+	case ebpf.Array:
+		return mul(n, value)
+	case ebpf.PerCPUArray:
+		return mul(n, mul(graderCPUs, value))
+	case ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.PerCPUCGroupStorage:
+		return mul(n, add(element+key, mul(graderCPUs, value)))
+	default:
+		return mul(n, element+key+value)
+	}
+}
+
+func roundUp(size uint32) uint64 { return (uint64(size) + 7) &^ 7 }
+
+// mul and add saturate: a wrapped sum would look small.
+func mul(a, b uint64) uint64 {
+	if hi, lo := bits.Mul64(a, b); hi == 0 {
+		return lo
+	}
+	return math.MaxUint64
+}
+
+func add(a, b uint64) uint64 {
+	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
+		return sum
+	}
+	return math.MaxUint64
+}
+
+func except(types []ebpf.MapType) string {
+	if len(types) == 0 {
+		return ""
+	}
+	return " but of the types " + join(types)
+}
+
+func join(types []ebpf.MapType) string {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.String())
+	}
+	return strings.Join(names, ", ")
+}

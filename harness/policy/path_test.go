@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf/asm"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	mov  = asm.Mov.Imm(asm.R0, 0)
+	exit = asm.Return()
+)
+
+func TestLongestPath(t *testing.T) {
+	tests := []struct {
+		name  string
+		insns asm.Instructions
+		want  int
+	}{
+		{"exit", asm.Instructions{exit}, 1},
+		{"wide load counts once", asm.Instructions{asm.LoadImm(asm.R0, 1<<40, asm.DWord), exit}, 2},
+		{"helper counts once", asm.Instructions{asm.FnGetPrandomU32.Call(), exit}, 2},
+		{"branch by label", asm.Instructions{
+			asm.JEq.Imm(asm.R1, 0, "out"), mov, mov, exit.WithSymbol("out")}, 4},
+		// Offsets count wide loads twice.
+		{"branch by offset over a wide load", asm.Instructions{
+			{OpCode: asm.JEq.Op(asm.ImmSource), Offset: 3}, asm.LoadImm(asm.R0, 1, asm.DWord), exit, mov, mov, exit}, 4},
+		{"unreachable", asm.Instructions{asm.Ja.Label("out"), mov, mov, mov, exit.WithSymbol("out")}, 2},
+		{"unreachable loop", asm.Instructions{exit, {OpCode: asm.Ja.Op(asm.ImmSource), Offset: -1}}, 1},
+		{"long jump by label", asm.Instructions{asm.LongJump("out"), mov, exit.WithSymbol("out")}, 2},
+		{"long jump by offset", asm.Instructions{
+			{OpCode: asm.OpCode(asm.Jump32Class).SetJumpOp(asm.Ja), Constant: 1}, mov, exit}, 2},
+		{"jump backwards without a loop", asm.Instructions{
+			asm.Ja.Label("b"), mov.WithSymbol("a"), exit, asm.Ja.Label("a").WithSymbol("b")}, 4},
+		{"calls", asm.Instructions{
+			asm.Call.Label("f"), asm.Call.Label("g"), exit, // 3
+			asm.Call.Label("g").WithSymbol("f"), exit, // 2, twice g below
+			mov.WithSymbol("g"), mov, exit}, 3 + 2 + 3 + 3},
+		{"equal branches", asm.Instructions{
+			asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, mov.WithSymbol("b"), exit}, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := LongestPath(tt.insns)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, p.Instructions)
+
+			// After marshaling, labels and names have become offsets.
+			require.NoError(t, tt.insns.Marshal(io.Discard, binary.LittleEndian))
+			p, err = LongestPath(tt.insns)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, p.Instructions)
+		})
+	}
+}
+
+func TestLongestPathUnbounded(t *testing.T) {
+	doubling := asm.Instructions{asm.Call.Label("f0"), exit}
+	for i := range 64 {
+		next := "f" + string(rune('0'+i+1))
+		doubling = append(doubling, asm.Call.Label(next).WithSymbol("f"+string(rune('0'+i))), asm.Call.Label(next), exit)
+	}
+	doubling = append(doubling, exit.WithSymbol("f"+string(rune('0'+64))))
+
+	for name, tt := range map[string]struct {
+		insns asm.Instructions
+		want  string
+	}{
+		"loop":            {asm.Instructions{mov.WithSymbol("a"), asm.JEq.Imm(asm.R1, 0, "a"), exit}, "instruction 1: the longest path of a loop"},
+		"loop on itself":  {asm.Instructions{{OpCode: asm.Ja.Op(asm.ImmSource), Offset: -1}}, "loop"},
+		"recursion":       {asm.Instructions{asm.Call.Label("f"), exit, asm.Call.Label("f").WithSymbol("f"), exit}, "recursion"},
+		"mutual":          {asm.Instructions{asm.Call.Label("f"), exit, asm.Call.Label("g").WithSymbol("f"), exit, asm.Call.Label("f").WithSymbol("g"), exit}, "recursion"},
+		"tail call":       {asm.Instructions{asm.FnTailCall.Call(), exit}, "tail call"},
+		"callback":        {asm.Instructions{{OpCode: asm.LoadImmOp(asm.DWord), Src: asm.PseudoFunc}, exit}, "callback"},
+		"may_goto":        {asm.Instructions{{OpCode: asm.JCOND.Op(asm.ImmSource)}, exit}, "may_goto"},
+		"computed jump":   {asm.Instructions{{OpCode: asm.Ja.Op(asm.RegSource)}, exit}, "computed jump"},
+		"no exit":         {asm.Instructions{mov}, "leads out of the program"},
+		"into wide load":  {asm.Instructions{{OpCode: asm.Ja.Op(asm.ImmSource), Offset: 1}, asm.LoadImm(asm.R0, 1, asm.DWord), exit}, "leads out of the program"},
+		"nothing":         {nil, "no instructions"},
+		"calls that grow": {doubling, "over 1000000 instructions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := LongestPath(tt.insns)
+			var u *UnboundedError
+			require.ErrorAs(t, err, &u)
+			assert.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+// TestLongestPathExhaustively compares with following every path, on random
+// programs that only jump forward.
+func TestLongestPathExhaustively(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		n := 2 + rng.IntN(14)
+		insns := make(asm.Instructions, n)
+		for i := range insns[:n-1] {
+			insns[i] = mov
+			if rng.IntN(2) == 0 {
+				insns[i] = asm.Instruction{OpCode: asm.JEq.Op(asm.ImmSource), Offset: int16(rng.IntN(n - 1 - i))}
+			}
+		}
+		insns[n-1] = exit
+
+		var follow func(i int) int
+		follow = func(i int) int {
+			if i == n-1 {
+				return 1
+			}
+			l := follow(i + 1)
+			if insns[i].OpCode.JumpOp() == asm.JEq {
+				l = max(l, follow(i+1+int(insns[i].Offset)))
+			}
+			return l + 1
+		}
+		p, err := LongestPath(insns)
+		require.NoError(t, err)
+		require.Equal(t, follow(0), p.Instructions, "%v", insns)
+	}
+}
+
+func TestLongestPathOfCompiled(t *testing.T) {
+	load := func(text string) asm.Instructions {
+		spec, err := counter.Check(compile(t, text))
+		require.NoError(t, err)
+		return spec.Programs["count_packets"].Instructions
+	}
+
+	p, err := LongestPath(load(header + counts + program))
+	require.NoError(t, err)
+	assert.Greater(t, p.Instructions, 8)
+	sum := 0
+	var lines []string
+	for _, l := range p.Lines {
+		assert.Equal(t, "counter.bpf.c", l.File)
+		sum += l.Instructions
+		lines = append(lines, l.Text)
+	}
+	assert.Equal(t, p.Instructions, sum, "every instruction has its line")
+	assert.Contains(t, strings.Join(lines, "\n"), "c->packets++;")
+
+	// A static function is appended to the program and found by name.
+	text := header + counts + "static __attribute__((noinline)) int f(int a) { return a * verdict; }\n" +
+		strings.Replace(program, "return verdict", "return f(key)", 1)
+	p, err = LongestPath(load(text))
+	require.NoError(t, err)
+	lines = nil
+	for _, l := range p.Lines {
+		lines = append(lines, l.Text)
+	}
+	all := strings.Join(lines, "\n")
+	assert.Contains(t, all, "return f(key);")
+	assert.Contains(t, all, "return a * verdict;")
+
+	_, err = LongestPath(load(body("for (int i = 0; i < (int)verdict; i++)\n\tbpf_get_prandom_u32();\n")))
+	assert.EqualError(t, err, "counter.bpf.c:19: the longest path of a loop has no static bound; unroll it")
+}
+
+func BenchmarkLongestPath(b *testing.B) {
+	insns := make(asm.Instructions, 100_000)
+	for i := range insns {
+		insns[i] = asm.Instruction{OpCode: asm.JEq.Op(asm.ImmSource), Offset: 0}
+	}
+	insns[len(insns)-1] = exit
+	for b.Loop() {
+		_, err := LongestPath(insns)
+		require.NoError(b, err)
+	}
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+)
+
+func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec) {
+	var names []string
+	for _, want := range p.Programs {
+		names = append(names, want.Name)
+		subject := "program " + want.Name
+		got := spec.Programs[want.Name]
+		if got == nil {
+			v.add("", subject, fmt.Sprintf("a function of that name in SEC(%q)", want.Section), "none", "keep the starter code's name")
+			continue
+		}
+		if got.SectionName != want.Section || got.Type != want.Type {
+			v.add("", subject, fmt.Sprintf("SEC(%q)", want.Section), fmt.Sprintf("SEC(%q)", got.SectionName), "keep the starter code's SEC()")
+		}
+	}
+
+	for _, name := range sortedKeys(spec.Programs) {
+		if !slices.Contains(names, name) {
+			v.add(linesOf(spec.Programs[name].Instructions)[0].position(), "program "+name, allowed("programs", names),
+				fmt.Sprintf("another in SEC(%q)", spec.Programs[name].SectionName), "make it a static function without SEC(), or remove it")
+			continue
+		}
+		p.checkInstructions(v, spec, name)
+	}
+}
+
+// checkInstructions reports each kind of violation once a program, at its
+// first place.
+func (p Policy) checkInstructions(v *Violations, spec *ebpf.CollectionSpec, name string) {
+	insns := spec.Programs[name].Instructions
+	if n := len(insns); n > p.MaxInstructions {
+		v.add("", "program "+name, fmt.Sprintf("at most %d instructions", p.MaxInstructions), fmt.Sprint(n), "make it smaller: unroll less, inline less")
+	}
+
+	lines := linesOf(insns)
+	seen := make(map[string]bool)
+	add := func(i int, subject, expected, found, remedy string) {
+		if key := subject + found; !seen[key] {
+			seen[key] = true
+			v.add(lines[i].position(), subject, expected, found, remedy)
+		}
+	}
+
+	for i := range insns {
+		ins := &insns[i]
+		switch {
+		case ins.OpCode.JumpOp() == asm.Call:
+			p.checkCall(ins, func(found, remedy string) {
+				add(i, "call", allowed("helpers", helperNames(p.Helpers)), found, remedy)
+			})
+
+		case ins.OpCode.IsDWordLoad():
+			checkLoad(ins, spec, func(found string) {
+				add(i, "load", "references to the object's own maps and functions by name", found, "use the map's C name")
+			})
+		}
+	}
+}
+
+func (p Policy) checkCall(ins *asm.Instruction, add func(found, remedy string)) {
+	switch {
+	case ins.OpCode.Source() != asm.ImmSource:
+		add("an indirect call", "call the function by name")
+	case ins.IsFunctionCall():
+		// Its instructions follow and are checked as well.
+	case ins.IsKfuncCall():
+		// By name it is an extern; without a name it was written by hand.
+		if !slices.Contains(p.Kfuncs, ins.Reference()) {
+			add(fmt.Sprintf("the kernel function %q", ins.Reference()), "do without it")
+		}
+	case ins.IsBuiltinCall():
+		if fn := asm.BuiltinFunc(ins.Constant); !slices.Contains(p.Helpers, fn) {
+			add(helperName(fn), "do without it")
+		}
+	default:
+		add("a call of unknown kind", "call helpers through bpf_helpers.h")
+	}
+}
+
+// checkLoad refuses 64-bit loads that inline assembly can forge: a number in
+// place of a map is a file descriptor of the process that loads the program,
+// which is the grader.
+func checkLoad(ins *asm.Instruction, spec *ebpf.CollectionSpec, add func(found string)) {
+	switch ins.Src {
+	case 0:
+	case asm.PseudoMapFD, asm.PseudoMapValue:
+		if spec.Maps[ins.Reference()] == nil || int32(ins.Constant) != 0 {
+			add("a map by number")
+		}
+	case asm.PseudoFunc:
+		if ins.Reference() == "" {
+			add("a function by number")
+		}
+	default:
+		add(fmt.Sprintf("a pseudo load of kind %d", ins.Src))
+	}
+}
+
+func helperNames(fns []asm.BuiltinFunc) []string {
+	var names []string
+	for _, fn := range fns {
+		names = append(names, helperName(fn))
+	}
+	return names
+}
+
+// helperName returns the name a helper has in C: FnGetPrandomU32 is
+// bpf_get_prandom_u32.
+func helperName(fn asm.BuiltinFunc) string {
+	var b strings.Builder
+	b.WriteString("bpf")
+	for _, r := range strings.TrimPrefix(fn.String(), "Fn") {
+		if unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package traffic
+
+//go:generate go tool bpf2go -target bpfel -tags linux generator generator.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness/netlab"
+)
+
+// live sends by the kernel's own test runs with live frames.
+type live struct {
+	end  *netlab.End
+	objs generatorObjects
+}
+
+func newLive(end *netlab.End, frames []Frame) (*live, error) {
+	spec, err := loadGenerator()
+	if err != nil {
+		return nil, fmt.Errorf("read the generator: %w", err)
+	}
+	if err := spec.Variables["ifindex"].Set(uint32(end.Index)); err != nil {
+		return nil, err
+	}
+	if err := spec.Variables["count"].Set(uint32(len(frames))); err != nil {
+		return nil, err
+	}
+	l := &live{end: end}
+	if err := spec.LoadAndAssign(&l.objs, nil); err != nil {
+		return nil, fmt.Errorf("load the generator: %w", err)
+	}
+	for i, f := range frames {
+		v := generatorFrame{Tail: int32(len(f.Data) - MaxFrame)}
+		var head [8 * len(v.Head)]byte
+		copy(head[:], f.Data)
+		for w := range v.Head {
+			v.Head[w] = binary.NativeEndian.Uint64(head[8*w:])
+		}
+		if err := l.objs.Frames.Put(uint32(i), v); err != nil {
+			return nil, fmt.Errorf("give the generator frame %d: %w", i, err)
+		}
+	}
+	return l, nil
+}
+
+func (l *live) Close() error { return l.objs.Close() }
+
+func (l *live) Send(n int) (*Sent, error) {
+	if err := errors.Join(l.objs.Next.Set(uint32(0)), l.objs.Sent.Set(uint32(0))); err != nil {
+		return nil, fmt.Errorf("reset the generator: %w", err)
+	}
+	err := l.end.Do(func() error {
+		_, err := l.objs.Generate.Run(&ebpf.RunOptions{
+			Data: make([]byte, MaxFrame), Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("send live frames: %w", err)
+	}
+	var sent uint32
+	if err := l.objs.Sent.Get(&sent); err != nil {
+		return nil, err
+	}
+	s := &Sent{Frames: int(sent)}
+	var last uint64
+	for i := range min(sent/Batch, l.objs.Stamps.MaxEntries()) {
+		var stamp uint64
+		if err := l.objs.Stamps.Lookup(i, &stamp); err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			s.Batches = append(s.Batches, stamp-last)
+		}
+		last = stamp
+	}
+	return s, nil
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verifier
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Stats are the verifier's own figures, named in JSON as veristat names them.
+// What a kernel does not print is 0.
+type Stats struct {
+	Processed        int `json:"total_insns"` // instructions, over all paths
+	Limit            int `json:"limit"`       // of Processed
+	MaxStatesPerInsn int `json:"max_states_per_insn"`
+	TotalStates      int `json:"total_states"`
+	PeakStates       int `json:"peak_states"`
+	MarkRead         int `json:"max_mark_read_len"`
+	StackDepth       int `json:"stack_depth"` // bytes, summed over functions as veristat does
+}
+
+// parseStats reads the figures that LogLevelStats puts at a log's end:
+//
+//	verification time 519 usec
+//	stack depth 8+8
+//	processed 31 insns (limit 1000000) max_states_per_insn 0 total_states 3 peak_states 3 mark_read 0
+func parseStats(log []string) Stats {
+	var s Stats
+	for _, line := range log {
+		words := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "processed ") && len(words) > 1:
+			s.Processed = number(words[1])
+			for i, word := range words[:len(words)-1] {
+				value := number(strings.TrimSuffix(words[i+1], ")"))
+				switch word {
+				case "(limit":
+					s.Limit = value
+				case "max_states_per_insn":
+					s.MaxStatesPerInsn = value
+				case "total_states":
+					s.TotalStates = value
+				case "peak_states":
+					s.PeakStates = value
+				case "mark_read":
+					s.MarkRead = value
+				}
+			}
+		case strings.HasPrefix(line, "stack depth ") && len(words) > 2:
+			s.StackDepth = 0
+			for depth := range strings.SplitSeq(words[2], "+") {
+				s.StackDepth += number(depth)
+			}
+		}
+	}
+	return s
+}
+
+// number returns 0 for what is not a count.
+func number(s string) int {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return int(n)
+}
+
+var (
+	// "16: (71) r0 = …", "from 9 to 16: R0=…", and 5.10's "16: R0=…"
+	insnLine = regexp.MustCompile(`^(?:from \d+ to )?(\d+):`)
+	// In messages about control flow: "back-edge from insn 5 to 3"
+	insnNamed = regexp.MustCompile(`\binsn (\d+)\b`)
+	// "; if (data + 14 > end)", since 6.9 with " @ counter.bpf.c:31"
+	sourceLine = regexp.MustCompile(`^; (.*?)(?: @ (\S+):(\d+))?$`)
+	// What stands between instructions and is not the verifier's verdict:
+	// register states, callers, and its search for precise values.
+	stateLine = regexp.MustCompile(`^\s*(?:(?:frame\d+: ?)?(?:R\d+(?:_\w+)?|fp-?\d+)=|frame\d+:|caller:|callee:|returning from callee:|to caller at|(?:last_idx|regs=|parent |mark_precise|propagating|func#\d+ @|safe$|Validating ))`)
+	// Addresses of maps, which differ with each load.
+	address = regexp.MustCompile(`\b(r\d+ = )0xffff[0-9a-f]{12}\b`)
+)
+
+// A rejection is what a log says about the instruction it ends with.
+type rejection struct {
+	message string
+	insn    int    // in units of 8 bytes, -1 if unknown
+	source  string // the last source line in the log
+	tail    []string
+}
+
+// parseRejection reads a log that ends in a rejection.
+func parseRejection(log []string) rejection {
+	const (
+		maxTail    = 20
+		maxMessage = 3 // lines; the last ones of a chain of reasons
+	)
+	log = withoutStats(log)
+	r := rejection{insn: -1}
+
+	end := len(log)
+	for end > 0 && len(log)-end < maxMessage && !trace(log[end-1]) {
+		end--
+	}
+	var message []string
+	for _, line := range log[end:] {
+		message = append(message, strings.TrimSpace(line))
+	}
+	r.message = scrub(strings.Join(message, ": "))
+
+	for i := len(log) - 1; i >= 0 && (r.insn < 0 || r.source == ""); i-- {
+		if m := insnLine.FindStringSubmatch(log[i]); m != nil && r.insn < 0 {
+			r.insn = number(m[1])
+		}
+		if m := sourceLine.FindStringSubmatch(log[i]); m != nil && r.source == "" {
+			r.source = strings.TrimSpace(m[1])
+			// Line 0 is clang's for what belongs to no statement.
+			if m[2] != "" && m[3] != "0" {
+				r.source = m[2] + ":" + m[3] + ": " + r.source
+			}
+		}
+	}
+	if m := insnNamed.FindStringSubmatch(r.message); m != nil {
+		r.insn = number(m[1])
+	}
+
+	for _, line := range log[max(0, len(log)-maxTail):] {
+		r.tail = append(r.tail, scrub(line))
+	}
+	return r
+}
+
+// trace tells lines that follow the verifier's way from its verdict.
+func trace(line string) bool {
+	return strings.HasPrefix(line, ";") || insnLine.MatchString(line) || stateLine.MatchString(line)
+}
+
+// withoutStats drops empty lines and the statistics, one of which is a time.
+func withoutStats(log []string) []string {
+	var out []string
+	for _, line := range log {
+		switch {
+		case strings.TrimSpace(line) == "",
+			strings.HasPrefix(line, "verification time "),
+			strings.HasPrefix(line, "stack depth "),
+			strings.HasPrefix(line, "processed "):
+		default:
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func scrub(line string) string {
+	return strings.ToValidUTF8(address.ReplaceAllString(line, "${1}<address>"), "?")
+}

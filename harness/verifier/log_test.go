@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verifier
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func recorded(t testing.TB, name string) []string {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	return strings.Split(string(raw), "\n")
+}
+
+func TestParseStats(t *testing.T) {
+	tests := []struct {
+		name, log string
+		want      Stats
+	}{
+		{"all", "verification time 519 usec\nstack depth 8+16\nprocessed 31 insns (limit 1000000) max_states_per_insn 1 total_states 3 peak_states 2 mark_read 4\n",
+			Stats{31, 1_000_000, 1, 3, 2, 4, 24}},
+		{"no mark_read", "stack depth 8\nprocessed 31 insns (limit 1000000) max_states_per_insn 1 total_states 3 peak_states 2",
+			Stats{31, 1_000_000, 1, 3, 2, 0, 8}},
+		{"more after the depth", "stack depth 8+16 max 24\nprocessed 5 insns", Stats{Processed: 5, StackDepth: 24}},
+		{"none", "", Stats{}},
+		{"cut", "stack depth\nprocessed", Stats{}},
+		{"senseless", "stack depth 9999999999+-1\nprocessed -1 insns (limit x)", Stats{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, parseStats(strings.Split(tt.log, "\n")))
+		})
+	}
+}
+
+// rejected-6.18.log was recorded. rejected-5.10.log is the same program in
+// 5.10's format, which marks registers otherwise and has no line numbers.
+func TestParseRejection(t *testing.T) {
+	tests := []struct {
+		log  []string
+		want rejection
+	}{
+		{recorded(t, "rejected-5.10.log"), rejection{
+			message: "invalid access to packet, off=4 size=1, R6(id=0,off=4,r=4): R6 offset is outside of the packet",
+			insn:    7, source: "return d[4];"}},
+		{recorded(t, "rejected-6.18.log"), rejection{
+			message: "invalid access to packet, off=4 size=1, R6(id=0,off=4,r=4): R6 offset is outside of the packet",
+			insn:    16, source: "pkt.c:8: return d[4]; }"}},
+		{[]string{"back-edge from insn 5 to 3", "processed 0 insns (limit 1000000)"}, rejection{
+			message: "back-edge from insn 5 to 3", insn: 5}},
+		{[]string{"R1 type=ctx expected=fp"}, rejection{message: "R1 type=ctx expected=fp", insn: -1}},
+		{[]string{"12: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 12}},
+		{nil, rejection{insn: -1}},
+	}
+	for _, tt := range tests {
+		got := parseRejection(tt.log)
+		assert.Equal(t, tt.want.message, got.message)
+		assert.Equal(t, tt.want.insn, got.insn, got.message)
+		assert.Equal(t, tt.want.source, got.source, got.message)
+		all := strings.Join(got.tail, "\n")
+		assert.NotContains(t, all, "usec")
+		assert.NotContains(t, all, "0xffff", "addresses differ from load to load")
+	}
+}
+
+func FuzzParseLog(f *testing.F) {
+	for _, name := range []string{"rejected-5.10.log", "rejected-6.18.log"} {
+		f.Add(strings.Join(recorded(f, name), "\n"))
+	}
+	f.Fuzz(func(t *testing.T, log string) {
+		lines := strings.Split(log, "\n")
+		parseStats(lines)
+		r := parseRejection(lines)
+		if len(r.tail) > 20 || r.insn < -1 {
+			t.Fatalf("got %+v", r)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package counter
+
+import (
+	"fmt"
+	"math"
+
+	"bpflab/harness/judge"
+	"bpflab/harness/traffic"
+	"bpflab/harness/verifier"
+)
+
+func judgeVerifier(o judge.Observations) (judge.Verdict, error) {
+	load, err := judge.Get[verifier.Report](o, "load")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	v := judge.Verdict{Target: judge.Quantity{Value: processedBudget, Unit: "processed instructions"}}
+	if !load.Accepted {
+		v.Status, v.Cell = judge.Fail, "NO"
+		v.Message = "rejected: " + load.Message
+		if load.Source != "" {
+			v.Message += " at " + load.Source
+		}
+		v.Details = load.Log
+		return v, nil
+	}
+	v.Measured = judge.Quantity{Value: float64(load.Stats.Processed), Unit: v.Target.Unit}
+	v.Fraction = judge.Between(v.Measured.Value, 10*processedBudget, processedBudget)
+	v.Status = judge.Graded(v.Fraction)
+	if v.Fraction < 1 {
+		v.Cell = fmt.Sprint(load.Stats.Processed)
+		v.Message = fmt.Sprintf("the verifier had to look at %d instructions; the budget is %d", load.Stats.Processed, processedBudget)
+	}
+	return v, nil
+}
+
+// judgeCounts compares with the truth, which only the seed knows.
+func judgeCounts(o judge.Observations) (judge.Verdict, error) {
+	m, err := judge.Get[mix](o, "mix")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	frames := traffic.Mix(m.Seed, m.Frames)
+	got := map[uint32]count{}
+	for _, c := range m.Counts {
+		got[c.Protocol] = c
+	}
+	v := judge.Verdict{
+		Status: judge.Pass, Fraction: 1,
+		Measured: judge.Quantity{Unit: "packets counted wrong"}, Target: judge.Quantity{Unit: "packets counted wrong"},
+	}
+	wrong := func(format string, args ...any) {
+		if v.Status == judge.Pass {
+			v.Status, v.Fraction, v.Cell = judge.Fail, 0, "WRONG"
+			v.Message = fmt.Sprintf(format, args...)
+		}
+	}
+	for i, ret := range m.Returns {
+		if ret != m.Verdict {
+			wrong("a frame (%s) got the verdict %d; `verdict` was %d", frames[i].Kind, ret, m.Verdict)
+		}
+	}
+	// One kind at a time: this says what the program takes for what.
+	for _, have := range m.Kinds {
+		want := total(truth(ofKind(frames, have.Kind), len(ofKind(frames, have.Kind))))
+		if have.Packets != want.Packets {
+			wrong("frames of the kind %q: %d counted, %d should have been", have.Kind, have.Packets, want.Packets)
+		} else if have.Bytes != want.Bytes {
+			wrong("frames of the kind %q: %d bytes counted, %d should have been", have.Kind, have.Bytes, want.Bytes)
+		}
+	}
+	// All together over the wire: this says whether the counts hold.
+	for _, want := range truth(frames, m.Sent) {
+		have := got[want.Protocol]
+		v.Measured.Value += math.Abs(float64(have.Packets) - float64(want.Packets))
+		if have.Packets != want.Packets || have.Bytes != want.Bytes {
+			wrong("protocol %d: %d packets and %d bytes counted; %d and %d were sent",
+				want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
+		}
+	}
+	return v, nil
+}
+
+// truth is what a right counter has counted after n frames, the list over and over. It has
+// an entry for each protocol.
+func truth(frames []traffic.Frame, n int) []count {
+	counts := make([]count, 256)
+	for p := range counts {
+		counts[p].Protocol = uint32(p)
+	}
+	for i := range n {
+		if f := frames[i%len(frames)]; f.Protocol != traffic.None {
+			counts[f.Protocol].Packets++
+			counts[f.Protocol].Bytes += uint64(len(f.Data))
+		}
+	}
+	return counts
+}
+
+func total(counts []count) (sum count) {
+	for _, c := range counts {
+		sum.Packets += c.Packets
+		sum.Bytes += c.Bytes
+	}
+	return sum
+}
+
+func ofKind(frames []traffic.Frame, kind string) (of []traffic.Frame) {
+	for _, f := range frames {
+		if f.Kind == kind {
+			of = append(of, f)
+		}
+	}
+	return of
+}
+
+func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
+	r, err := judge.Get[race](o, "race")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	v := judge.Verdict{
+		Status: judge.Pass, Fraction: 1,
+		Measured: judge.Quantity{Value: float64(r.Lost), Unit: "lost updates"}, Target: judge.Quantity{Unit: "lost updates"},
+	}
+	switch {
+	case r.Lost > 0:
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
+		v.Message = fmt.Sprintf("%d of %d updates lost: both CPUs read the same old value and wrote their own new one", r.Lost, r.Updates)
+	case r.Lost < 0:
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "EXTRA"
+		v.Message = fmt.Sprintf("%d updates more than the %d that were made", -r.Lost, r.Updates)
+	case r.LostBytes != 0:
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
+		v.Message = fmt.Sprintf("every packet was counted, but %d bytes are missing: both fields need protection", r.LostBytes)
+	case r.Contended < contendedRounds:
+		v.Status, v.Fraction, v.Cell = judge.Inconclusive, 0, "~"
+		v.Message = fmt.Sprintf("nothing was lost, but the two CPUs met in only %d of %d rounds; %d are needed to tell: grade again on a less busy machine", r.Contended, r.Rounds, contendedRounds)
+	}
+	return v, nil
+}
+
+func judgePath(o judge.Observations) (judge.Verdict, error) {
+	p, err := judge.Get[path](o, "path")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	const unit = "BPF instructions"
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: float64(p.Instructions), Unit: unit}, Target: judge.Quantity{Value: pathTarget, Unit: unit},
+	}
+	if p.Problem != "" {
+		v.Status, v.Cell, v.Message = judge.Fail, "?", p.Problem
+		return v, nil
+	}
+	v.Fraction = judge.Between(v.Measured.Value, float64(p.Naive), pathTarget)
+	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprint(p.Instructions)
+	if v.Fraction < 1 {
+		v.Message = fmt.Sprintf("the longest way through the program is %d instructions; %d is the target, the starter's is %d", p.Instructions, pathTarget, p.Naive)
+	}
+	return v, nil
+}
+
+func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
+	c, err := judge.Get[cost](o, "drop")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	p, err := judge.Get[path](o, "path")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	best := c.Reference + slack*(c.Naive-c.Reference)
+	const unit = "packets/s (virtual)"
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: math.Round(1e9 / c.Yours), Unit: unit},
+		Target:   judge.Quantity{Value: math.Round(1e9 / best), Unit: unit},
+		Fraction: judge.Between(c.Yours, c.Naive, best),
+	}
+	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.2fM", v.Measured.Value/1e6)
+	v.Message = fmt.Sprintf("%s: %.1f instructions a packet over the empty program; the starter needs %.1f, the reference %.1f",
+		p.MapType, c.Yours-c.Empty, c.Naive-c.Empty, c.Reference-c.Empty)
+	return v, nil
+}
+
+func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
+	c, err := judge.Get[cost](o, "pass")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	overhead := func(with float64) float64 { return (with - c.Empty) / c.Empty }
+	const unit = "% of receiving a packet"
+	yours := overhead(c.Yours)
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: math.Round(1e4*yours) / 100, Unit: unit},
+		Target:   judge.Quantity{Value: 100 * overheadTarget, Unit: unit},
+		Fraction: judge.Between(yours, overhead(c.Naive), max(overheadTarget, overhead(c.Reference))),
+	}
+	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.1f%%", 100*yours)
+	if v.Fraction < 1 {
+		v.Message = fmt.Sprintf("receiving a packet takes %.0f instructions without the program and %.0f with it; the starter adds %.1f%%", c.Empty, c.Yours, 100*overhead(c.Naive))
+	}
+	return v, nil
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package counter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+	"bpflab/harness/measure"
+	"bpflab/harness/netlab"
+	"bpflab/harness/traffic"
+	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_1/anchors"
+)
+
+// What the program may be told to return.
+const (
+	xdpDrop = 1
+	xdpPass = 2
+	xdpTX   = 3
+)
+
+const (
+	mixFrames = 240                // in the list: 16 of each kind
+	mixSent   = 30 * mixFrames     // over the wire
+	hotFrames = 64 * traffic.Batch // of which the typical batch is taken
+	udpPort   = 9000
+)
+
+func init() { Lab.Observe = observe }
+
+func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
+	if s.Kind == harness.SMP {
+		return observeRace(ctx, s)
+	}
+	o := judge.Observations{}
+	s.Stage("verifier")
+	yours, report, err := load(s.Spec, xdpDrop)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Set("load", report); err != nil || !report.Accepted {
+		return o, err
+	}
+	defer yours.Close()
+
+	s.Stage("network")
+	pair, err := netlab.New(1)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.Close()
+
+	s.Stage("exact counts")
+	m, err := observeMix(s, pair, yours)
+	if err != nil {
+		return nil, err
+	}
+	s.Stage("throughput")
+	hot := hotTraffic(pair)
+	drop, err := observeCost(s.Spec, pair, hot, xdpDrop, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.Stage("overhead")
+	sink, err := pair.Receiver.Listen(udpPort)
+	if err != nil {
+		return nil, err
+	}
+	defer sink.Close()
+	pass, err := observeCost(s.Spec, pair, hot[:1], xdpPass, sink)
+	if err != nil {
+		return nil, err
+	}
+	return o, errors.Join(o.Set("mix", m), o.Set("drop", drop), o.Set("pass", pass))
+}
+
+// load loads a program that returns verdict for every frame.
+func load(spec *ebpf.CollectionSpec, verdict uint32) (*ebpf.Collection, verifier.Report, error) {
+	spec = spec.Copy()
+	if err := spec.Variables["verdict"].Set(verdict); err != nil {
+		return nil, verifier.Report{}, fmt.Errorf("set verdict: %w", err)
+	}
+	return verifier.Load(spec)
+}
+
+// observeMix sends the seed's frames, each kind alone and then all over the wire.
+func observeMix(s harness.Scene, pair *netlab.Pair, yours *ebpf.Collection) (*mix, error) {
+	m := &mix{Seed: s.Seed, Frames: mixFrames, Verdict: xdpTX}
+	frames := traffic.Mix(s.Seed, m.Frames)
+
+	alone, _, err := load(s.Spec, m.Verdict)
+	if err != nil {
+		return nil, err
+	}
+	defer alone.Close()
+	if err := observeKinds(m, frames, pair, alone); err != nil {
+		return nil, err
+	}
+
+	sender, err := traffic.NewSender(pair.Sender, frames)
+	if err != nil {
+		return nil, err
+	}
+	defer sender.Close()
+	sent, err := measure.Send(pair, sender, yours.Programs[program], mixSent)
+	if err != nil {
+		return nil, err
+	}
+	m.Sent = sent.Frames
+	m.Counts, err = readCounts(yours)
+	return m, err
+}
+
+// observeKinds runs the program on each frame once, one kind after the other.
+func observeKinds(m *mix, frames []traffic.Frame, pair *netlab.Pair, c *ebpf.Collection) error {
+	// For an attached program a test run waits for no RCU grace period.
+	link, err := pair.Receiver.Attach(c.Programs[program])
+	if err != nil {
+		return err
+	}
+	defer link.Close()
+	m.Returns = make([]uint32, len(frames))
+	kinds := map[string][]int{}
+	for i, f := range frames {
+		kinds[f.Kind] = append(kinds[f.Kind], i)
+	}
+	var before count
+	for _, name := range sortedKeys(kinds) {
+		for _, i := range kinds[name] {
+			if m.Returns[i], err = c.Programs[program].Run(&ebpf.RunOptions{Data: frames[i].Data}); err != nil {
+				return fmt.Errorf("run on a frame (%s): %w", name, err)
+			}
+		}
+		counts, err := readCounts(c)
+		if err != nil {
+			return err
+		}
+		now := total(counts)
+		m.Kinds = append(m.Kinds, kind{name, now.Packets - before.Packets, now.Bytes - before.Bytes})
+		before = now
+	}
+	return nil
+}
+
+// readCounts sums the counts of all CPUs, whatever the map's type.
+func readCounts(c *ebpf.Collection) ([]count, error) {
+	var (
+		m      = c.Maps["counts"]
+		counts []count
+		key    uint32
+		one    struct{ Packets, Bytes uint64 }
+		all    []struct{ Packets, Bytes uint64 }
+		value  any = &one
+	)
+	perCPU := m.Type() == ebpf.PerCPUArray || m.Type() == ebpf.PerCPUHash || m.Type() == ebpf.LRUCPUHash
+	if perCPU {
+		value = &all
+	}
+	for it := m.Iterate(); ; {
+		if !it.Next(&key, value) {
+			slices.SortFunc(counts, func(a, b count) int { return cmp.Compare(a.Protocol, b.Protocol) })
+			return counts, it.Err()
+		}
+		if !perCPU {
+			all = append(all[:0], one)
+		}
+		sum := count{Protocol: key}
+		for _, v := range all {
+			sum.Packets += v.Packets
+			sum.Bytes += v.Bytes
+		}
+		if sum.Packets|sum.Bytes != 0 {
+			counts = append(counts, sum)
+		}
+	}
+}
+
+// hotTraffic is what costs are measured with: 64-byte frames of the three common protocols.
+// The first is one that the receiver's stack delivers.
+func hotTraffic(pair *netlab.Pair) []traffic.Frame {
+	udp := traffic.UDP(64, pair.Sender.MAC, pair.Receiver.MAC, pair.Sender.IP.To4(), pair.Receiver.IP.To4(), udpPort)
+	frames := []traffic.Frame{{Kind: "UDP", Protocol: 17, Data: udp}}
+	for _, p := range []int{6, 1} {
+		f := slices.Clone(udp)
+		f[14+9] = byte(p)
+		frames = append(frames, traffic.Frame{Kind: "hot", Protocol: p, Data: f})
+	}
+	return frames
+}
+
+// observeCost measures the empty program, the starter, the reference and the submission,
+// all in this boot. With a sink, the packets go through the whole of the stack.
+func observeCost(spec *ebpf.CollectionSpec, pair *netlab.Pair, frames []traffic.Frame, verdict uint32, sink *netlab.Sink) (*cost, error) {
+	naive, err1 := anchors.LoadNaive()
+	reference, err2 := anchors.LoadReference()
+	empty, err3 := anchors.LoadEmpty()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("read the anchors: %w", err)
+	}
+	sender, err := traffic.NewSender(pair.Sender, frames)
+	if err != nil {
+		return nil, err
+	}
+	defer sender.Close()
+
+	var c cost // the first run warms up caches of pages and buffers; its result is overwritten
+	for _, p := range []struct {
+		spec *ebpf.CollectionSpec
+		cost *float64
+	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
+		coll, report, err := load(p.spec, verdict)
+		if err != nil {
+			return nil, err
+		}
+		if !report.Accepted {
+			return nil, fmt.Errorf("load a program to compare with: %s", report.Message)
+		}
+		*p.cost, err = measure.PerFrame(pair, sender, coll.Programs[program], hotFrames)
+		coll.Close()
+		if err != nil {
+			return nil, err
+		}
+		if sink == nil {
+			continue
+		}
+		if n, err := sink.Drain(); err != nil || n != hotFrames {
+			return nil, errors.Join(err, fmt.Errorf("%d packets were sent and %d delivered", hotFrames, n))
+		}
+	}
+	return &c, nil
+}
+
+// Rounds of the race: so many updates each on two CPUs, until the CPUs have met often
+// enough or time is up.
+const (
+	raceUpdates = 20_000
+	raceTime    = 20 * time.Second
+)
+
+// observeRace has two CPUs count at once. In turn with the submission runs a program that
+// is known to lose updates: where it loses some, the two CPUs really were at work at the
+// same time; where it loses none, a submission that loses none has proved nothing.
+func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, error) {
+	o := judge.Observations{}
+	s.Stage("two CPUs")
+	yours, report, err := load(s.Spec, xdpDrop)
+	if err != nil || !report.Accepted {
+		return o, err // the exact guest reports the rejection
+	}
+	defer yours.Close()
+	controlSpec, err := anchors.LoadRacy()
+	if err != nil {
+		return nil, err
+	}
+	control, _, err := load(controlSpec, xdpDrop)
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	pair, err := netlab.New(2)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.Close()
+	frame := hotTraffic(pair)[0]
+
+	var r race
+	for began := time.Now(); r.Contended < contendedRounds && time.Since(began) < raceTime && ctx.Err() == nil; r.Rounds++ {
+		lost, err := raceRound(pair, control, frame)
+		if err != nil {
+			return nil, err
+		}
+		if lost.Packets != 0 {
+			r.Contended++
+		}
+		r.ControlLost += int64(lost.Packets)
+		if lost, err = raceRound(pair, yours, frame); err != nil {
+			return nil, err
+		}
+		r.Updates += 2 * raceUpdates
+		r.Lost += int64(lost.Packets)
+		r.LostBytes += int64(lost.Bytes)
+	}
+	return o, o.Set("race", r)
+}
+
+// raceRound returns how many updates were lost.
+func raceRound(pair *netlab.Pair, c *ebpf.Collection, frame traffic.Frame) (lost count, err error) {
+	prog := c.Programs[program]
+	link, err := pair.Receiver.Attach(prog)
+	if err != nil {
+		return lost, err
+	}
+	defer link.Close()
+	// The first packet of a protocol makes its entry: not what this is about.
+	if _, err := prog.Run(&ebpf.RunOptions{Data: frame.Data}); err != nil {
+		return lost, fmt.Errorf("run once: %w", err)
+	}
+	before, err := readCounts(c)
+	if err != nil {
+		return lost, err
+	}
+	if err := measure.OnEachCPU(2, prog, frame.Data, raceUpdates); err != nil {
+		return lost, fmt.Errorf("run on two CPUs: %w", err)
+	}
+	after, err := readCounts(c)
+	if err != nil {
+		return lost, err
+	}
+	lost.Packets = 2*raceUpdates - (total(after).Packets - total(before).Packets)
+	lost.Bytes = 2*raceUpdates*uint64(len(frame.Data)) - (total(after).Bytes - total(before).Bytes)
+	return lost, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Why a guest brought no result. Each is the grader's trouble, never the submission's.
+var (
+	ErrBoot     = errors.New("guest did not boot")           // it ended or fell silent before its agent spoke
+	ErrSilent   = errors.New("guest fell silent")            // its agent spoke, then nothing for Config.Silence
+	ErrDeadline = errors.New("guest ran out of time")        // it still worked at Config.Deadline
+	ErrPanic    = errors.New("guest kernel broke")           // an oops, panic, warning or stall on the console
+	ErrKilled   = errors.New("guest was killed")             // QEMU died of a signal that bpflab did not send
+	ErrProtocol = errors.New("guest broke the protocol")     // it ended without "done", or said what none may say
+	ErrAgent    = errors.New("guest's agent could not work") // the agent says why
+)
+
+// Failure is a run without a result. It unwraps to one of the errors above and, where
+// there is one, to the cause.
+type Failure struct {
+	Kind    error
+	Cause   error  // may be nil
+	Detail  string // what was seen
+	Console string // the last lines
+	Command string // starts the same guest by hand
+}
+
+func (f *Failure) Error() string {
+	s := f.Kind.Error()
+	if f.Detail != "" {
+		s += ": " + f.Detail
+	}
+	if f.Cause != nil {
+		s += ": " + f.Cause.Error()
+	}
+	return s
+}
+
+func (f *Failure) Unwrap() []error {
+	if f.Cause == nil {
+		return []error{f.Kind}
+	}
+	return []error{f.Kind, f.Cause}
+}
+
+// Report is the failure with its evidence, for people: the console's end and the command.
+func (f *Failure) Report() string {
+	console := f.Console
+	if strings.TrimSpace(console) == "" {
+		console = "(nothing)"
+	}
+	return fmt.Sprintf("%v\nconsole, last lines:\n  %s\nto start this guest by hand:\n  %s",
+		f, strings.ReplaceAll(strings.TrimRight(console, "\n"), "\n", "\n  "), f.Command)
+}

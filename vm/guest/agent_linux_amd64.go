@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package guest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"bpflab/vm/qemu"
+)
+
+// Work carries a job out. It calls stage before each of its steps, at least every few
+// seconds of wall time, and returns what it observed.
+type Work func(ctx context.Context, payload []byte, stage func(name string)) (any, error)
+
+// jobPath is where the qemu_fw_cfg module shows the job.
+const jobPath = "/sys/firmware/qemu_fw_cfg/by_name/" + qemu.JobFile + "/raw"
+
+// settle is how long a guest is left alone before it is measured. Deferred work of the
+// boot made an empty program look three times as slow on Linux 7.3 until 3 s after it.
+// Under icount this is virtual time and passes at once.
+const settle = 3 * time.Second
+
+// Main is the life of PID 1: it mounts, loads modules, does the job, reports and ends the
+// guest. It does not return.
+func Main(work Work) {
+	r := reporter{out: port(qemu.ResultPort)}
+	if err := r.run(work); err != nil {
+		r.send(Failed, err.Error())
+	}
+	r.send(Done, nil)
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // QEMU runs with -no-reboot
+	select {}
+}
+
+type reporter struct {
+	out   port
+	nonce string
+}
+
+func (r *reporter) send(kind Kind, body any) {
+	m := Message{Nonce: r.nonce, Kind: kind}
+	if body != nil {
+		m.Body, _ = json.Marshal(body) // a value that cannot be encoded leaves no body, which the host refuses
+	}
+	line, _ := json.Marshal(m)
+	_, _ = r.out.Write(append(line, '\n')) // without a channel the guest is silent, which the host reports
+}
+
+func (r *reporter) run(work Work) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := mount(); err != nil {
+		return err
+	}
+	if err := loadModules(); err != nil {
+		return err
+	}
+	// Before Linux 5.11, BPF maps count as locked memory.
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}); err != nil {
+		return fmt.Errorf("lift the limit on locked memory: %w", err)
+	}
+	time.Sleep(settle)
+
+	raw, err := os.ReadFile(jobPath)
+	if err != nil {
+		return fmt.Errorf("read the job: %w", err)
+	}
+	var job Job
+	if err := json.Unmarshal(raw, &job); err != nil {
+		return fmt.Errorf("decode the job: %w", err)
+	}
+	r.nonce = job.Nonce
+	r.send(Hello, greeting())
+
+	result, err := work(context.Background(), job.Payload, func(name string) { r.send(Stage, name) })
+	if err != nil {
+		return err
+	}
+	r.send(Result, result)
+	return nil
+}
+
+// mount makes the file systems that observing needs.
+func mount() error {
+	for _, m := range []struct{ source, target, fstype string }{
+		{"proc", "/proc", "proc"},
+		{"sysfs", "/sys", "sysfs"},
+		{"devtmpfs", "/dev", "devtmpfs"},
+		{"bpf", "/sys/fs/bpf", "bpf"},
+		{"tracefs", "/sys/kernel/tracing", "tracefs"},
+	} {
+		err := unix.Mount(m.source, m.target, m.fstype, 0, "")
+		if err != nil && !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	return nil
+}
+
+// loadModules loads /modules/*.ko in the order that the initramfs names.
+func loadModules() error {
+	order, err := os.ReadFile("/modules/order")
+	if err != nil {
+		return fmt.Errorf("read the modules' order: %w", err)
+	}
+	for _, name := range strings.Fields(string(order)) {
+		f, err := os.Open(filepath.Join("/modules", name))
+		if err != nil {
+			return fmt.Errorf("open module: %w", err)
+		}
+		err = unix.FinitModule(int(f.Fd()), "", 0)
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("load module %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func greeting() Greeting {
+	var uts unix.Utsname
+	_ = unix.Uname(&uts)
+	var set unix.CPUSet
+	_ = unix.SchedGetaffinity(0, &set)
+	return Greeting{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: set.Count()}
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package guest is the half of vm that runs inside: PID 1 of a guest, which reads a job,
+// has it carried out and reports.
+package guest
+
+import "encoding/json"
+
+// Message is one line of JSON on the result channel.
+type Message struct {
+	Nonce string          `json:"nonce"` // of this run: a line without it is forged or stale
+	Kind  Kind            `json:"kind"`
+	Body  json.RawMessage `json:"body,omitempty"`
+}
+
+// Kind says what a message means.
+type Kind string
+
+const (
+	Hello  Kind = "hello"  // the agent runs; the body is a Greeting
+	Stage  Kind = "stage"  // a step begins; the body names it. It is the heartbeat too.
+	Result Kind = "result" // what was observed
+	Failed Kind = "failed" // the agent could not observe; the body says why
+	Done   Kind = "done"   // nothing follows. Without it a run did not end well.
+)
+
+// Greeting is what a guest says of itself.
+type Greeting struct {
+	Release string `json:"release"` // uname -r
+	CPUs    int    `json:"cpus"`
+}
+
+// Job is what a guest reads: the host's nonce, and a payload that vm does not know.
+type Job struct {
+	Nonce   string          `json:"nonce"`
+	Payload json.RawMessage `json:"payload"`
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// func outs(port uint16, p *byte, n uintptr)
+TEXT ·outs(SB), NOSPLIT, $0-24
+	MOVWLZX port+0(FP), DX
+	MOVQ p+8(FP), SI
+	MOVQ n+16(FP), CX
+	CLD
+	REP
+	OUTSB
+	RET

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// ErrNotFound is returned where the machine has no QEMU.
+var ErrNotFound = errors.New("qemu-system-x86_64 not found: install it with `apt-get install qemu-system-x86`, or your system's package of that name")
+
+// Binary is the name of QEMU's command.
+const Binary = "qemu-system-x86_64"
+
+// Command is a guest to run, as exec.Cmd is a process to run.
+type Command struct {
+	Config Config
+	Job    []byte
+
+	// Results and Console read what the guest writes to its two channels, until it ends.
+	// Set by Start.
+	Results, Console *os.File
+
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	done   chan error
+}
+
+// String is a shell command that starts the same guest by hand, with its results and
+// its console on the terminal.
+func (c *Command) String() string {
+	words := []string{c.path()}
+	for _, arg := range c.Config.Args() {
+		if strings.ContainsAny(arg, " $'\"") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ") + " 3>&1 4>&1 5<job.json"
+}
+
+func (c *Command) path() string {
+	if c.Config.Binary != "" {
+		return c.Config.Binary
+	}
+	return Binary
+}
+
+// Start starts QEMU. It ends when the guest does, when ctx is done, or with this
+// process, however that dies.
+func (c *Command) Start(ctx context.Context) error {
+	path, err := exec.LookPath(c.path())
+	if err != nil {
+		return fmt.Errorf("%w (%w)", ErrNotFound, err)
+	}
+	results, resultsEnd, err1 := os.Pipe()
+	console, consoleEnd, err2 := os.Pipe()
+	jobEnd, job, err3 := os.Pipe()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return fmt.Errorf("make QEMU's pipes: %w", err)
+	}
+	defer resultsEnd.Close()
+	defer consoleEnd.Close()
+	defer jobEnd.Close()
+	c.Results, c.Console = results, console
+
+	c.cmd = exec.CommandContext(ctx, path, c.Config.Args()...)
+	c.cmd.ExtraFiles = []*os.File{resultsEnd, consoleEnd, jobEnd}
+	c.cmd.Stderr = &c.stderr
+	c.cmd.SysProcAttr = sysProcAttr()
+
+	started := make(chan error)
+	c.done = make(chan error, 1)
+	go func() {
+		// The kernel sends Pdeathsig when the starting thread ends, not the process:
+		// keep that thread for as long as QEMU runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.cmd.Start()
+		started <- err
+		if err == nil {
+			c.done <- c.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		c.Results.Close()
+		c.Console.Close()
+		job.Close()
+		return fmt.Errorf("start %s: %w", path, err)
+	}
+	go func() {
+		_, _ = job.Write(c.Job) // a QEMU that ended before it read its job says so itself
+		job.Close()
+	}()
+	return nil
+}
+
+// Wait returns when QEMU has ended; its error holds what QEMU said on standard error.
+func (c *Command) Wait() error {
+	err := <-c.done
+	if err != nil && c.stderr.Len() > 0 {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(c.stderr.Bytes()))
+	}
+	return err
+}
+
+// Kill ends QEMU at once.
+func (c *Command) Kill() { _ = c.cmd.Process.Kill() }

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vm runs a job in a QEMU guest and brings back what the guest observed. It knows
+// nothing of labs, BPF or points.
+package vm
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"bpflab/vm/guest"
+	"bpflab/vm/qemu"
+)
+
+// Config describes a guest and how long it may take.
+type Config struct {
+	qemu.Config
+
+	// Deadline is how long the whole run may take, in wall time. Zero: 3 minutes.
+	Deadline time.Duration
+	// Silence is how long a guest may go without a word on either channel before it
+	// counts as hung and not as slow. Zero: 45 seconds.
+	Silence time.Duration
+	// Stage, if not nil, is called when the guest begins a step.
+	Stage func(name string)
+}
+
+// Result is what a guest brought back.
+type Result struct {
+	guest.Greeting
+	Body    json.RawMessage // what was observed
+	Console string
+}
+
+// resultMax bounds what a guest may say, so that one gone mad cannot fill the host's memory.
+const resultMax = 16 << 20
+
+// Run boots a guest, has it do the job and returns what it observed. Whatever goes wrong
+// with the guest is a *Failure; when ctx is done, Run ends the guest and returns its error.
+func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
+	if c.Deadline == 0 {
+		c.Deadline = 3 * time.Minute
+	}
+	if c.Silence == 0 {
+		c.Silence = 45 * time.Second
+	}
+	nonce := rand.Text()
+	job, err := json.Marshal(guest.Job{Nonce: nonce, Payload: payload})
+	if err != nil {
+		return nil, fmt.Errorf("encode the job: %w", err)
+	}
+
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd := &qemu.Command{Config: c.Config, Job: job}
+	if err := cmd.Start(runCtx); err != nil {
+		return nil, err
+	}
+	var (
+		con   console
+		alive = make(chan struct{}, 1)
+		lines = make(chan []byte)
+		wg    sync.WaitGroup
+	)
+	wg.Go(func() { _, _ = io.Copy(&con, heard{cmd.Console, alive}) })
+	wg.Go(func() {
+		defer close(lines)
+		in := bufio.NewScanner(io.LimitReader(heard{cmd.Results, alive}, resultMax))
+		in.Buffer(nil, resultMax)
+		for in.Scan() {
+			lines <- bytes.Clone(in.Bytes())
+		}
+	})
+
+	s := session{Config: c, nonce: nonce}
+	verdict := s.listen(ctx, lines, alive)
+	cmd.Kill() // it has said all it had to say
+	for range lines {
+	}
+	wg.Wait()
+	cmd.Results.Close()
+	cmd.Console.Close()
+	exit := cmd.Wait()
+
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.result.Console = con.String()
+	if line := trouble.FindString(s.result.Console); line != "" {
+		verdict = &Failure{Kind: ErrPanic, Detail: line}
+	} else if verdict != nil && verdict.Cause == nil && verdict.Kind != ErrAgent {
+		verdict = verdict.explain(exit)
+	}
+	if verdict != nil {
+		verdict.Console, verdict.Command = lastLines(s.result.Console, 20), cmd.String()
+		return nil, verdict
+	}
+	return &s.result, nil
+}
+
+// explain adds how QEMU ended, where it did so by itself.
+func (f *Failure) explain(exit error) *Failure {
+	var status *exec.ExitError
+	if !errors.As(exit, &status) {
+		return f
+	}
+	if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		if f.Detail == ended {
+			f.Kind, f.Detail = ErrKilled, "QEMU died of "+ws.Signal().String()
+		}
+		return f
+	}
+	f.Cause = fmt.Errorf("QEMU: %w", exit)
+	return f
+}
+
+const ended = "it ended without \"done\""
+
+// session is one conversation with a guest.
+type session struct {
+	Config
+	nonce             string
+	greeted, answered bool
+	result            Result
+}
+
+// listen returns nil once the guest has said a result and "done".
+func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan struct{}) *Failure {
+	deadline := time.NewTimer(s.Deadline)
+	defer deadline.Stop()
+	silence := time.NewTimer(s.Silence)
+	defer silence.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // Run reports ctx's error
+		case <-deadline.C:
+			return &Failure{Kind: ErrDeadline, Detail: fmt.Sprintf("%v were allowed", s.Deadline)}
+		case <-silence.C:
+			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.Silence)}
+		case <-alive:
+			silence.Reset(s.Silence)
+		case line, ok := <-lines:
+			if !ok {
+				return &Failure{Kind: s.phase(ErrProtocol), Detail: ended}
+			}
+			if done, failure := s.message(line); done || failure != nil {
+				return failure
+			}
+		}
+	}
+}
+
+// phase is the kind of a failure: before the greeting, whatever happened is a boot that failed.
+func (s *session) phase(kind error) error {
+	if !s.greeted {
+		return ErrBoot
+	}
+	return kind
+}
+
+func (s *session) message(line []byte) (done bool, _ *Failure) {
+	var m guest.Message
+	if err := json.Unmarshal(line, &m); err != nil {
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("expected a line of JSON, found %.80q", line)}
+	}
+	var text string
+	if m.Kind == guest.Failed {
+		// Before it has read its job an agent knows no nonce; that it failed is all it can say.
+		_ = json.Unmarshal(m.Body, &text)
+		return false, &Failure{Kind: ErrAgent, Detail: text}
+	}
+	if m.Nonce != s.nonce {
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of kind %q lacks this run's nonce", m.Kind)}
+	}
+	switch m.Kind {
+	case guest.Hello:
+		s.greeted = true
+		if err := json.Unmarshal(m.Body, &s.result.Greeting); err != nil {
+			return false, &Failure{Kind: ErrProtocol, Detail: "greeting", Cause: err}
+		}
+	case guest.Stage:
+		_ = json.Unmarshal(m.Body, &text)
+		if s.Stage != nil {
+			s.Stage(text)
+		}
+	case guest.Result:
+		s.answered, s.result.Body = true, m.Body
+	case guest.Done:
+		if !s.answered {
+			return false, &Failure{Kind: ErrProtocol, Detail: "it said \"done\" without a result"}
+		}
+		return true, nil
+	default:
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of unknown kind %q", m.Kind)}
+	}
+	return false, nil
+}
+
+// heard tells alive of every read that brought something.
+type heard struct {
+	io.Reader
+	alive chan<- struct{}
+}
+
+func (h heard) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if n > 0 {
+		select {
+		case h.alive <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}

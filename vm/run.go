@@ -26,6 +26,10 @@ import (
 type Config struct {
 	qemu.Config
 
+	// Snapshot is a file that Snapshots.Ensure made of the same guest: Run goes on from
+	// there. Empty: Run boots.
+	Snapshot string
+
 	// Deadline is how long the whole run may take, in wall time. Zero: 3 minutes.
 	Deadline time.Duration
 	// Silence is how long a guest may go without a word on either channel before it
@@ -33,6 +37,16 @@ type Config struct {
 	Silence time.Duration
 	// Stage, if not nil, is called when the guest begins a step.
 	Stage func(name string)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Deadline == 0 {
+		c.Deadline = 3 * time.Minute
+	}
+	if c.Silence == 0 {
+		c.Silence = 45 * time.Second
+	}
+	return c
 }
 
 // Result is what a guest brought back.
@@ -45,33 +59,65 @@ type Result struct {
 // resultMax bounds what a guest may say, so that one gone mad cannot fill the host's memory.
 const resultMax = 16 << 20
 
-// Run boots a guest, has it do the job and returns what it observed. Whatever goes wrong
+// Run starts a guest, has it do the job and returns what it observed. Whatever goes wrong
 // with the guest is a *Failure; when ctx is done, Run ends the guest and returns its error.
 func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
-	if c.Deadline == 0 {
-		c.Deadline = 3 * time.Minute
-	}
-	if c.Silence == 0 {
-		c.Silence = 45 * time.Second
-	}
+	c = c.withDefaults()
 	nonce := rand.Text()
 	job, err := json.Marshal(guest.Job{Nonce: nonce, Payload: payload})
 	if err != nil {
 		return nil, fmt.Errorf("encode the job: %w", err)
 	}
-
-	runCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	cmd := &qemu.Command{Config: c.Config, Job: job}
-	if err := cmd.Start(runCtx); err != nil {
+	if c.Snapshot != "" {
+		if cmd.Snapshot, err = openSnapshot(c.Snapshot); err != nil {
+			return nil, &Failure{Kind: ErrSnapshot, Cause: err}
+		}
+		defer cmd.Snapshot.Close()
+		cmd.Config.Restore = true
+	}
+	s := session{Config: c, nonce: nonce}
+	err = s.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
+		if err := m.WaitPaused(ctx); err != nil {
+			return err
+		}
+		return m.Continue(ctx)
+	})
+	if err != nil {
 		return nil, err
 	}
+	return &s.result, nil
+}
+
+// session is one guest and what it says.
+type session struct {
+	Config
+	nonce             string
+	greeted, answered bool
+	result            Result
+	until             <-chan struct{} // closed: the session ends well, whatever was said
+}
+
+// run starts a guest, has direct steer it, listens to it until it is done, and ends it.
+func (s *session) run(ctx context.Context, cmd *qemu.Command, direct func(context.Context, *qemu.Monitor) error) error {
+	runCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := cmd.Start(runCtx); err != nil {
+		return err
+	}
 	var (
-		con   console
-		alive = make(chan struct{}, 1)
-		lines = make(chan []byte)
-		wg    sync.WaitGroup
+		con       console
+		alive     = make(chan struct{}, 1)
+		lines     = make(chan []byte)
+		steer     = make(chan error, 1)
+		wg        sync.WaitGroup
+		direction = func() {
+			if err := direct(runCtx, cmd.Monitor); err != nil {
+				steer <- err
+			}
+		}
 	)
+	wg.Go(direction)
 	wg.Go(func() { _, _ = io.Copy(&con, heard{cmd.Console, alive}) })
 	wg.Go(func() {
 		defer close(lines)
@@ -82,42 +128,39 @@ func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 		}
 	})
 
-	s := session{Config: c, nonce: nonce}
-	verdict := s.listen(ctx, lines, alive)
+	verdict := s.listen(ctx, lines, alive, steer)
 	cmd.Kill() // it has said all it had to say
+	cancel()
 	for range lines {
 	}
 	wg.Wait()
-	cmd.Results.Close()
-	cmd.Console.Close()
+	cmd.Close()
 	exit := cmd.Wait()
 
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	s.result.Console = con.String()
 	if line := trouble.FindString(s.result.Console); line != "" {
 		verdict = &Failure{Kind: ErrPanic, Detail: line}
-	} else if verdict != nil && verdict.Cause == nil && verdict.Kind != ErrAgent {
+	} else if verdict != nil && verdict.Kind != ErrAgent {
 		verdict = verdict.explain(exit)
 	}
 	if verdict != nil {
-		verdict.Console, verdict.Command = lastLines(s.result.Console, 20), cmd.String()
-		return nil, verdict
+		verdict.Console, verdict.Command = lastLines(s.result.Console, 20), cmd.Config.String()
+		return verdict
 	}
-	return &s.result, nil
+	return nil
 }
 
 // explain adds how QEMU ended, where it did so by itself.
 func (f *Failure) explain(exit error) *Failure {
 	var status *exec.ExitError
-	if !errors.As(exit, &status) {
+	if f.Detail != ended || !errors.As(exit, &status) {
 		return f
 	}
 	if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		if f.Detail == ended {
-			f.Kind, f.Detail = ErrKilled, "QEMU died of "+ws.Signal().String()
-		}
+		f.Kind, f.Detail = ErrKilled, "QEMU died of "+ws.Signal().String()
 		return f
 	}
 	f.Cause = fmt.Errorf("QEMU: %w", exit)
@@ -126,16 +169,8 @@ func (f *Failure) explain(exit error) *Failure {
 
 const ended = "it ended without \"done\""
 
-// session is one conversation with a guest.
-type session struct {
-	Config
-	nonce             string
-	greeted, answered bool
-	result            Result
-}
-
 // listen returns nil once the guest has said a result and "done".
-func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan struct{}) *Failure {
+func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan struct{}, steer <-chan error) *Failure {
 	deadline := time.NewTimer(s.Deadline)
 	defer deadline.Stop()
 	silence := time.NewTimer(s.Silence)
@@ -143,7 +178,13 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 	for {
 		select {
 		case <-ctx.Done():
-			return nil // Run reports ctx's error
+			return nil // run reports ctx's error
+		case <-s.until:
+			return nil
+		case err := <-steer:
+			if !errors.Is(err, qemu.ErrGone) { // else it has ended, and lines ends with it
+				return &Failure{Kind: s.phase(ErrProtocol), Cause: err}
+			}
 		case <-deadline.C:
 			return &Failure{Kind: ErrDeadline, Detail: fmt.Sprintf("%v were allowed", s.Deadline)}
 		case <-silence.C:

@@ -14,6 +14,7 @@ import (
 
 	"bpflab/harness/build"
 	"bpflab/vm/kernels"
+	"bpflab/vm/qemu"
 )
 
 func doctorCommand(m *machine) *cobra.Command {
@@ -38,7 +39,7 @@ func doctorCommand(m *machine) *cobra.Command {
 				check func(context.Context) (string, error)
 			}{
 				{"cache", func(context.Context) (string, error) { return m.cacheDir() }},
-				{"qemu", qemuVersion},
+				{"qemu", func(ctx context.Context) (string, error) { return qemu.Version(ctx, "") }},
 				{"clang", m.checkClang},
 				{"apt", checkApt},
 				{"kernels", m.checkKernels},

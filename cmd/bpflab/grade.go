@@ -121,7 +121,7 @@ func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, na
 	if err != nil {
 		return nil, err
 	}
-	version, err := qemuVersion(ctx)
+	version, err := qemu.Version(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,9 @@ func (m *machine) cases(ctx context.Context, lab *harness.Lab, spec *ebpf.Collec
 	}
 	seen := make([][]cell, len(kernels))
 	var group errgroup.Group
-	cores := semaphore.NewWeighted(int64(max(runtime.NumCPU(), 2)))
+	// One more than there are: a guest waits now and then, for its snapshot to be read and
+	// for RCU.
+	cores := semaphore.NewWeighted(int64(max(runtime.NumCPU(), 2)) + 1)
 	for i, k := range kernels {
 		seen[i] = make([]cell, len(lab.Kinds))
 		for j, kind := range lab.Kinds {
@@ -258,11 +260,10 @@ func (m *machine) accel(ctx context.Context, k kernels.Kernel) (qemu.Accel, stri
 	if err != nil {
 		return "", "", err
 	}
-	initrd, err := m.initrd(ctx, k)
+	c, err := m.guest(ctx, k, qemu.KVM, harness.SMP)
 	if err != nil {
 		return "", "", err
 	}
-	c := vm.Config{Config: qemu.Config{Kernel: k.Vmlinuz, Initrd: initrd}}
 	return m.probe(cache).Accel(ctx, c, []byte("{}"))
 }
 

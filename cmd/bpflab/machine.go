@@ -39,6 +39,15 @@ type machine struct {
 
 	once  sync.Once
 	shown *progress
+
+	agentOnce sync.Once
+	agent     agent
+}
+
+// agent is the binary that is PID 1 in guests.
+type agent struct {
+	path, sha256 string
+	err          error
 }
 
 func (m *machine) progress() *progress {
@@ -112,32 +121,48 @@ func (m *machine) kernels(ctx context.Context, names []string) ([]kernels.Kernel
 	return list, nil
 }
 
-// agent returns the binary that is PID 1 in guests: this one, if it is a static linux/amd64
-// one, else one that Go builds from the clone.
-func (m *machine) agent(ctx context.Context) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find this command's own file: %w", err)
-	}
-	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && static(self) {
-		return self, nil
-	}
+// findAgent returns this binary, if it is a static linux/amd64 one, else one that Go builds
+// from the clone.
+func (m *machine) findAgent(ctx context.Context) agent {
+	m.agentOnce.Do(func() {
+		a := &m.agent
+		if a.path, a.err = os.Executable(); a.err != nil {
+			return
+		}
+		if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" || !static(a.path) {
+			if a.path, a.err = m.buildAgent(ctx); a.err != nil {
+				return
+			}
+		}
+		a.sha256, a.err = fileSHA256(a.path)
+	})
+	return m.agent
+}
+
+// buildAgent builds a bpflab for guests.
+func (m *machine) buildAgent(ctx context.Context) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return "", fmt.Errorf("guests need a static linux/amd64 bpflab, which %s is not, and which is built from the clone: %w", self, err)
+		return "", fmt.Errorf("guests need a static linux/amd64 bpflab, which this one is not, and which is built from the clone: %w", err)
 	}
 	cache, err := m.cacheDir()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(cache, "agent")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./cmd/bpflab")
+	dir, err := os.MkdirTemp(cache, ".tmp-agent-")
+	if err != nil {
+		return "", fmt.Errorf("build the guests' bpflab: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	built := filepath.Join(dir, "agent")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", built, "./cmd/bpflab")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the guests' bpflab: %w\n%s", err, out)
 	}
-	return path, nil
+	path := filepath.Join(cache, "agent")
+	return path, os.Rename(built, path)
 }
 
 // moduleRoot is the clone that the current folder is in.
@@ -170,19 +195,15 @@ func static(path string) bool {
 // initrd returns the initramfs for a kernel. It is kept under a name made of all that goes
 // into it.
 func (m *machine) initrd(ctx context.Context, k kernels.Kernel) (string, error) {
-	init, err := m.agent(ctx)
-	if err != nil {
-		return "", err
-	}
-	sum, err := fileSHA256(init)
-	if err != nil {
-		return "", err
+	init := m.findAgent(ctx)
+	if init.err != nil {
+		return "", fmt.Errorf("find the guests' bpflab: %w", init.err)
 	}
 	cache, err := m.cacheDir()
 	if err != nil {
 		return "", err
 	}
-	key := sha256.Sum256([]byte(strings.Join(append([]string{sum, k.SHA256, k.Release}, guestModules...), "\n")))
+	key := sha256.Sum256([]byte(strings.Join(append([]string{init.sha256, k.SHA256, k.Release}, guestModules...), "\n")))
 	dir := filepath.Join(cache, "initramfs")
 	path := filepath.Join(dir, fmt.Sprintf("%s-%x.cpio", k.Name, key[:8]))
 	if _, err := os.Stat(path); err == nil {
@@ -196,8 +217,8 @@ func (m *machine) initrd(ctx context.Context, k kernels.Kernel) (string, error) 
 	if err != nil {
 		return "", fmt.Errorf("make an initramfs: %w", err)
 	}
-	defer os.Remove(f.Name())                                  // once renamed, there is nothing to remove
-	_, err = initramfs.Build(f, init, k.Modules, guestModules) // a module that is built in has no file; the guest says if it lacks one
+	defer os.Remove(f.Name())                                       // once renamed, there is nothing to remove
+	_, err = initramfs.Build(f, init.path, k.Modules, guestModules) // a module that is built in has no file; the guest says if it lacks one
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", fmt.Errorf("make the initramfs of kernel %s: %w", k.Name, err)
 	}
@@ -231,43 +252,38 @@ func fileSHA256(path string) (string, error) {
 }
 
 // observe runs a job in a guest and returns what was observed. A guest that fails for a
-// reason of its own gets a second try.
+// reason of its own gets a second try, from a new snapshot.
 func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, job harness.Job) (judge.Observations, string, error) {
 	payload, err := json.Marshal(job)
 	if err != nil {
 		return nil, "", fmt.Errorf("encode the job: %w", err)
 	}
-	initrd, err := m.initrd(ctx, k)
+	c, err := m.guest(ctx, k, accel, job.Kind)
 	if err != nil {
 		return nil, "", err
 	}
-	c := vm.Config{Config: qemu.Config{Kernel: k.Vmlinuz, Initrd: initrd, Accel: qemu.TCG, Exact: true}}
-	if job.Kind == harness.SMP {
-		c.Exact, c.CPUs, c.Accel = false, 2, accel
-	}
 	who := k.Name + " " + string(job.Kind)
-	began := time.Now()
-	c.Stage = func(name string) {
-		m.progress().set(who, name)
+	defer m.progress().set(who, "")
+	var began time.Time
+	tell := func(what string) {
+		m.progress().set(who, what)
 		if m.verbose {
-			m.progress().notice("%s: %6.2f s  %s", who, time.Since(began).Seconds(), name)
+			m.progress().notice("%-10s %6.2f s  %s", who, time.Since(began).Seconds(), what)
 		}
 	}
-	defer m.progress().set(who, "")
-
+	c.Stage = tell
 	for try := 1; ; try++ {
-		m.progress().set(who, "boot")
 		began = time.Now()
-		if m.verbose {
-			m.progress().notice("%s: %s", who, (&qemu.Command{Config: c.Config}).String())
+		tell("start: " + c.Config.String())
+		err := m.snapshot(ctx, k, &c, who, tell)
+		if err != nil {
+			return nil, "", err
 		}
 		result, err := vm.Run(ctx, c, payload)
 		var failure *vm.Failure
 		switch {
 		case err == nil:
-			if m.verbose {
-				m.progress().notice("%s: %6.2f s  done", who, time.Since(began).Seconds())
-			}
+			tell("done")
 			var o judge.Observations
 			if err := json.Unmarshal(result.Body, &o); err != nil {
 				return nil, "", fmt.Errorf("decode what the guest observed: %w", err)
@@ -275,20 +291,45 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 			return o, result.Release, nil
 		case errors.As(err, &failure) && try == 1:
 			m.progress().notice("kernel %s, %s guest: %v; trying once more", k.Name, job.Kind, err)
+			if err := m.snapshots().Drop(c.Snapshot); c.Snapshot != "" && err != nil {
+				return nil, "", fmt.Errorf("remove a snapshot that does not serve: %w", err)
+			}
 		case errors.As(err, &failure):
-			return nil, "", fmt.Errorf("kernel %s, %s guest: %s", k.Name, job.Kind, failure.Report())
+			return nil, "", fmt.Errorf("kernel %s, %s guest: %w", k.Name, job.Kind, failure)
 		default:
 			return nil, "", err
 		}
 	}
 }
 
-// qemuVersion is the first line that QEMU says of itself.
-func qemuVersion(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "qemu-system-x86_64", "--version").Output()
+// guest describes a guest of a kind.
+func (m *machine) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind harness.Kind) (vm.Config, error) {
+	initrd, err := m.initrd(ctx, k)
 	if err != nil {
-		return "", fmt.Errorf("%w (%w)", qemu.ErrNotFound, err)
+		return vm.Config{}, err
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line, nil
+	c := vm.Config{Config: qemu.Config{Kernel: k.Vmlinuz, Initrd: initrd}}
+	if kind == harness.SMP {
+		c.CPUs, c.Accel = 2, accel
+	} else {
+		c.Exact, c.Accel = true, qemu.TCG
+	}
+	return c, nil
+}
+
+// snapshot has c go on from a snapshot. Where none can be made, a cold boot serves, and says
+// so.
+func (m *machine) snapshot(ctx context.Context, k kernels.Kernel, c *vm.Config, who string, tell func(string)) error {
+	parts := []string{k.SHA256, filepath.Base(c.Initrd)} // the initramfs is named by its contents
+	var err error
+	c.Snapshot, err = m.snapshots().Ensure(ctx, strings.ReplaceAll(who, " ", "-"), *c, parts, func() { tell("boot, once") })
+	if err != nil && ctx.Err() == nil && !errors.Is(err, qemu.ErrNotFound) {
+		m.progress().notice("%s: %v; booting without a snapshot", who, err)
+		c.Snapshot, err = "", nil
+	}
+	return err
+}
+
+func (m *machine) snapshots() vm.Snapshots {
+	return vm.Snapshots{Dir: filepath.Join(m.cache, "snapshots")}
 }

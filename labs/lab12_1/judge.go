@@ -36,6 +36,21 @@ func judgeVerifier(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
+// ifLoaded judges a task of what the program does as it runs. Of one that the verifier
+// rejected, nothing more was observed: that is no fault of the grader's.
+func ifLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.Observations) (judge.Verdict, error) {
+	return func(o judge.Observations) (judge.Verdict, error) {
+		load, err := judge.Get[verifier.Report](o, "load")
+		if err != nil {
+			return judge.Verdict{}, err
+		}
+		if !load.Accepted {
+			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, nil
+		}
+		return task(o)
+	}
+}
+
 // judgeCounts compares with the truth, which only the seed knows.
 func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	m, err := judge.Get[mix](o, "mix")
@@ -78,6 +93,20 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 		if have.Packets != want.Packets || have.Bytes != want.Bytes {
 			wrong("protocol %d: %d packets and %d bytes counted; %d and %d were sent",
 				want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
+		}
+	}
+	// A program may not do less when it is timed than when it is checked.
+	for _, timed := range []struct {
+		observation, verdict string
+		protocols            []int
+	}{{"drop", "XDP_DROP", hotProtocols}, {"pass", "XDP_PASS", hotProtocols[:1]}} {
+		c, err := judge.Get[cost](o, timed.observation)
+		if err != nil {
+			return judge.Verdict{}, err
+		}
+		if have, want := total(c.Counts), (count{Packets: uint64(c.Sent), Bytes: uint64(c.Sent) * hotLength}); have != want {
+			wrong("while it was timed (`verdict` was %s): %d packets and %d bytes counted; %d and %d were sent",
+				timed.verdict, have.Packets, have.Bytes, want.Packets, want.Bytes)
 		}
 	}
 	return v, nil
@@ -135,9 +164,10 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 	case r.LostBytes != 0:
 		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
 		v.Message = fmt.Sprintf("every packet was counted, but %d bytes are missing: both fields need protection", r.LostBytes)
-	case r.Contended < contendedRounds:
+	case r.ControlLost < controlLosses:
 		v.Status, v.Fraction, v.Cell = judge.Inconclusive, 0, "~"
-		v.Message = fmt.Sprintf("nothing was lost, but the two CPUs met in only %d of %d rounds; %d are needed to tell: grade again on a less busy machine", r.Contended, r.Rounds, contendedRounds)
+		v.Message = fmt.Sprintf("nothing was lost, but the two CPUs hardly met: in %d rounds a program that does lose updates lost %d; %d are needed to tell. Grade again on a less busy machine",
+			r.Rounds, r.ControlLost, controlLosses)
 	}
 	return v, nil
 }

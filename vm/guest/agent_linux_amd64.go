@@ -65,7 +65,7 @@ func (r *reporter) run(work Work) (err error) {
 	if err := mount(); err != nil {
 		return err
 	}
-	if err := loadModules(); err != nil {
+	if err := loadModules(func(name string) bool { return !jobModule(name) }); err != nil {
 		return err
 	}
 	// Before Linux 5.11, BPF maps count as locked memory.
@@ -73,6 +73,14 @@ func (r *reporter) run(work Work) (err error) {
 		return fmt.Errorf("lift the limit on locked memory: %w", err)
 	}
 	time.Sleep(settle)
+	// A snapshot is taken here, at this very instruction. What comes after it is done anew in
+	// each run, the reading of the job included: its module sees the job of this run.
+	if _, err := port(qemu.PausePort).Write([]byte{qemu.PauseValue}); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	if err := loadModules(jobModule); err != nil {
+		return err
+	}
 
 	raw, err := os.ReadFile(jobPath)
 	if err != nil {
@@ -110,13 +118,20 @@ func mount() error {
 	return nil
 }
 
-// loadModules loads /modules/*.ko in the order that the initramfs names.
-func loadModules() error {
+// jobModule reports whether a module is the one that shows the job.
+func jobModule(name string) bool { return strings.HasSuffix(name, "qemu_fw_cfg.ko") }
+
+// loadModules loads those that are wanted of /modules/*.ko, in the order that the initramfs
+// names.
+func loadModules(wanted func(name string) bool) error {
 	order, err := os.ReadFile("/modules/order")
 	if err != nil {
 		return fmt.Errorf("read the modules' order: %w", err)
 	}
 	for _, name := range strings.Fields(string(order)) {
+		if !wanted(name) {
+			continue
+		}
 		f, err := os.Open(filepath.Join("/modules", name))
 		if err != nil {
 			return fmt.Errorf("open module: %w", err)

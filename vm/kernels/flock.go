@@ -4,13 +4,11 @@ package kernels
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"bpflab/vm/lock"
 )
 
 const tempPrefix = ".tmp-"
@@ -24,36 +22,20 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(s.root(), 0o755); err != nil {
 		return nil, notWritable(s.root(), err)
 	}
-	name := filepath.Join(s.root(), ".lock")
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	release, err := lock.Acquire(ctx, filepath.Join(s.root(), ".lock"), func() {
+		s.say("waiting for another bpflab that writes to %s", s.root())
+	})
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
 		return nil, notWritable(s.root(), err)
-	}
-	// Polled, since a blocking flock does not hear of ctx.
-	for waited := false; ; waited = true {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", name, err)
-		}
-		if !waited {
-			s.say("waiting for another bpflab that writes to %s", s.root())
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("waiting for %s: %w", name, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
 	}
 	left, _ := filepath.Glob(filepath.Join(s.root(), tempPrefix+"*"))
 	for _, dir := range left {
 		os.RemoveAll(dir)
 	}
-	return func() { f.Close() }, nil
+	return release, nil
 }
 
 // temp makes a directory that the next holder of the lock removes if we cannot.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 )
 
 // ErrNotFound is returned where the machine has no QEMU.
@@ -24,55 +23,46 @@ type Command struct {
 	Config Config
 	Job    []byte
 
+	// Snapshot is what Config.Restore goes on from.
+	Snapshot *os.File
+
 	// Results and Console read what the guest writes to its two channels, until it ends.
 	// Set by Start.
 	Results, Console *os.File
+	// Monitor controls the guest. Set by Start.
+	Monitor *Monitor
 
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
 	done   chan error
 }
 
-// String is a shell command that starts the same guest by hand, with its results and
-// its console on the terminal.
-func (c *Command) String() string {
-	words := []string{c.path()}
-	for _, arg := range c.Config.Args() {
-		if strings.ContainsAny(arg, " $'\"") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		words = append(words, arg)
-	}
-	return strings.Join(words, " ") + " 3>&1 4>&1 5<job.json"
-}
-
-func (c *Command) path() string {
-	if c.Config.Binary != "" {
-		return c.Config.Binary
-	}
-	return Binary
-}
-
 // Start starts QEMU. It ends when the guest does, when ctx is done, or with this
 // process, however that dies.
 func (c *Command) Start(ctx context.Context) error {
-	path, err := exec.LookPath(c.path())
+	path, err := exec.LookPath(c.Config.binary())
 	if err != nil {
 		return fmt.Errorf("%w (%w)", ErrNotFound, err)
 	}
 	results, resultsEnd, err1 := os.Pipe()
 	console, consoleEnd, err2 := os.Pipe()
 	jobEnd, job, err3 := os.Pipe()
-	if err := errors.Join(err1, err2, err3); err != nil {
+	monitor, monitorEnd, err4 := socketPair()
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return fmt.Errorf("make QEMU's pipes: %w", err)
 	}
 	defer resultsEnd.Close()
 	defer consoleEnd.Close()
 	defer jobEnd.Close()
+	defer monitorEnd.Close()
 	c.Results, c.Console = results, console
+	c.Monitor = newMonitor(monitor)
 
 	c.cmd = exec.CommandContext(ctx, path, c.Config.Args()...)
-	c.cmd.ExtraFiles = []*os.File{resultsEnd, consoleEnd, jobEnd}
+	c.cmd.ExtraFiles = []*os.File{resultsEnd, consoleEnd, jobEnd, monitorEnd}
+	if c.Snapshot != nil {
+		c.cmd.ExtraFiles = append(c.cmd.ExtraFiles, c.Snapshot)
+	}
 	c.cmd.Stderr = &c.stderr
 	c.cmd.SysProcAttr = sysProcAttr()
 
@@ -90,8 +80,7 @@ func (c *Command) Start(ctx context.Context) error {
 		}
 	}()
 	if err := <-started; err != nil {
-		c.Results.Close()
-		c.Console.Close()
+		c.Close()
 		job.Close()
 		return fmt.Errorf("start %s: %w", path, err)
 	}
@@ -109,6 +98,13 @@ func (c *Command) Wait() error {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(c.stderr.Bytes()))
 	}
 	return err
+}
+
+// Close closes this end of the guest's channels.
+func (c *Command) Close() {
+	c.Results.Close()
+	c.Console.Close()
+	c.Monitor.conn.Close()
 }
 
 // Kill ends QEMU at once.

@@ -5,6 +5,7 @@ package qemu
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -27,6 +28,13 @@ const JobFile = "opt/bpflab/job"
 // and only code with port permission reaches it.
 const ResultPort = 0xe9
 
+// PausePort is the I/O port at which a guest pauses itself, at an instruction of its choice:
+// a pause that the host asks for comes at a random one, and no two snapshots would be equal.
+const PausePort = 0x505
+
+// PauseValue is what a guest writes there; it tells QEMU of a panic that is none.
+const PauseValue = 1
+
 // Config describes a guest.
 type Config struct {
 	Binary    string // QEMU binary; empty: qemu-system-x86_64 on PATH
@@ -40,11 +48,24 @@ type Config struct {
 	// Exact makes one guest instruction one nanosecond of guest time (TCG, one CPU) and
 	// removes every source of randomness, so that two runs are equal to the bit.
 	Exact bool
+
+	// Restore goes on from a snapshot, the Command's, instead of booting.
+	Restore bool
 }
 
-// Args returns QEMU's arguments. Descriptors 3, 4 and 5 of the process are the result
-// channel, the console and the job.
-func (c Config) Args() []string {
+// The descriptors of the process beyond the standard ones.
+const (
+	fdResults  = 3 + iota // the result channel
+	fdConsole             // the guest's serial console
+	fdJob                 // what the guest reads from JobFile
+	fdMonitor             // QEMU's own control channel, QMP
+	fdSnapshot            // a saved guest, to go on from
+)
+
+// Machine returns the arguments that make the guest what it is. With the contents of the
+// kernel and the initramfs and with QEMU's version, they decide what a guest does until it
+// pauses.
+func (c Config) Machine() []string {
 	cpus, mem := max(c.CPUs, 1), c.MemoryMiB
 	if mem == 0 {
 		mem = 256
@@ -63,15 +84,52 @@ func (c Config) Args() []string {
 		args = append(args, "-accel", "tcg,thread=multi", "-cpu", cpuModel(c.Exact))
 	}
 	return append(args,
-		"-chardev", "file,id=results,path=/dev/fd/3",
 		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=results", ResultPort),
-		"-chardev", "file,id=console,path=/dev/fd/4",
 		"-serial", "chardev:console",
-		"-fw_cfg", "name="+JobFile+",file=/dev/fd/5",
-		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-kernel", c.Kernel, "-initrd", c.Initrd,
 		"-append", strings.Join(c.cmdline(), " "),
 	)
+}
+
+// Args returns QEMU's arguments, with its channels at the descriptors above.
+func (c Config) Args() []string {
+	args := append(c.Machine(),
+		"-chardev", fmt.Sprintf("file,id=results,path=/dev/fd/%d", fdResults),
+		"-chardev", fmt.Sprintf("file,id=console,path=/dev/fd/%d", fdConsole),
+		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", JobFile, fdJob),
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", fdMonitor), "-mon", "chardev=monitor,mode=control",
+		"-device", fmt.Sprintf("pvpanic,ioport=%#x", PausePort), "-action", "panic=pause",
+	)
+	if runtime.GOOS == "linux" { // seccomp
+		args = append(args, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+	}
+	if c.Restore {
+		args = append(args, "-incoming", fmt.Sprintf("fd:%d", fdSnapshot))
+	}
+	return args
+}
+
+// String is a shell command that boots the same guest by hand: its console on the terminal,
+// its job from job.json, its results to results.json. Without the device that pauses it,
+// the guest goes on to its job at once.
+func (c Config) String() string {
+	words := []string{c.binary()}
+	for _, arg := range append(c.Machine(),
+		"-chardev", "stdio,id=console", "-chardev", "file,id=results,path=results.json",
+		"-fw_cfg", "name="+JobFile+",file=job.json") {
+		if strings.ContainsAny(arg, " $'\"") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+func (c Config) binary() string {
+	if c.Binary != "" {
+		return c.Binary
+	}
+	return Binary
 }
 
 // cmdline is the kernel's command line.

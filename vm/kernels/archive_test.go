@@ -93,12 +93,15 @@ func (a *archive) add510(abi int) Pin {
 }
 
 // add73 publishes a 7.3 image, in three packages.
-func (a *archive) add73() Pin {
+func (a *archive) add73() Pin { return a.addSplit("7.3") }
+
+// addSplit publishes an image of a series from 6.19 on, in three packages.
+func (a *archive) addSplit(series string) Pin {
 	a.t.Helper()
-	const release, version = "7.3.4+deb13-cloud-amd64", "7.3.4-1~bpo13+1"
+	release, version := series+".4+deb13-cloud-amd64", series+".4-1~bpo13+1"
 	modules := "usr/lib/modules/" + release
 	depends := fmt.Sprintf("linux-binary-%s (= %s), linux-modules-%[1]s (= %[2]s)", release, version)
-	return Pin{Name: "7.3", Release: release, Version: version, Debs: []Deb{
+	return Pin{Name: series, Release: release, Version: version, Debs: []Deb{
 		a.add("trixie-backports", "linux-image-"+release, version, depends, "usr/share/doc/x", "x"),
 		a.add("trixie-backports", "linux-binary-"+release, version, "", modules+"/vmlinuz", string(bzImage(release))),
 		a.add("trixie-backports", "linux-modules-"+release, version, "", modules+"/kernel/veth.ko.xz", "veth"),

@@ -21,8 +21,11 @@ type series struct {
 	Name   string   `json:"name"`
 	Suites []string `json:"suites"`
 	Image  string   `json:"image"` // regular expression of the image package's whole name
+	// The same for what may stand in when the whole series has left the archive: only for
+	// the matrix's newest kernel, whose series lives there for a few weeks.
+	Newer string `json:"newer,omitempty"`
 
-	image *regexp.Regexp
+	image, newer *regexp.Regexp
 }
 
 // Deb is one package file.
@@ -72,6 +75,9 @@ func mustCatalogue(b []byte) []series {
 	}
 	for i := range all {
 		all[i].image = regexp.MustCompile("^(?:" + all[i].Image + ")$")
+		if all[i].Newer != "" {
+			all[i].newer = regexp.MustCompile("^(?:" + all[i].Newer + ")$")
+		}
 	}
 	return all
 }

@@ -13,7 +13,8 @@ import (
 // Fetch makes kernels of the matrix ready for [Store.Get]; without names, all
 // of them. What is cached and sound is left alone, without network; what is
 // damaged is replaced. If a pinned version is gone from the archive, the
-// newest of the same series is taken, said through Progress and recorded.
+// newest of the same series is taken, said through Progress and recorded; for
+// the newest kernel of the matrix, if need be, one of a newer series.
 func (s *Store) Fetch(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		names = Names()
@@ -103,7 +104,10 @@ func (a *apt) choose(ix index, want series) (Pin, error) {
 	if err := a.allRead(want); err != nil {
 		return Pin{}, err
 	}
-	newest, err := ix.newest(want)
+	newest, err := ix.newest(want, want.image)
+	if err != nil && want.newer != nil {
+		newest, err = ix.newest(want, want.newer)
+	}
 	if err != nil {
 		return Pin{}, fmt.Errorf("%w; %w", gone, err)
 	}

@@ -89,6 +89,24 @@ func TestFetchSubstitutesWhatIsGone(t *testing.T) {
 	assert.Contains(t, strings.Join(a.says, "\n"), "gone from the archive: taking 5.10.42-1 instead")
 }
 
+// The newest kernel's series leaves the archive when the next one comes.
+func TestFetchTakesNewerSeries(t *testing.T) {
+	a := newArchive(t)
+	s := a.newStore()
+	a.addSplit("7.4")
+	locked["7.3"] = Pin{Name: "7.3", Version: "7.3.4-1~bpo13+1", Debs: []Deb{{Name: "linux-image-7.3.4+deb13-cloud-amd64", Version: "7.3.4-1~bpo13+1"}}}
+	require.NoError(t, s.Fetch(t.Context(), "7.3"))
+	k, err := s.Get("7.3")
+	require.NoError(t, err)
+	assert.Equal(t, "7.4", k.Name, "a report must not call it 7.3")
+	assert.Equal(t, "7.4.4+deb13-cloud-amd64", k.Release)
+	assert.Contains(t, strings.Join(a.says, "\n"), "gone from the archive: taking 7.4.4-1~bpo13+1 instead")
+
+	// Others have no such stand-in.
+	locked["6.18"] = Pin{Name: "6.18", Version: "6.18.1-1", Debs: []Deb{{Name: "linux-image-6.18.1+deb13-cloud-amd64", Version: "6.18.1-1"}}}
+	require.ErrorContains(t, s.Fetch(t.Context(), "6.18"), "use a newer bpflab")
+}
+
 func TestFetchRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -83,6 +84,10 @@ func (r record) kernel(dir string) Kernel {
 		Vmlinuz:        filepath.Join(dir, vmlinuzFile),
 		SHA256:         r.SHA256,
 		SubstitutedFor: r.SubstitutedFor,
+	}
+	// One of another series goes by its own name, so that no report calls it what it is not.
+	if parts := strings.SplitN(r.Release, ".", 3); r.SubstitutedFor != "" && len(parts) == 3 {
+		k.Name = parts[0] + "." + parts[1]
 	}
 	if r.Modules > 0 {
 		k.Modules = filepath.Join(dir, modulesDir)

@@ -40,7 +40,7 @@ func (s *Store) Resolve(ctx context.Context) ([]Pin, error) {
 		if err := a.allRead(want); err != nil {
 			return nil, err
 		}
-		pin, err := ix.newest(want)
+		pin, err := ix.newest(want, want.image)
 		if err != nil {
 			return nil, err
 		}
@@ -51,10 +51,10 @@ func (s *Store) Resolve(ctx context.Context) ([]Pin, error) {
 
 // newest picks the newest image of a series whose parts are all there: of old
 // versions the archive keeps some parts longer than others.
-func (ix index) newest(want series) (Pin, error) {
+func (ix index) newest(want series, image *regexp.Regexp) (Pin, error) {
 	var images []entry
 	for _, e := range ix {
-		if want.image.MatchString(e.Name) {
+		if image.MatchString(e.Name) {
 			images = append(images, e)
 		}
 	}
@@ -72,7 +72,7 @@ func (ix index) newest(want series) (Pin, error) {
 	}
 	return Pin{}, fmt.Errorf("kernel %s: expected a package %s in %s, %w: "+
 		"use a newer bpflab, or a kernel built elsewhere: bpflab kernels add NAME --vmlinuz FILE",
-		want.Name, want.Image, strings.Join(want.Suites, " or "), problem)
+		want.Name, image, strings.Join(want.Suites, " or "), problem)
 }
 
 // complete follows the dependencies of an image. From 6.19 on it is empty:

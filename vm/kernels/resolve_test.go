@@ -42,7 +42,7 @@ func TestNewest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			want, ok := lookup(tt.name)
 			require.True(t, ok)
-			pin, err := ix.newest(want)
+			pin, err := ix.newest(want, want.image)
 			if tt.err != "" {
 				assert.ErrorContains(t, err, tt.err)
 				return

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make grade            grade labs/$(LAB) on every kernel and show the report
+#   make test             run all tests
+#   make bpflab           only build the command
+#
+# Each does all the set-up it needs. LAB=lab12_1 KERNELS=6.12 FROM=DIR narrow a grade.
+
+LAB ?= lab12_1
+GO  ?= go
+
+.PHONY: grade test bpflab lint tools test-tools generate clean
+
+# A submission that does not pass (1) is a report, not a failure of make; what is the
+# grader's own trouble (3) is.
+grade: bpflab tools
+	@./bpflab grade $(LAB) $(if $(KERNELS),--kernels $(KERNELS)) $(if $(FROM),--from $(FROM)) || [ $$? -eq 1 ]
+
+# The kernels come first: a test is not the place to wait for a download.
+test: bpflab tools test-tools lint
+	@./bpflab kernels fetch
+	$(GO) test -race -timeout 20m ./...
+	@echo "make test: all tests passed"
+
+# Static, so that the same binary is the guests' init; without paths and version-control
+# stamps, so that the same source gives the same bytes, and snapshots stay valid.
+bpflab:
+	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $@ ./cmd/bpflab
+
+lint:
+	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) tool staticcheck ./...
+
+# The programs that submissions are compared with, from their C. Committed, so that they are
+# the same for everyone; made with clang 14.
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -f bpflab
+
+# have(command-or-file, package): the package, if what it brings is not there.
+have = $(if $(shell command -v $(1) 2>/dev/null || ls $(1) 2>/dev/null),,$(2))
+install = @set -e; missing="$(strip $(1))"; [ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "missing: $$missing (these are Debian's package names); this system has no apt-get: install them its own way, then call make again" >&2; exit 3; }; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	[ -z "$$sudo" ] || command -v sudo >/dev/null || { echo "missing: $$missing; as root: apt-get install $$missing" >&2; exit 3; }; \
+	echo "installing with $${sudo:+$$sudo }apt-get: $$missing" >&2; \
+	$$sudo apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+tools:
+	$(call install,$(call have,qemu-system-x86_64,qemu-system-x86) $(call have,clang,clang) \
+		$(call have,/usr/include/bpf/bpf_helpers.h,libbpf-dev) $(call have,/usr/include/linux/bpf.h,linux-libc-dev))
+
+# The race detector needs a C compiler.
+test-tools:
+	$(call install,$(call have,gcc,gcc) $(call have,/usr/include/stdio.h,libc6-dev))

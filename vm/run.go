@@ -78,7 +78,11 @@ func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 	}
 	s := session{Config: c, nonce: nonce}
 	err = s.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
-		if err := m.WaitPaused(ctx); err != nil {
+		start := m.Boot
+		if c.Snapshot != "" {
+			start = m.Restored
+		}
+		if err := start(ctx); err != nil {
 			return err
 		}
 		return m.Continue(ctx)
@@ -94,6 +98,7 @@ type session struct {
 	Config
 	nonce             string
 	greeted, answered bool
+	overflowed        bool // it said more than resultMax; set before its lines end
 	result            Result
 	until             <-chan struct{} // closed: the session ends well, whatever was said
 }
@@ -121,14 +126,28 @@ func (s *session) run(ctx context.Context, cmd *qemu.Command, direct func(contex
 	wg.Go(func() { _, _ = io.Copy(&con, heard{cmd.Console, alive}) })
 	wg.Go(func() {
 		defer close(lines)
-		in := bufio.NewScanner(io.LimitReader(heard{cmd.Results, alive}, resultMax))
-		in.Buffer(nil, resultMax)
-		for in.Scan() {
-			lines <- bytes.Clone(in.Bytes())
+		limited := &io.LimitedReader{R: heard{cmd.Results, alive}, N: resultMax}
+		in := bufio.NewReader(limited)
+		for {
+			line, err := in.ReadBytes('\n')
+			if err != nil { // a line that was cut short says nothing but that the guest ended
+				s.overflowed = limited.N <= 0
+				return
+			}
+			lines <- bytes.TrimSuffix(line, []byte("\n"))
 		}
 	})
 
 	verdict := s.listen(ctx, lines, alive, steer)
+	if verdict != nil && verdict.Detail == ended {
+		// It closes its channels before it ends: let it, for how it ends is the cause.
+		select {
+		case <-cmd.Done():
+		case <-ctx.Done():
+		case <-time.After(endGrace):
+			verdict.Detail = "it closed its result channel without \"done\""
+		}
+	}
 	cmd.Kill() // it has said all it had to say
 	cancel()
 	for range lines {
@@ -141,31 +160,36 @@ func (s *session) run(ctx context.Context, cmd *qemu.Command, direct func(contex
 		return err
 	}
 	s.result.Console = con.String()
-	if line := trouble.FindString(s.result.Console); line != "" {
+	if line := con.Trouble(); line != "" {
 		verdict = &Failure{Kind: ErrPanic, Detail: line}
 	} else if verdict != nil && verdict.Kind != ErrAgent {
-		verdict = verdict.explain(exit)
+		s.explain(verdict, exit)
 	}
 	if verdict != nil {
-		verdict.Console, verdict.Command = lastLines(s.result.Console, 20), cmd.Config.String()
+		verdict.Console, verdict.Command = lastLines(s.result.Console, 50), cmd.Config.String()
 		return verdict
 	}
 	return nil
 }
 
-// explain adds how QEMU ended, where it did so by itself.
-func (f *Failure) explain(exit error) *Failure {
+// explain adds to a failure how QEMU ended, where it did so by itself.
+func (s *session) explain(f *Failure, exit error) {
 	var status *exec.ExitError
 	if f.Detail != ended || !errors.As(exit, &status) {
-		return f
+		return
 	}
 	if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		f.Kind, f.Detail = ErrKilled, "QEMU died of "+ws.Signal().String()
-		return f
+		return
 	}
 	f.Cause = fmt.Errorf("QEMU: %w", exit)
-	return f
+	if s.Snapshot != "" && f.Kind == ErrBoot {
+		f.Kind = ErrSnapshot
+	}
 }
+
+// endGrace is how long a QEMU may take to end once its channels are closed.
+const endGrace = 5 * time.Second
 
 const ended = "it ended without \"done\""
 
@@ -182,6 +206,10 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 		case <-s.until:
 			return nil
 		case err := <-steer:
+			var failure *Failure
+			if errors.As(err, &failure) {
+				return failure
+			}
 			if !errors.Is(err, qemu.ErrGone) { // else it has ended, and lines ends with it
 				return &Failure{Kind: s.phase(ErrProtocol), Cause: err}
 			}
@@ -192,6 +220,9 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 		case <-alive:
 			silence.Reset(s.Silence)
 		case line, ok := <-lines:
+			if !ok && s.overflowed {
+				return &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("it said more than %d MiB", resultMax>>20)}
+			}
 			if !ok {
 				return &Failure{Kind: s.phase(ErrProtocol), Detail: ended}
 			}
@@ -236,6 +267,9 @@ func (s *session) message(line []byte) (done bool, _ *Failure) {
 			s.Stage(text)
 		}
 	case guest.Result:
+		if len(m.Body) == 0 {
+			return false, &Failure{Kind: ErrProtocol, Detail: "a result without a body"}
+		}
 		s.answered, s.result.Body = true, m.Body
 	case guest.Done:
 		if !s.answered {

@@ -30,7 +30,7 @@ import (
 //	6.12-exact-3f2a….json   its size, sum and what it was made of
 type Snapshots struct {
 	Dir string
-	// Max is how many bytes to keep; the least recently used go. Zero: 6 GiB.
+	// Max is how many bytes to keep; the least recently used go. Zero: 3 GiB.
 	Max int64
 }
 
@@ -82,12 +82,58 @@ func (s Snapshots) Ensure(ctx context.Context, name string, c Config, parts []st
 	if building != nil {
 		building()
 	}
-	if err := s.build(ctx, path, c, record{Name: name, Parts: parts}); err != nil {
-		return "", fmt.Errorf("make the snapshot %s: %w", name, err)
+	// Until it is verified, nobody else finds it.
+	draft := filepath.Join(s.Dir, tempPrefix+filepath.Base(path))
+	for try := 1; ; try++ {
+		err := s.build(ctx, draft, c, record{Name: name, Parts: parts})
+		if err == nil && c.Exact {
+			err = s.verify(ctx, draft, c)
+		}
+		if err == nil {
+			err = s.publish(draft, path)
+		}
+		if errors.Is(err, errMoved) && try < 8 {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("make the snapshot %s: %w", name, err)
+		}
+		break
 	}
 	_, err = s.Prune(s.max())
 	return path, err
 }
+
+// errMoved says that a guest's clock was moved while it paused.
+var errMoved = errors.New("QEMU moved the guest's clock")
+
+// verify has the guest say how long its pause was, and drops a snapshot whose clock was moved.
+func (s Snapshots) verify(ctx context.Context, path string, c Config) error {
+	c.Snapshot = path
+	result, err := Run(ctx, c, []byte("{}"))
+	if err == nil && result.Paused > guest.Pause {
+		err = fmt.Errorf("%w by %d ns", errMoved, result.Paused)
+	}
+	if err != nil {
+		return errors.Join(err, s.Drop(path))
+	}
+	return nil
+}
+
+// publish puts a snapshot in its place.
+func (s Snapshots) publish(draft, path string) error {
+	err := os.Rename(draft, path)
+	if err == nil {
+		err = os.Rename(recordOf(draft), recordOf(path))
+	}
+	if err != nil {
+		return errors.Join(err, s.Drop(draft), s.Drop(path))
+	}
+	return nil
+}
+
+// recordOf is the file of a snapshot's record.
+func recordOf(path string) string { return strings.TrimSuffix(path, snapshotExt) + recordExt }
 
 // whole reports whether a snapshot has a record and the record's size. Its sum is checked
 // where it is read anyway, by openSnapshot.
@@ -107,7 +153,7 @@ func touch(path string) {
 }
 
 func readRecord(path string) (r record, err error) {
-	data, err := os.ReadFile(strings.TrimSuffix(path, snapshotExt) + recordExt)
+	data, err := os.ReadFile(recordOf(path))
 	if err == nil {
 		err = json.Unmarshal(data, &r)
 	}
@@ -154,11 +200,13 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 	session := session{Config: c.withDefaults(), until: saved}
 	cmd := &qemu.Command{Config: c.Config, Job: noJob()}
 	err = session.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
-		if err := m.WaitPaused(ctx); err != nil {
+		if err := m.Boot(ctx); err != nil {
 			return err
 		}
-		if err := m.Save(ctx, tmp); err != nil {
+		if err := m.Save(ctx, tmp); errors.Is(err, qemu.ErrGone) {
 			return err
+		} else if err != nil {
+			return &Failure{Kind: ErrSnapshot, Cause: err}
 		}
 		close(saved)
 		return nil
@@ -177,7 +225,10 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 	if err := errors.Join(tmp.Close(), os.Rename(tmp.Name(), path)); err != nil {
 		return err
 	}
-	return writeRecord(path, r)
+	if err := writeRecord(path, r); err != nil {
+		return errors.Join(err, s.Drop(path))
+	}
+	return nil
 }
 
 // noJob is what a guest that is only saved finds in place of its job.
@@ -191,17 +242,18 @@ func writeRecord(path string, r record) error {
 	if err != nil {
 		return err
 	}
-	name := strings.TrimSuffix(path, snapshotExt) + recordExt
+	name := recordOf(path)
 	tmp := filepath.Join(filepath.Dir(name), tempPrefix+filepath.Base(name))
+	defer os.Remove(tmp) // unless renamed
 	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return errors.Join(err, os.Remove(tmp))
+		return err
 	}
 	return os.Rename(tmp, name)
 }
 
 // Drop removes a snapshot that turned out to be of no use.
 func (s Snapshots) Drop(path string) error {
-	return errors.Join(removed(strings.TrimSuffix(path, snapshotExt)+recordExt), removed(path))
+	return errors.Join(removed(recordOf(path)), removed(path))
 }
 
 func removed(path string) error {
@@ -213,7 +265,7 @@ func removed(path string) error {
 
 func (s Snapshots) max() int64 {
 	if s.Max == 0 {
-		return 6 << 30
+		return 3 << 30
 	}
 	return s.Max
 }

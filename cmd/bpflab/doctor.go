@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -115,6 +116,9 @@ func (m *machine) checkKernels(context.Context) (string, error) {
 
 // checkGuest boots one, if there is a kernel for it.
 func (m *machine) checkGuest(ctx context.Context) (string, error) {
+	if _, err := qemu.Version(ctx, ""); err != nil {
+		return "", errors.New("no QEMU to boot one with; see above")
+	}
 	store, err := m.store()
 	if err != nil {
 		return "", err

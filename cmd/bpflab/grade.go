@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
-	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -23,6 +24,7 @@ import (
 	"bpflab/harness/build"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
+	"bpflab/harness/receipt"
 	"bpflab/harness/report"
 	"bpflab/vm"
 	"bpflab/vm/kernels"
@@ -31,8 +33,8 @@ import (
 
 func gradeCommand(m *machine) *cobra.Command {
 	var (
-		from, format string
-		names        []string
+		from, format, keep string
+		names              []string
 	)
 	cmd := &cobra.Command{
 		Use:   "grade LAB",
@@ -56,27 +58,61 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			r, err := m.grade(cmd.Context(), lab, source, names)
+			if err := m.known(names); err != nil {
+				return err
+			}
+			r, result, err := m.grade(cmd.Context(), lab, source, names)
 			if err != nil {
 				return err
 			}
 			m.progress().clear()
-			if err := write(*r); err != nil {
-				return fmt.Errorf("write the report: %w", err)
+			if keep != "" {
+				if err := writeFile(keep, r.Write); err != nil {
+					return fmt.Errorf("write the receipt: %w", err)
+				}
 			}
-			switch {
-			case !r.Result.Complete:
-				return &exit{code: exitInfra}
-			case !r.Result.Passed():
-				return &exit{code: exitFailed}
-			}
-			return nil
+			return show(write, lab, r, result)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that `kernels add` added")
-	cmd.Flags().StringVar(&format, "format", "text", "text, json or junit")
+	cmd.Flags().StringVar(&format, "format", "text", formats)
+	cmd.Flags().StringVar(&keep, "receipt", "", "file to write what the grade was made of to; bpflab judge scores it again")
 	return cmd
+}
+
+const formats = "text, json or junit"
+
+// show writes a graded submission and returns how the command ends.
+func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result) error {
+	env := maps.Clone(r.Tools)
+	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
+	err := write(report.Report{
+		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
+		Result: result, Environment: env,
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("write the report: %w", err)
+	case !result.Complete:
+		return &exit{code: exitInfra}
+	case !result.Passed():
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(name string, write func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // once renamed, there is nothing to remove
+	if err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
 }
 
 // writer returns what writes a report in a format.
@@ -91,7 +127,7 @@ func writer(format string, w io.Writer) (func(report.Report) error, error) {
 	case "junit":
 		return func(r report.Report) error { return r.JUnit(w) }, nil
 	}
-	return nil, fmt.Errorf("--format is text, json or junit, not %q", format)
+	return nil, fmt.Errorf("--format is "+formats+", not %q", format)
 }
 
 // submission returns the file to grade.
@@ -115,8 +151,17 @@ func submission(lab *harness.Lab, from string) (string, error) {
 }
 
 // grade builds a submission, has it observed on each kernel and judges it. An error is the
-// grader's; whatever is wrong with the submission is in the report.
-func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, names []string) (*report.Report, error) {
+// grader's; whatever is wrong with the submission is in the receipt.
+func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, names []string) (*receipt.Receipt, judge.Result, error) {
+	r, err := m.observeAll(ctx, lab, source, names)
+	if err != nil {
+		return nil, judge.Result{}, err
+	}
+	result, err := r.Close(lab.Tasks, os.Getenv(receiptKey))
+	return r, result, err
+}
+
+func (m *machine) observeAll(ctx context.Context, lab *harness.Lab, source string, names []string) (*receipt.Receipt, error) {
 	cache, err := m.cacheDir()
 	if err != nil {
 		return nil, err
@@ -125,50 +170,61 @@ func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, na
 	if err != nil {
 		return nil, err
 	}
-	r := &report.Report{
-		Lab: lab.Name, Title: lab.Title, File: lab.File,
-		Environment: map[string]string{"qemu": version, "host": runtime.GOOS + "/" + runtime.GOARCH},
+	r := &receipt.Receipt{
+		Lab:        lab.Name,
+		Submission: receipt.Submission{File: lab.File},
+		Tools:      map[string]string{"bpflab": bpflabVersion(), "qemu": version},
 	}
+	refused := func(reason, details string) (*receipt.Receipt, error) {
+		r.Refused = &receipt.Refusal{Reason: reason, Details: strings.Split(strings.TrimSpace(details), "\n")}
+		for _, name := range names {
+			r.Kernels = append(r.Kernels, receipt.Kernel{Name: name})
+		}
+		return r, nil
+	}
+
 	m.progress().set(lab.Name, "build")
 	object, err := build.Compile(ctx, cache, source)
 	m.progress().set(lab.Name, "")
 	var compileError *build.CompileError
-	if errors.As(err, &compileError) {
-		d := compileError.Diagnostics
-		r.Result = judge.Refused(lab.Tasks, names, "does not compile: "+strings.SplitN(d[0].String(), "\n", 2)[0], lines(compileError.Error()))
-		r.SourceSHA256, _ = fileSHA256(source)
-		return r, nil
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &compileError):
+		if r.Submission.SHA256, err = fileSHA256(source); err != nil {
+			return nil, err
+		}
+		first, _, _ := strings.Cut(compileError.Diagnostics[0].String(), "\n")
+		return refused("does not compile: "+first, compileError.Error())
+	case err != nil:
 		return nil, err
 	}
-	r.SourceSHA256 = object.SourceSHA256
-	r.Environment["clang"] = object.Clang
-	r.Environment["object_sha256"] = object.SHA256
-	seed, err := seedOf(object.SourceSHA256)
-	if err != nil {
+	r.Submission.SHA256, r.Submission.ObjectSHA256 = object.SourceSHA256, object.SHA256
+	r.Tools["clang"] = object.Clang
+	if r.Submission.Seed, err = seedOf(object.SourceSHA256); err != nil {
 		return nil, err
 	}
-	r.Environment["seed"] = fmt.Sprint(seed)
 
 	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
-	if errors.As(err, &violations) {
-		r.Result = judge.Refused(lab.Tasks, names, "not allowed in this lab; see below", lines(violations.Error()))
-		return r, nil
+	switch {
+	case errors.As(err, &violations):
+		return refused("not allowed in this lab; see below", violations.Error())
+	case err != nil:
+		return nil, err
 	}
+	static, err := lab.Inspect(spec)
 	if err != nil {
 		return nil, err
 	}
-	cases, err := m.cases(ctx, lab, spec, harness.Job{Lab: lab.Name, Seed: seed, ELF: object.ELF}, names, r.Environment)
+	kernels, err := m.kernels(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	r.Result = judge.Judge(lab.Tasks, cases)
-	return r, nil
+	for _, k := range kernels {
+		r.Kernels = append(r.Kernels, receipt.Kernel{Name: k.Name, Release: k.Release, SHA256: k.SHA256, Static: static})
+	}
+	r.Tools["guest"] = m.findAgent(ctx).sha256
+	return r, m.observeKernels(ctx, lab, harness.Job{Lab: lab.Name, Seed: r.Submission.Seed, ELF: object.ELF}, kernels, r)
 }
-
-func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 
 // seedOf makes a submission's seed from its text: the same file meets the same traffic
 // everywhere, and a file with the answers written into it is another file, which meets
@@ -181,35 +237,26 @@ func seedOf(sum string) (uint64, error) {
 	return binary.BigEndian.Uint64(raw), nil
 }
 
-// cases has a submission observed in each guest that its lab needs, on each kernel.
-func (m *machine) cases(ctx context.Context, lab *harness.Lab, spec *ebpf.CollectionSpec, job harness.Job, names []string, env map[string]string) ([]judge.Case, error) {
-	static, err := lab.Inspect(spec)
-	if err != nil {
-		return nil, err
-	}
-	kernels, err := m.kernels(ctx, names)
-	if err != nil {
-		return nil, err
-	}
+// observeKernels has a submission observed in each guest that its lab needs, on each kernel,
+// as many at a time as the machine has cores for.
+func (m *machine) observeKernels(ctx context.Context, lab *harness.Lab, job harness.Job, kernels []kernels.Kernel, r *receipt.Receipt) error {
 	accel, why, err := m.accel(ctx, kernels[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
-	env["exact"], env["smp"] = "tcg, instructions counted", fmt.Sprintf("%s (%s)", accel, why)
+	r.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
 
-	type cell struct {
-		o       judge.Observations
-		release string
-		err     error
-	}
-	seen := make([][]cell, len(kernels))
-	var group errgroup.Group
-	// One more than there are: a guest waits now and then, for its snapshot to be read and
-	// for RCU.
-	cores := semaphore.NewWeighted(int64(max(runtime.NumCPU(), 2)) + 1)
+	var (
+		group errgroup.Group
+		mu    sync.Mutex // guards what r says of each kernel
+		// One more than there are: a guest waits now and then, for its snapshot to be read
+		// and for RCU.
+		cores = semaphore.NewWeighted(int64(max(runtime.NumCPU(), 2)) + 1)
+	)
 	for i, k := range kernels {
-		seen[i] = make([]cell, len(lab.Kinds))
-		for j, kind := range lab.Kinds {
+		seen := &r.Kernels[i]
+		seen.Guest, seen.Guests = map[harness.Kind]judge.Observations{}, map[string]string{}
+		for _, kind := range lab.Kinds {
 			weight := int64(1)
 			if kind == harness.SMP {
 				weight = 2
@@ -221,37 +268,23 @@ func (m *machine) cases(ctx context.Context, lab *harness.Lab, spec *ebpf.Collec
 				defer cores.Release(weight)
 				job := job
 				job.Kind = kind
-				c := &seen[i][j]
-				c.o, c.release, c.err = m.observe(ctx, k, accel, job)
+				o, how, err := m.observe(ctx, k, accel, job)
+				mu.Lock()
+				defer mu.Unlock()
 				var failure *vm.Failure
-				if c.err != nil && !errors.As(c.err, &failure) {
-					return c.err // not one guest's trouble: no other would fare better
+				switch {
+				case errors.As(err, &failure):
+					seen.Error = strings.TrimPrefix(seen.Error+"\n"+err.Error(), "\n")
+					m.progress().notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
+				case err != nil:
+					return err // not one guest's trouble: no other would fare better
 				}
+				seen.Guest[kind], seen.Guests[string(kind)] = o, how
 				return nil
 			})
 		}
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var cases []judge.Case
-	for i, k := range kernels {
-		c := judge.Case{Kernel: k.Name, Observations: judge.Observations{}}
-		for name, raw := range static {
-			c.Observations[name] = raw
-		}
-		for _, cell := range seen[i] {
-			for name, raw := range cell.o {
-				c.Observations[name] = raw
-			}
-			c.Err = errors.Join(c.Err, cell.err)
-			if cell.release != "" {
-				c.Release = cell.release
-			}
-		}
-		cases = append(cases, c)
-	}
-	return cases, nil
+	return group.Wait()
 }
 
 // accel says how guests of two CPUs run here.

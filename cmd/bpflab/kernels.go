@@ -11,7 +11,12 @@ import (
 )
 
 func kernelsCommand(m *machine) *cobra.Command {
-	cmd := &cobra.Command{Use: "kernels", Short: "List, fetch and add the kernels to grade on"}
+	cmd := &cobra.Command{
+		Use:   "kernels",
+		Short: "List, fetch and add the kernels to grade on",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	var vmlinuz, modules string
 	add := &cobra.Command{
 		Use:     "add NAME --vmlinuz FILE [--modules DIR]",

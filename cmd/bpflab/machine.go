@@ -89,7 +89,27 @@ func (m *machine) store() (*kernels.Store, error) {
 	return &kernels.Store{Dir: dir, Progress: m.progress().notice}, nil
 }
 
-// kernel returns a kernel, which it fetches if need be.
+// known refuses names that no kernel has, before anything is built or booted for them.
+func (m *machine) known(names []string) error {
+	if len(names) == 0 {
+		return &exit{exitUsage, errors.New("--kernels names no kernel")}
+	}
+	store, err := m.store()
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return &exit{exitUsage, fmt.Errorf("--kernels names %s twice", name)}
+		}
+		if _, err := store.Get(name); errors.Is(err, kernels.ErrUnknown) {
+			return err
+		}
+	}
+	return nil
+}
+
+// kernels returns kernels, which it fetches if need be.
 func (m *machine) kernels(ctx context.Context, names []string) ([]kernels.Kernel, error) {
 	store, err := m.store()
 	if err != nil {
@@ -130,28 +150,33 @@ func (m *machine) findAgent(ctx context.Context) agent {
 			return
 		}
 		if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" || !static(a.path) {
-			if a.path, a.err = m.buildAgent(ctx); a.err != nil {
-				return
-			}
+			a.path, a.sha256, a.err = m.buildAgent(ctx)
+			return
 		}
 		a.sha256, a.err = fileSHA256(a.path)
 	})
 	return m.agent
 }
 
-// buildAgent builds a bpflab for guests.
-func (m *machine) buildAgent(ctx context.Context) (string, error) {
+// buildAgent builds a bpflab for guests. It is kept under its sum: bpflabs of two clones may
+// share a cache.
+func (m *machine) buildAgent(ctx context.Context) (path, sum string, err error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return "", fmt.Errorf("guests need a static linux/amd64 bpflab, which this one is not, and which is built from the clone: %w", err)
+		return "", "", fmt.Errorf("guests need a static linux/amd64 bpflab, which this one is not, and which is built from the clone: %w", err)
 	}
 	cache, err := m.cacheDir()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	dir, err := os.MkdirTemp(cache, ".tmp-agent-")
+	agents := filepath.Join(cache, "agents")
+	if err := os.MkdirAll(agents, 0o755); err != nil {
+		return "", "", fmt.Errorf("make a folder for the guests' bpflab: %w", err)
+	}
+	forgetOld(agents)
+	dir, err := os.MkdirTemp(agents, ".tmp-*")
 	if err != nil {
-		return "", fmt.Errorf("build the guests' bpflab: %w", err)
+		return "", "", fmt.Errorf("build the guests' bpflab: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	built := filepath.Join(dir, "agent")
@@ -159,10 +184,13 @@ func (m *machine) buildAgent(ctx context.Context) (string, error) {
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the guests' bpflab: %w\n%s", err, out)
+		return "", "", fmt.Errorf("build the guests' bpflab: %w\n%s", err, out)
 	}
-	path := filepath.Join(cache, "agent")
-	return path, os.Rename(built, path)
+	if sum, err = fileSHA256(built); err != nil {
+		return "", "", err
+	}
+	path = filepath.Join(agents, sum[:16])
+	return path, sum, os.Rename(built, path)
 }
 
 // moduleRoot is the clone that the current folder is in.
@@ -206,7 +234,8 @@ func (m *machine) initrd(ctx context.Context, k kernels.Kernel) (string, error) 
 	key := sha256.Sum256([]byte(strings.Join(append([]string{init.sha256, k.SHA256, k.Release}, guestModules...), "\n")))
 	dir := filepath.Join(cache, "initramfs")
 	path := filepath.Join(dir, fmt.Sprintf("%s-%x.cpio", k.Name, key[:8]))
-	if _, err := os.Stat(path); err == nil {
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err == nil { // it is there, and used
 		return path, nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -233,7 +262,7 @@ func forgetOld(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 7*24*time.Hour {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 }
@@ -288,10 +317,13 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 			if err := json.Unmarshal(result.Body, &o); err != nil {
 				return nil, "", fmt.Errorf("decode what the guest observed: %w", err)
 			}
-			return o, result.Release, nil
+			return o, how(c), nil
 		case errors.As(err, &failure) && try == 1:
 			m.progress().notice("kernel %s, %s guest: %v; trying once more", k.Name, job.Kind, err)
-			if err := m.snapshots().Drop(c.Snapshot); c.Snapshot != "" && err != nil {
+			if c.Snapshot == "" {
+				continue
+			}
+			if err := m.snapshots().Drop(c.Snapshot); err != nil {
 				return nil, "", fmt.Errorf("remove a snapshot that does not serve: %w", err)
 			}
 		case errors.As(err, &failure):
@@ -300,6 +332,15 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 			return nil, "", err
 		}
 	}
+}
+
+// how says how a guest was run.
+func how(c vm.Config) string {
+	start := "snapshot"
+	if c.Snapshot == "" {
+		start = "cold boot"
+	}
+	return fmt.Sprintf("%s: %s", start, strings.Join(c.Hardware(), " "))
 }
 
 // guest describes a guest of a kind.

@@ -17,6 +17,7 @@ import (
 
 	"bpflab/harness"
 	counter "bpflab/labs/lab12_1"
+	"bpflab/vm/kernels"
 )
 
 // labs are all labs, in the chapter's order. A new lab is one line here.
@@ -66,7 +67,11 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
 
 Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself failed.`,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRun: func(*cobra.Command, []string) { started = true },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			err := cmd.ValidateRequiredFlags() // which cobra would do later
+			started = err == nil
+			return err
+		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetOut(stdout)
@@ -75,7 +80,7 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 	m := &machine{stderr: stderr}
 	root.PersistentFlags().StringVar(&m.cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
 	root.PersistentFlags().BoolVarP(&m.verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
-	root.AddCommand(gradeCommand(m), kernelsCommand(m), doctorCommand(m), hintCommand())
+	root.AddCommand(gradeCommand(m), judgeCommand(), compareCommand(), hintCommand(), kernelsCommand(m), cacheCommand(m), doctorCommand(m))
 
 	err := root.ExecuteContext(ctx)
 	m.progress().clear()
@@ -87,7 +92,7 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 	switch {
 	case errors.As(err, &e):
 		code = e.code
-	case !started:
+	case !started, errors.Is(err, kernels.ErrUnknown):
 		code = exitUsage
 	}
 	if ctx.Err() != nil {

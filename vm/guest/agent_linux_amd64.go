@@ -75,7 +75,8 @@ func (r *reporter) run(work Work) (err error) {
 	time.Sleep(settle)
 	// A snapshot is taken here, at this very instruction. What comes after it is done anew in
 	// each run, the reading of the job included: its module sees the job of this run.
-	if _, err := port(qemu.PausePort).Write([]byte{qemu.PauseValue}); err != nil {
+	paused, err := pause()
+	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
 	if err := loadModules(jobModule); err != nil {
@@ -91,7 +92,7 @@ func (r *reporter) run(work Work) (err error) {
 		return fmt.Errorf("decode the job: %w", err)
 	}
 	r.nonce = job.Nonce
-	r.send(Hello, greeting())
+	r.send(Hello, greeting(paused))
 
 	result, err := work(context.Background(), job.Payload, func(name string) { r.send(Stage, name) })
 	if err != nil {
@@ -145,10 +146,30 @@ func loadModules(wanted func(name string) bool) error {
 	return nil
 }
 
-func greeting() Greeting {
+// tick is the longest period of the kernel's timer: 250 Hz.
+const tick = 4 * time.Millisecond
+
+// pause has QEMU stop the guest, far from the next tick, so that it can be told whether the
+// clock was moved to it. It returns how long the pause seems to have lasted, ns.
+func pause() (int64, error) {
+	for now := monotonic(); now%int64(tick) < int64(tick)/4 || now%int64(tick) > int64(tick)/2; {
+		now = monotonic()
+	}
+	began := monotonic()
+	_, err := port(qemu.PausePort).Write([]byte{qemu.PauseValue})
+	return monotonic() - began, err
+}
+
+func monotonic() int64 {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails for a clock that does not exist
+	return now.Nano()
+}
+
+func greeting(paused int64) Greeting {
 	var uts unix.Utsname
 	_ = unix.Uname(&uts)
 	var set unix.CPUSet
 	_ = unix.SchedGetaffinity(0, &set)
-	return Greeting{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: set.Count()}
+	return Greeting{Release: unix.ByteSliceToString(uts.Release[:]), CPUs: set.Count(), Paused: paused}
 }

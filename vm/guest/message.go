@@ -28,7 +28,14 @@ const (
 type Greeting struct {
 	Release string `json:"release"` // uname -r
 	CPUs    int    `json:"cpus"`
+	// Paused is how long the pause lasted by the guest's clock, ns. See Pause.
+	Paused int64 `json:"paused"`
 }
+
+// Pause is the longest that a pause may seem to have lasted to an exact guest, ns. When a
+// guest pauses, QEMU may or may not move its clock on to the next timer, whichever of two
+// threads is first: two snapshots of one guest would differ. One that was moved is made anew.
+const Pause = 1_000_000
 
 // Job is what a guest reads: the host's nonce, and a payload that vm does not know.
 type Job struct {

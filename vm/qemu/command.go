@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 )
 
 // ErrNotFound is returned where the machine has no QEMU.
@@ -33,8 +34,9 @@ type Command struct {
 	Monitor *Monitor
 
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
-	done   chan error
+	stderr head
+	done   chan struct{} // closed when QEMU has ended, with exit
+	exit   error
 }
 
 // Start starts QEMU. It ends when the guest does, when ctx is done, or with this
@@ -49,6 +51,12 @@ func (c *Command) Start(ctx context.Context) error {
 	jobEnd, job, err3 := os.Pipe()
 	monitor, monitorEnd, err4 := socketPair()
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		for _, f := range []*os.File{results, resultsEnd, console, consoleEnd, jobEnd, job, monitorEnd} {
+			f.Close() // those that are nil say so, and no more
+		}
+		if monitor != nil {
+			monitor.Close()
+		}
 		return fmt.Errorf("make QEMU's pipes: %w", err)
 	}
 	defer resultsEnd.Close()
@@ -65,9 +73,11 @@ func (c *Command) Start(ctx context.Context) error {
 	}
 	c.cmd.Stderr = &c.stderr
 	c.cmd.SysProcAttr = sysProcAttr()
+	c.cmd.Cancel = func() error { return kill(c.cmd.Process) }
+	c.cmd.WaitDelay = 5 * time.Second // for whatever QEMU left that holds its standard error
 
 	started := make(chan error)
-	c.done = make(chan error, 1)
+	c.done = make(chan struct{})
 	go func() {
 		// The kernel sends Pdeathsig when the starting thread ends, not the process:
 		// keep that thread for as long as QEMU runs.
@@ -76,7 +86,8 @@ func (c *Command) Start(ctx context.Context) error {
 		err := c.cmd.Start()
 		started <- err
 		if err == nil {
-			c.done <- c.cmd.Wait()
+			c.exit = c.cmd.Wait()
+			close(c.done)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -91,13 +102,16 @@ func (c *Command) Start(ctx context.Context) error {
 	return nil
 }
 
+// Done is closed when QEMU has ended.
+func (c *Command) Done() <-chan struct{} { return c.done }
+
 // Wait returns when QEMU has ended; its error holds what QEMU said on standard error.
 func (c *Command) Wait() error {
-	err := <-c.done
-	if err != nil && c.stderr.Len() > 0 {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(c.stderr.Bytes()))
+	<-c.done
+	if c.exit != nil && len(c.stderr) > 0 {
+		return fmt.Errorf("%w: %s", c.exit, bytes.TrimSpace(c.stderr))
 	}
-	return err
+	return c.exit
 }
 
 // Close closes this end of the guest's channels.
@@ -108,4 +122,14 @@ func (c *Command) Close() {
 }
 
 // Kill ends QEMU at once.
-func (c *Command) Kill() { _ = c.cmd.Process.Kill() }
+func (c *Command) Kill() { _ = kill(c.cmd.Process) }
+
+// head keeps the beginning of what is written to it.
+type head []byte
+
+const headMax = 16 << 10
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(headMax-len(*h), len(p))]...)
+	return len(p), nil
+}

@@ -5,6 +5,7 @@ package qemu
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -62,10 +63,9 @@ const (
 	fdSnapshot            // a saved guest, to go on from
 )
 
-// Machine returns the arguments that make the guest what it is. With the contents of the
-// kernel and the initramfs and with QEMU's version, they decide what a guest does until it
-// pauses.
-func (c Config) Machine() []string {
+// Hardware returns the arguments that choose the machine: its memory, its CPUs and how
+// they run.
+func (c Config) Hardware() []string {
 	cpus, mem := max(c.CPUs, 1), c.MemoryMiB
 	if mem == 0 {
 		mem = 256
@@ -79,11 +79,19 @@ func (c Config) Machine() []string {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
 	case c.Exact:
 		args = append(args, "-accel", "tcg,thread=single", "-cpu", cpuModel(c.Exact),
-			"-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm")
+			"-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
+			"-seed", "1") // of what QEMU hands a guest at boot: hash tables and pointers depend on it
 	default:
 		args = append(args, "-accel", "tcg,thread=multi", "-cpu", cpuModel(c.Exact))
 	}
-	return append(args,
+	return args
+}
+
+// Machine returns the arguments that make the guest what it is. With the contents of the
+// kernel and the initramfs and with QEMU's version, they decide what a guest does until it
+// pauses.
+func (c Config) Machine() []string {
+	return append(c.Hardware(),
 		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=results", ResultPort),
 		"-serial", "chardev:console",
 		"-kernel", c.Kernel, "-initrd", c.Initrd,
@@ -97,7 +105,7 @@ func (c Config) Args() []string {
 		"-chardev", fmt.Sprintf("file,id=results,path=/dev/fd/%d", fdResults),
 		"-chardev", fmt.Sprintf("file,id=console,path=/dev/fd/%d", fdConsole),
 		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", JobFile, fdJob),
-		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", fdMonitor), "-mon", "chardev=monitor,mode=control",
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", fdMonitor), "-mon", "chardev=monitor,mode=control", "-S",
 		"-device", fmt.Sprintf("pvpanic,ioport=%#x", PausePort), "-action", "panic=pause",
 	)
 	if runtime.GOOS == "linux" { // seccomp
@@ -113,17 +121,20 @@ func (c Config) Args() []string {
 // its job from job.json, its results to results.json. Without the device that pauses it,
 // the guest goes on to its job at once.
 func (c Config) String() string {
-	words := []string{c.binary()}
-	for _, arg := range append(c.Machine(),
+	words := append([]string{c.binary()}, c.Machine()...)
+	words = append(words,
 		"-chardev", "stdio,id=console", "-chardev", "file,id=results,path=results.json",
-		"-fw_cfg", "name="+JobFile+",file=job.json") {
-		if strings.ContainsAny(arg, " $'\"") {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		"-fw_cfg", "name="+JobFile+",file=job.json")
+	for i, word := range words {
+		if !plain.MatchString(word) {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 		}
-		words = append(words, arg)
 	}
 	return strings.Join(words, " ")
 }
+
+// plain is a word that no shell reads anything into.
+var plain = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
 func (c Config) binary() string {
 	if c.Binary != "" {

@@ -42,8 +42,17 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// WaitPaused waits until the guest has paused itself, or is back where it had.
-func (m *Monitor) WaitPaused(ctx context.Context) error {
+// Boot starts a guest and waits until it has paused itself. Until then it sends QEMU nothing:
+// a command that arrives at a random moment makes the guest differ from run to run.
+func (m *Monitor) Boot(ctx context.Context) error {
+	if err := m.Continue(ctx); err != nil {
+		return err
+	}
+	return m.receive(ctx, func(r reply) bool { return r.Event == "GUEST_PANICKED" })
+}
+
+// Restored waits until a guest is back where it had paused itself.
+func (m *Monitor) Restored(ctx context.Context) error {
 	for {
 		var status struct{ Status string }
 		if err := m.execute(ctx, "query-status", nil, &status); err != nil {
@@ -105,8 +114,6 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // execute sends a command and decodes what it returns, unless result is nil.
 func (m *Monitor) execute(ctx context.Context, command string, arguments, result any) error {
-	stop := context.AfterFunc(ctx, func() { _ = m.conn.SetDeadline(time.Now()) })
-	defer stop()
 	if !m.ready {
 		m.ready = true
 		if err := m.execute(ctx, "qmp_capabilities", nil, nil); err != nil {
@@ -127,28 +134,43 @@ func (m *Monitor) execute(ctx context.Context, command string, arguments, result
 	}
 	_, _, err = m.conn.WriteMsgUnix(line, rights, nil)
 	m.pass = nil
-	for err == nil {
-		var reply struct {
-			Return json.RawMessage
-			Error  *struct{ Desc string }
-		}
-		if err = m.dec.Decode(&reply); err != nil {
-			break
-		}
+	if err != nil {
+		return errors.Join(ctx.Err(), ErrGone, err)
+	}
+	failed := m.receive(ctx, func(r reply) bool {
 		switch {
-		case reply.Error != nil:
-			return fmt.Errorf("QEMU, asked for %s: %s", command, reply.Error.Desc)
-		case reply.Return == nil: // the greeting, or an event
-		case result == nil:
+		case r.Error != nil:
+			err = fmt.Errorf("QEMU, asked for %s: %s", command, r.Error.Desc)
+		case r.Return == nil: // the greeting, or an event
+			return false
+		case result != nil:
+			err = json.Unmarshal(r.Return, result)
+		}
+		return true
+	})
+	return errors.Join(failed, err)
+}
+
+// reply is anything that QEMU says.
+type reply struct {
+	Return json.RawMessage
+	Error  *struct{ Desc string }
+	Event  string
+}
+
+// receive reads replies until one is the last that is wanted.
+func (m *Monitor) receive(ctx context.Context, last func(reply) bool) error {
+	stop := context.AfterFunc(ctx, func() { _ = m.conn.SetDeadline(time.Now()) })
+	defer stop()
+	for {
+		var r reply
+		if err := m.dec.Decode(&r); err != nil {
+			return errors.Join(ctx.Err(), ErrGone, err)
+		}
+		if last(r) {
 			return nil
-		default:
-			return json.Unmarshal(reply.Return, result)
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return errors.Join(ErrGone, err)
 }
 
 // ErrGone is returned by a Monitor whose QEMU no longer answers.

@@ -4,6 +4,11 @@
 
 package qemu
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 func sysProcAttr() *syscall.SysProcAttr { return nil }
+
+func kill(p *os.Process) error { return p.Kill() }

@@ -4,11 +4,16 @@ package qemu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 )
+
+// versionTimeout is far more than a QEMU takes that can run a guest.
+var versionTimeout = 30 * time.Second
 
 var versions sync.Map // by binary: QEMU takes some 50 ms to say it
 
@@ -21,9 +26,13 @@ func Version(ctx context.Context, binary string) (string, error) {
 	if v, ok := versions.Load(path); ok {
 		return v.(string), nil
 	}
-	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", path, err)
+		return "", fmt.Errorf("ask %s for its version: %w", path, errors.Join(ctx.Err(), err))
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	versions.Store(path, line)

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package receipt keeps what a grade was made of, so that anyone can judge it again without
+// a guest, and see whether two grades agree and where they part.
+package receipt
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"maps"
+	"os"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+)
+
+// Schema is the version of the format.
+const Schema = 1
+
+// Receipt is one grade: what was graded, with what, what was observed and what it was worth.
+type Receipt struct {
+	Schema     int               `json:"schema"`
+	Lab        string            `json:"lab"`
+	Submission Submission        `json:"submission"`
+	Tools      map[string]string `json:"tools"`             // name → version or hash
+	Refused    *Refusal          `json:"refused,omitempty"` // set: it never came to run
+	Kernels    []Kernel          `json:"kernels"`
+	Verdicts   []Verdict         `json:"verdicts"`
+	Score      float64           `json:"score"`
+
+	// Digest is a SHA-256 over what determines the score. Two grades of one file have the
+	// same, wherever they were made.
+	Digest string `json:"digest"`
+	// Seal is a SHA-256 over all of the receipt, or an HMAC if there was a key.
+	Seal string `json:"seal"`
+	// Keyed says that Seal is an HMAC.
+	Keyed bool `json:"keyed"`
+}
+
+// Submission is what was graded.
+type Submission struct {
+	File         string `json:"file"`
+	SHA256       string `json:"sha256"` // of the source
+	ObjectSHA256 string `json:"object_sha256,omitempty"`
+	Seed         uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
+}
+
+// Refusal is why a submission never came to run.
+type Refusal struct {
+	Reason  string   `json:"reason"`
+	Details []string `json:"details"`
+}
+
+// Kernel is what was observed on one kernel.
+type Kernel struct {
+	Name    string            `json:"name"`
+	Release string            `json:"release,omitempty"`
+	SHA256  string            `json:"sha256,omitempty"` // of its image
+	Guests  map[string]string `json:"guests,omitempty"` // how each kind was run
+
+	Static judge.Observations                  `json:"static,omitempty"` // of the object, without running it
+	Guest  map[harness.Kind]judge.Observations `json:"guest,omitempty"`
+	Error  string                              `json:"error,omitempty"` // the grader's trouble
+}
+
+// Verdict is what one task was worth on one kernel.
+type Verdict struct {
+	Kernel string       `json:"kernel"`
+	Task   string       `json:"task"`
+	Status judge.Status `json:"status"`
+	Points float64      `json:"points"`
+}
+
+// Judge judges the receipt's observations.
+func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
+	if r.Refused != nil {
+		var names []string
+		for _, k := range r.Kernels {
+			names = append(names, k.Name)
+		}
+		return judge.Refused(tasks, names, r.Refused.Reason, r.Refused.Details)
+	}
+	var cases []judge.Case
+	for _, k := range r.Kernels {
+		c := judge.Case{Kernel: k.Name, Release: k.Release, Observations: judge.Observations{}}
+		maps.Copy(c.Observations, k.Static)
+		for _, o := range k.Guest {
+			maps.Copy(c.Observations, o)
+		}
+		if k.Error != "" {
+			c.Err = errors.New(k.Error)
+		}
+		cases = append(cases, c)
+	}
+	return judge.Judge(tasks, cases)
+}
+
+// verdicts lists a result's.
+func verdicts(result judge.Result) []Verdict {
+	list := []Verdict{}
+	for _, k := range result.Kernels {
+		for _, t := range k.Tasks {
+			list = append(list, Verdict{Kernel: k.Name, Task: t.ID, Status: t.Status, Points: t.Points})
+		}
+	}
+	return list
+}
+
+// digest covers what determines the score: the submission, the kernels, what the exact
+// guests observed and the verdicts. What two CPUs at once did is different each time, to the
+// last count; of that it covers the verdict.
+func (r *Receipt) digest() (string, error) {
+	determines := *r
+	determines.Tools, determines.Digest, determines.Seal, determines.Keyed = nil, "", "", false
+	determines.Kernels = nil
+	for _, k := range r.Kernels {
+		k.Guests = nil
+		k.Guest = maps.Clone(k.Guest)
+		delete(k.Guest, harness.SMP)
+		determines.Kernels = append(determines.Kernels, k)
+	}
+	return sum(sha256.New(), determines)
+}
+
+// seal covers everything but itself.
+func (r *Receipt) seal(key string) (string, error) {
+	all := *r
+	all.Seal = ""
+	if key == "" {
+		return sum(sha256.New(), all)
+	}
+	return sum(hmac.New(sha256.New, []byte(key)), all)
+}
+
+// sum hashes a value's JSON. Go writes the keys of maps in order, and reads back numbers as
+// it wrote them.
+func sum(h hash.Hash, v any) (string, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode a receipt: %w", err)
+	}
+	h.Write(data)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Close judges the observations, writes the verdicts down and seals the receipt, with a key
+// if there is one. It returns the result.
+func (r *Receipt) Close(tasks []judge.Task, key string) (judge.Result, error) {
+	result := r.Judge(tasks)
+	r.Schema = Schema
+	r.Verdicts, r.Score = verdicts(result), result.Score
+	var err error
+	if r.Digest, err = r.digest(); err != nil {
+		return result, err
+	}
+	r.Keyed = key != ""
+	r.Seal, err = r.seal(key)
+	return result, err
+}
+
+// What a receipt may be found out by.
+var (
+	ErrSeal    = errors.New("receipt was changed: its seal does not fit")
+	ErrDigest  = errors.New("receipt was changed: its digest does not fit")
+	ErrVerdict = errors.New("receipt's verdicts do not follow from its observations")
+	ErrKey     = errors.New("receipt's seal needs a key")
+)
+
+// Check judges the receipt again and says whether it holds together: whether seal and digest
+// fit what it says, and its verdicts what it observed. A receipt without a key can be made
+// anew by anyone, its observations invented; with a key only by who has it.
+func (r *Receipt) Check(tasks []judge.Task, key string) (judge.Result, error) {
+	result := r.Judge(tasks)
+	if r.Keyed && key == "" {
+		return result, fmt.Errorf("%w: set BPFLAB_RECEIPT_KEY to the one it was made with", ErrKey)
+	}
+	if !r.Keyed && key != "" {
+		return result, fmt.Errorf("%w: it was made without the key that BPFLAB_RECEIPT_KEY holds", ErrSeal)
+	}
+	if want, err := r.seal(key); err != nil || !hmac.Equal([]byte(want), []byte(r.Seal)) {
+		return result, errors.Join(ErrSeal, err)
+	}
+	if want, err := r.digest(); err != nil || want != r.Digest {
+		return result, errors.Join(ErrDigest, err)
+	}
+	again := verdicts(result)
+	if len(again) != len(r.Verdicts) || result.Score != r.Score {
+		return result, fmt.Errorf("%w: its score is %v, and judged again %v", ErrVerdict, r.Score, result.Score)
+	}
+	for i, v := range again {
+		if v != r.Verdicts[i] {
+			return result, fmt.Errorf("%w: task %s on %s was %s with %v points, and judged again is %s with %v",
+				ErrVerdict, v.Task, v.Kernel, r.Verdicts[i].Status, r.Verdicts[i].Points, v.Status, v.Points)
+		}
+	}
+	return result, nil
+}
+
+// maxSize bounds what is read as a receipt.
+const maxSize = 64 << 20
+
+// Read reads a receipt.
+func Read(in io.Reader) (*Receipt, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read a receipt: %w", err)
+	}
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("read a receipt: expected at most %d MiB, found more", maxSize>>20)
+	}
+	var r Receipt
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("read a receipt: expected JSON that `bpflab grade --receipt` wrote: %w", err)
+	}
+	if r.Schema != Schema {
+		return nil, fmt.Errorf("read a receipt: expected schema %d, found %d: use the bpflab that wrote it", Schema, r.Schema)
+	}
+	return &r, nil
+}
+
+// ReadFile reads a receipt from a file.
+func ReadFile(name string) (*Receipt, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read a receipt: %w", err)
+	}
+	defer f.Close()
+	return Read(f)
+}
+
+// Write writes the receipt.
+func (r *Receipt) Write(out io.Writer) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(r)
+}

@@ -286,6 +286,9 @@ func (s Snapshots) List() ([]Snapshot, error) {
 	}
 	var list []Snapshot
 	for _, path := range paths {
+		if strings.HasPrefix(filepath.Base(path), tempPrefix) {
+			continue // one that is being made
+		}
 		info, err := os.Stat(path)
 		if err != nil {
 			continue // removed meanwhile

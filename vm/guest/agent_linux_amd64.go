@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -149,15 +150,22 @@ func loadModules(wanted func(name string) bool) error {
 // tick is the longest period of the kernel's timer: 250 Hz.
 const tick = 4 * time.Millisecond
 
-// pause has QEMU stop the guest, far from the next tick, so that it can be told whether the
-// clock was moved to it. It returns how long the pause seems to have lasted, ns.
+// pause has QEMU stop the guest, far from the next tick, and with nothing between two looks
+// at the clock but that, so that it can be told whether the clock was moved. It returns how
+// long the pause seems to have lasted, ns.
 func pause() (int64, error) {
-	for now := monotonic(); now%int64(tick) < int64(tick)/4 || now%int64(tick) > int64(tick)/2; {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := port(qemu.PausePort).permit(); err != nil {
+		return 0, err
+	}
+	value := byte(qemu.PauseValue)
+	now := monotonic()
+	for now%int64(tick) < int64(tick)/4 || now%int64(tick) > int64(tick)/2 {
 		now = monotonic()
 	}
-	began := monotonic()
-	_, err := port(qemu.PausePort).Write([]byte{qemu.PauseValue})
-	return monotonic() - began, err
+	outs(qemu.PausePort, &value, 1)
+	return monotonic() - now, nil
 }
 
 func monotonic() int64 {

@@ -21,12 +21,19 @@ func (p port) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	// Port permission belongs to a thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if _, _, errno := unix.RawSyscall(unix.SYS_IOPERM, uintptr(p), 1, 1); errno != 0 {
-		return 0, fmt.Errorf("get permission for I/O port %#x: %w", uint16(p), errno)
+	if err := p.permit(); err != nil {
+		return 0, err
 	}
 	outs(uint16(p), &b[0], uintptr(len(b)))
 	return len(b), nil
+}
+
+// permit gives the calling thread permission for the port: it belongs to a thread.
+func (p port) permit() error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_IOPERM, uintptr(p), 1, 1); errno != 0 {
+		return fmt.Errorf("get permission for I/O port %#x: %w", uint16(p), errno)
+	}
+	return nil
 }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receipt
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+)
+
+// One task that the exact guest decides, one that the smp guest does.
+var tasks = []judge.Task{
+	{ID: "cost", Points: 60, Judge: func(o judge.Observations) (judge.Verdict, error) {
+		cost, err := judge.Get[float64](o, "cost")
+		f := judge.Between(cost, 200, 100)
+		return judge.Verdict{Status: judge.Graded(f), Fraction: f}, err
+	}},
+	{ID: "race", Points: 40, Judge: func(o judge.Observations) (judge.Verdict, error) {
+		lost, err := judge.Get[int](o, "lost")
+		if lost > 0 {
+			return judge.Verdict{Status: judge.Fail}, err
+		}
+		return judge.Verdict{Status: judge.Pass, Fraction: 1}, err
+	}},
+}
+
+func observations(name, value string) judge.Observations {
+	return judge.Observations{name: json.RawMessage(value)}
+}
+
+func sample(t *testing.T, cost, lost, key string) *Receipt {
+	t.Helper()
+	r := &Receipt{
+		Lab:        "lab",
+		Submission: Submission{File: "f.bpf.c", SHA256: "ab", Seed: 1<<63 + 1},
+		Tools:      map[string]string{"qemu": "7.2"},
+		Kernels: []Kernel{{Name: "6.12", Release: "6.12.1", SHA256: "cd", Guest: map[harness.Kind]judge.Observations{
+			harness.Exact: observations("cost", cost), harness.SMP: observations("lost", lost),
+		}}},
+	}
+	_, err := r.Close(tasks, key)
+	require.NoError(t, err)
+	return r
+}
+
+// again writes a receipt, lets change change the text, and reads it.
+func again(t *testing.T, r *Receipt, old, new string) *Receipt {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, r.Write(&b))
+	text := b.String()
+	if old != "" {
+		require.Contains(t, text, old)
+		text = strings.Replace(text, old, new, 1)
+	}
+	r, err := Read(strings.NewReader(text))
+	require.NoError(t, err)
+	return r
+}
+
+func TestReadAndJudgeAgain(t *testing.T) {
+	for _, key := range []string{"", "secret"} {
+		r := sample(t, "150", "0", key)
+		result, err := again(t, r, "", "").Check(tasks, key)
+		require.NoError(t, err)
+		assert.Equal(t, 70.0, result.Score)
+		assert.Equal(t, r.Submission.Seed, again(t, r, "", "").Submission.Seed, "all 64 bits")
+	}
+}
+
+func TestChangesAreFound(t *testing.T) {
+	for _, tt := range []struct{ name, old, new string }{
+		{"observation", `"cost": 150`, `"cost": 100`},
+		{"observation that changes no verdict", `"lost": 7`, `"lost": 8`},
+		{"score", `"score": 30`, `"score": 100`},
+		{"points", `"points": 30`, `"points": 60`},
+		{"tool", `"qemu": "7.2"`, `"qemu": "10"`},
+		{"submission", `"sha256": "ab"`, `"sha256": "ef"`},
+		{"keyed", `"keyed": false`, `"keyed": true`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := again(t, sample(t, "150", "7", ""), tt.old, tt.new).Check(tasks, "")
+			require.Error(t, err)
+		})
+	}
+}
+
+// Who changes an observation and makes digest and seal anew is found out by a key.
+func TestForgery(t *testing.T) {
+	forged := sample(t, "100", "0", "") // invented, and sealed like any other
+	_, err := forged.Check(tasks, "")
+	require.NoError(t, err, "without a key this cannot be told")
+	_, err = forged.Check(tasks, "secret")
+	require.ErrorIs(t, err, ErrSeal)
+
+	forged.Keyed = true
+	_, err = forged.Check(tasks, "secret")
+	require.ErrorIs(t, err, ErrSeal)
+	_, err = sample(t, "100", "0", "other").Check(tasks, "secret")
+	require.ErrorIs(t, err, ErrSeal)
+	_, err = sample(t, "100", "0", "secret").Check(tasks, "")
+	require.ErrorIs(t, err, ErrKey)
+}
+
+// The judge has changed since: the receipt's verdicts no longer follow.
+func TestVerdictsMustFollow(t *testing.T) {
+	r := sample(t, "150", "0", "")
+	strict := []judge.Task{tasks[0], tasks[1]}
+	strict[0].Judge = func(judge.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }
+	_, err := r.Check(strict, "")
+	require.ErrorIs(t, err, ErrVerdict)
+}
+
+// The digest is of what determines the score: not of how often two CPUs happened to collide,
+// nor of a tool that made no difference.
+func TestDigest(t *testing.T) {
+	base := sample(t, "150", "7", "").Digest
+	assert.Equal(t, base, sample(t, "150", "9", "").Digest, "another count of lost updates, the same verdict")
+	assert.Equal(t, base, sample(t, "150", "7", "secret").Digest, "another seal")
+	assert.NotEqual(t, base, sample(t, "150", "0", "").Digest, "another verdict")
+	assert.NotEqual(t, base, sample(t, "150.015625", "7", "").Digest, "another cost")
+}
+
+func TestRefused(t *testing.T) {
+	r := &Receipt{Lab: "lab", Kernels: []Kernel{{Name: "6.12"}}, Refused: &Refusal{Reason: "does not compile", Details: []string{"x"}}}
+	result, err := r.Close(tasks, "")
+	require.NoError(t, err)
+	assert.Zero(t, result.Score)
+	assert.True(t, result.Complete, "the submission's fault, not the grader's")
+	assert.Equal(t, "does not compile", result.Kernels[0].Tasks[0].Message)
+	_, err = again(t, r, "", "").Check(tasks, "")
+	require.NoError(t, err)
+}
+
+func TestCompare(t *testing.T) {
+	a := sample(t, "150", "7", "")
+	first, agree := Compare(a, sample(t, "150", "9", ""))
+	assert.Nil(t, first)
+	assert.True(t, agree)
+	for _, tt := range []struct {
+		change     func(r *Receipt)
+		what, name string
+		agree      bool
+	}{
+		{func(r *Receipt) { r.Submission.SHA256 = "ef" }, "submission", "source", false},
+		{func(r *Receipt) { r.Kernels[0].SHA256 = "ef" }, "kernel", "6.12", false},
+		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
+		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
+		{func(r *Receipt) { r.Kernels[0].Guest[harness.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
+		{func(r *Receipt) { r.Kernels[0].Guest[harness.SMP] = observations("lost", "0") }, "verdict", "6.12 race", false},
+	} {
+		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
+			b := sample(t, "150", "7", "")
+			tt.change(b)
+			_, err := b.Close(tasks, "")
+			require.NoError(t, err)
+			first, agree := Compare(a, b)
+			require.NotNil(t, first)
+			assert.Equal(t, tt.what, first.What)
+			assert.Equal(t, tt.name, first.Name)
+			assert.Equal(t, tt.agree, agree)
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"schema":1}`))
+	f.Add([]byte(`{"schema":1,"kernels":[{"name":"6.12","guest":{"exact":{"cost":1e999}}}],"refused":null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := Read(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if _, err := r.Check(tasks, ""); err == nil {
+			require.NoError(t, r.Write(&bytes.Buffer{}))
+		}
+		Compare(r, r)
+	})
+}

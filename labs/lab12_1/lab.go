@@ -21,7 +21,7 @@ const (
 	processedBudget = 500  // instructions that the verifier may have to look at
 	pathTarget      = 50   // BPF instructions on the longest path
 	overheadTarget  = 0.05 // of the cost of receiving a packet
-	controlLosses   = 1000 // updates that a racy program must have lost, for the counts to prove anything
+	metRounds       = 10   // rounds in which two CPUs must have met: one that races passes with a chance of 2^-10 at most
 	slack           = 0.05 // of the way from the starter to the reference: what compilers differ by
 )
 
@@ -90,11 +90,11 @@ type (
 	}
 	// race is what became of counts that two CPUs made at once.
 	race struct {
-		Updates     uint64 `json:"updates"` // made by the submission
-		Lost        int64  `json:"lost"`    // of them, in packets
-		LostBytes   int64  `json:"lost_bytes"`
-		Rounds      int    `json:"rounds"`
-		ControlLost int64  `json:"control_lost"` // by a program that is known to lose some
+		Updates   uint64 `json:"updates"` // made by the submission
+		Lost      int64  `json:"lost"`    // of them, in packets
+		LostBytes int64  `json:"lost_bytes"`
+		Rounds    int    `json:"rounds"`
+		Met       int    `json:"met"` // rounds in which a program that is known to race lost updates
 	}
 	// cost is what a frame takes, in ns of the guest's time, with each of four programs.
 	cost struct {

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// task is one whose verdict is the observation of its name.
+func task(id string, points float64, needs ...string) Task {
+	return Task{ID: id, Title: "task " + id, Points: points, Needs: needs, Judge: func(o Observations) (Verdict, error) {
+		return Get[Verdict](o, id)
+	}}
+}
+
+// seen is a case in which those verdicts are observed.
+func seen(t testing.TB, verdicts map[string]Verdict) Case {
+	t.Helper()
+	o := Observations{}
+	for name, v := range verdicts {
+		require.NoError(t, o.Set(name, v))
+	}
+	return Case{Kernel: "6.12", Release: "6.12.1", Observations: o}
+}
+
+var (
+	pass         = Verdict{Status: Pass, Fraction: 1}
+	half         = Verdict{Status: Partial, Fraction: 0.5, Message: "half way"}
+	fail         = Verdict{Status: Fail, Message: "bad"}
+	skip         = Verdict{Status: Skip, Message: "no live frames"}
+	inconclusive = Verdict{Status: Inconclusive, Message: "too noisy"}
+)
+
+func TestBetween(t *testing.T) {
+	for _, tt := range []struct {
+		name              string
+		cost, worst, best float64
+		want              float64
+	}{
+		{"at the best", 10, 110, 10, 1},
+		{"below the best", 9, 110, 10, 1},
+		{"just above the best", 11, 110, 10, 0.99},
+		{"half way", 60, 110, 10, 0.5},
+		{"just below the worst", 109, 110, 10, 0.01},
+		{"at the worst", 110, 110, 10, 0},
+		{"above the worst", 1e9, 110, 10, 0},
+		{"negative costs", -5, 0, -10, 0.5},
+		{"no room between the anchors, at them", 10, 10, 10, 1},
+		{"no room between the anchors, above", 11, 10, 10, 0},
+		{"anchors the wrong way round, above both", 30, 10, 20, 0},
+		{"anchors the wrong way round, below the best", 15, 10, 20, 1},
+	} {
+		assert.InDelta(t, tt.want, Between(tt.cost, tt.worst, tt.best), 1e-12, tt.name)
+	}
+}
+
+func TestGraded(t *testing.T) {
+	for fraction, want := range map[float64]Status{
+		1: Pass, 1.5: Pass, math.Nextafter(1, 0): Partial, 0.5: Partial, 1e-9: Partial, 0: Fail, -1: Fail,
+	} {
+		assert.Equal(t, want, Graded(fraction), "fraction %v", fraction)
+	}
+}
+
+func TestObservations(t *testing.T) {
+	o := Observations{}
+	require.NoError(t, o.Set("cost", Quantity{1.5, "ns"}))
+	got, err := Get[Quantity](o, "cost")
+	require.NoError(t, err)
+	assert.Equal(t, Quantity{1.5, "ns"}, got)
+
+	_, err = Get[Quantity](o, "load")
+	assert.ErrorContains(t, err, `"load"`, "nothing was observed of it")
+	_, err = Get[int](o, "cost")
+	assert.ErrorContains(t, err, `"cost"`, "of another type")
+	_, err = Get[Quantity](nil, "cost")
+	assert.Error(t, err)
+
+	assert.ErrorContains(t, o.Set("nan", math.NaN()), `"nan"`, "JSON has no such number")
+	assert.NotContains(t, o, "nan")
+}
+
+// status and points of each task, in order.
+type row struct {
+	Status    Status
+	Points    float64
+	MaxPoints float64
+}
+
+func TestJudgeKernel(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		tasks []Task
+		seen  map[string]Verdict
+		want  []row
+		score float64
+	}{
+		{
+			"all pass",
+			[]Task{task("a", 40), task("b", 60, "a")},
+			map[string]Verdict{"a": pass, "b": pass},
+			[]row{{Pass, 40, 40}, {Pass, 60, 60}}, 100,
+		}, {
+			"some of the points",
+			[]Task{task("a", 40), task("b", 25)},
+			map[string]Verdict{"a": pass, "b": {Status: Partial, Fraction: 1. / 3}},
+			[]row{{Pass, 40, 40}, {Partial, 8.3, 25}}, 48.3,
+		}, {
+			"half a tenth of a point is rounded up",
+			[]Task{task("a", 10)},
+			map[string]Verdict{"a": {Status: Partial, Fraction: 0.625}},
+			[]row{{Partial, 6.3, 10}}, 6.3,
+		}, {
+			"tenths add up to tenths",
+			[]Task{task("a", 0.1), task("b", 0.2), task("c", 0.3)},
+			map[string]Verdict{"a": pass, "b": pass, "c": pass},
+			[]row{{Pass, 0.1, 0.1}, {Pass, 0.2, 0.2}, {Pass, 0.3, 0.3}}, 0.6,
+		}, {
+			"fractions stay within 0 and 1",
+			[]Task{task("a", 10), task("b", 10)},
+			map[string]Verdict{"a": {Status: Pass, Fraction: 7}, "b": {Status: Fail, Fraction: -7}},
+			[]row{{Pass, 10, 10}, {Fail, 0, 10}}, 10,
+		}, {
+			"a failed task closes the gate",
+			[]Task{task("a", 40), task("b", 60, "a")},
+			map[string]Verdict{"a": fail, "b": pass},
+			[]row{{Fail, 0, 40}, {Fail, 0, 60}}, 0,
+		}, {
+			"a partial one does as well, and keeps its own points",
+			[]Task{task("a", 40), task("b", 60, "a")},
+			map[string]Verdict{"a": half, "b": pass},
+			[]row{{Partial, 20, 40}, {Fail, 0, 60}}, 20,
+		}, {
+			"gates are in line",
+			[]Task{task("a", 10), task("b", 10, "a"), task("c", 10, "b")},
+			map[string]Verdict{"a": fail, "b": pass, "c": pass},
+			[]row{{Fail, 0, 10}, {Fail, 0, 10}, {Fail, 0, 10}}, 0,
+		}, {
+			"one of two gates is enough",
+			[]Task{task("a", 10), task("b", 10), task("c", 10, "a", "b")},
+			map[string]Verdict{"a": pass, "b": fail, "c": pass},
+			[]row{{Pass, 10, 10}, {Fail, 0, 10}, {Fail, 0, 10}}, 10,
+		}, {
+			"what is not needed closes nothing",
+			[]Task{task("a", 10), task("b", 10)},
+			map[string]Verdict{"a": fail, "b": pass},
+			[]row{{Fail, 0, 10}, {Pass, 10, 10}}, 10,
+		}, {
+			"behind an inconclusive task nothing is decided",
+			[]Task{task("a", 40), task("b", 60, "a")},
+			map[string]Verdict{"a": inconclusive, "b": pass},
+			[]row{{Inconclusive, 0, 40}, {Inconclusive, 0, 60}}, 0,
+		}, {
+			"a skipped task leaves its points to the others, and opens the gate",
+			[]Task{task("a", 20), task("b", 20, "a"), task("c", 60)},
+			map[string]Verdict{"a": skip, "b": pass, "c": pass},
+			[]row{{Skip, 0, 0}, {Pass, 25, 25}, {Pass, 75, 75}}, 100,
+		}, {
+			"and they lose it as their own",
+			[]Task{task("a", 20), task("b", 20), task("c", 60)},
+			map[string]Verdict{"a": skip, "b": half, "c": fail},
+			[]row{{Skip, 0, 0}, {Partial, 12.5, 25}, {Fail, 0, 75}}, 12.5,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := seen(t, tt.seen)
+			r := Judge(tt.tasks, []Case{c})
+			require.Len(t, r.Kernels, 1)
+			k := r.Kernels[0]
+			var got []row
+			for _, task := range k.Tasks {
+				got = append(got, row{task.Status, task.Points, task.MaxPoints})
+			}
+			assert.Equal(t, tt.want, got)
+			assert.Equal(t, tt.score, k.Score)
+			assert.Equal(t, tt.score, r.Score)
+			assert.True(t, r.Complete)
+			assert.Equal(t, r, Judge(tt.tasks, []Case{c}), "the same observations must give the same result")
+		})
+	}
+}
+
+// What was measured behind a closed gate is still shown, and why it earns nothing.
+func TestGateKeepsWhatWasMeasured(t *testing.T) {
+	fast := Verdict{Status: Pass, Fraction: 1, Cell: "9.9M", Message: "quick", Measured: Quantity{9.9, "Mpps"}}
+	r := Judge([]Task{task("a", 40), task("b", 60, "a"), task("c", 0, "a")},
+		[]Case{seen(t, map[string]Verdict{"a": fail, "b": fast, "c": pass})})
+	b, c := r.Kernels[0].Tasks[1], r.Kernels[0].Tasks[2]
+	assert.Equal(t, Quantity{9.9, "Mpps"}, b.Measured)
+	assert.Equal(t, "9.9M", b.Cell)
+	assert.Equal(t, `no points before "task a" passes; quick`, b.Message)
+	assert.Equal(t, `no points before "task a" passes`, c.Message, "where there was nothing to say")
+}
+
+// What the grader could not observe or judge is its own fault: no score comes of it.
+func TestGraderFaults(t *testing.T) {
+	tasks := []Task{task("a", 40), task("b", 60, "a")}
+	good := seen(t, map[string]Verdict{"a": pass, "b": half})
+	missing := seen(t, map[string]Verdict{"b": pass})
+	broken := Case{Kernel: "5.10", Err: errors.New("the guest did not boot")}
+
+	t.Run("missing observation", func(t *testing.T) {
+		r := Judge(tasks, []Case{missing})
+		assert.False(t, r.Complete)
+		assert.False(t, r.Passed())
+		assert.Zero(t, r.Score)
+		a, b := r.Kernels[0].Tasks[0], r.Kernels[0].Tasks[1]
+		assert.Equal(t, Error, a.Status)
+		assert.Contains(t, a.Message, `"a"`)
+		assert.Equal(t, Error, b.Status, "behind an error nothing is decided either")
+		assert.Zero(t, b.Points)
+	})
+	t.Run("no observations at all", func(t *testing.T) {
+		r := Judge(tasks, []Case{broken})
+		require.True(t, r.Kernels[0].Undecided())
+		for _, task := range r.Kernels[0].Tasks {
+			assert.Equal(t, Error, task.Status)
+			assert.Equal(t, "the guest did not boot", task.Message)
+		}
+	})
+	t.Run("an error behind a failed task stays an error", func(t *testing.T) {
+		r := Judge(tasks, []Case{seen(t, map[string]Verdict{"a": fail})})
+		assert.Equal(t, Error, r.Kernels[0].Tasks[1].Status)
+		assert.False(t, r.Complete)
+	})
+	// The broken kernel must not pull the score down, wherever it stands in the matrix.
+	for name, cases := range map[string][]Case{"first": {broken, good}, "last": {good, broken}} {
+		t.Run("the other kernel's score counts, broken one "+name, func(t *testing.T) {
+			r := Judge(tasks, cases)
+			assert.Equal(t, 70.0, r.Score)
+			assert.False(t, r.Complete)
+			assert.False(t, r.Passed())
+		})
+	}
+}
+
+func TestLeastOfTheKernels(t *testing.T) {
+	tasks := []Task{task("a", 100)}
+	at := func(fraction float64) Case {
+		return seen(t, map[string]Verdict{"a": {Status: Graded(fraction), Fraction: fraction}})
+	}
+	for _, tt := range []struct {
+		cases  []Case
+		score  float64
+		passed bool
+	}{
+		{[]Case{at(0.8), at(0.6), at(1)}, 60, false},
+		{[]Case{at(0), at(1)}, 0, false},
+		{[]Case{at(1), at(0)}, 0, false},
+		{[]Case{at(1), at(0.999)}, 99.9, false},
+		{[]Case{at(1), at(1)}, 100, true},
+		{nil, 0, false},
+	} {
+		r := Judge(tasks, tt.cases)
+		assert.Equal(t, tt.score, r.Score)
+		assert.Equal(t, 100.0, r.MaxScore)
+		assert.Equal(t, tt.passed, r.Passed(), "score %v", r.Score)
+		assert.True(t, r.Complete)
+	}
+}
+
+func TestNothingIsNotPassed(t *testing.T) {
+	assert.False(t, Judge(nil, nil).Passed())
+	assert.False(t, Result{}.Passed())
+}
+
+func TestRefused(t *testing.T) {
+	tasks := []Task{task("a", 40), task("b", 60, "a")}
+	r := Refused(tasks, []string{"5.10", "6.12"}, "does not compile", []string{"line 1", "line 2"})
+	assert.Zero(t, r.Score)
+	assert.Equal(t, 100.0, r.MaxScore)
+	assert.True(t, r.Complete, "it is the submission's fault")
+	assert.False(t, r.Passed())
+	require.Len(t, r.Kernels, 2)
+	for i, name := range []string{"5.10", "6.12"} {
+		k := r.Kernels[i]
+		assert.Equal(t, name, k.Name)
+		assert.Equal(t, Verdict{Status: Fail, Cell: "-", Message: "does not compile", Details: []string{"line 1", "line 2"}}, k.Tasks[0].Verdict)
+		assert.Equal(t, Verdict{Status: Fail, Cell: "-"}, k.Tasks[1].Verdict, "the reason is told once")
+	}
+	assert.Equal(t, []string{"a"}, tasks[1].Needs, "the lab's own tasks must not change")
+}

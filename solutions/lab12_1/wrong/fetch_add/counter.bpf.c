@@ -1,0 +1,53 @@
+// want verifier:fail@5.10 "BPF_STX uses reserved fields"
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* Asks the addition what was there before: an instruction that Linux has from 5.12 on. */
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+struct count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, __u32); /* IP protocol */
+	__type(value, struct count);
+} counts SEC(".maps");
+
+const volatile __u32 verdict = XDP_PASS;
+
+__u64 started; /* when the first packet came, ns */
+
+SEC("xdp")
+int count_packets(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct count *c;
+	__u32 protocol;
+
+	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
+		return verdict;
+	if (ip->ihl < 5 || (void *)ip + ip->ihl * 4 > data_end)
+		return verdict;
+
+	protocol = ip->protocol;
+	c = bpf_map_lookup_elem(&counts, &protocol);
+	if (c) {
+		if (__sync_fetch_and_add(&c->packets, 1) == 0)
+			started = bpf_ktime_get_ns();
+		__sync_fetch_and_add(&c->bytes, data_end - data);
+	}
+	return verdict;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/vm/kernels"
+)
+
+// graded is what a program reads of a grade.
+type graded struct {
+	Score    float64
+	Passed   bool
+	Complete bool
+	Kernels  []struct {
+		Name    string
+		Release string
+		Score   float64
+		Tasks   []gradedTask
+	}
+}
+
+type gradedTask struct {
+	ID       string
+	Status   string
+	Measured struct {
+		Value float64
+		Unit  string
+	}
+	Message string
+	Details []string
+}
+
+// matrix is the kernels that these tests grade on: an old one and a new one, or all with
+// BPFLAB_KERNELS=all.
+func matrix() []string {
+	if os.Getenv("BPFLAB_KERNELS") == "all" {
+		return kernels.Names()
+	}
+	return []string{"5.10", "6.12"}
+}
+
+var builtDir string // empty: not built
+
+// built is the command as people have it: its guests run the same file. It is built once,
+// for a test binary that is not static builds an agent in each run.
+var built = sync.OnceValues(func() (path string, err error) {
+	if builtDir, err = os.MkdirTemp("", "bpflab-test-"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(builtDir, "bpflab")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := built()
+	require.NoError(t, err)
+	return exec.CommandContext(t.Context(), path, args...)
+}
+
+func gradeArgs(cache, from string, names []string) []string {
+	return []string{"grade", "lab12_1", "--from", from, "--cache", cache, "--kernels", strings.Join(names, ","), "--format", "json"}
+}
+
+// grade runs the command and returns its exit status, what it printed and what it noted.
+func grade(t testing.TB, cache, from string, names []string) (int, []byte, string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := command(t, gradeArgs(cache, from, names)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), stdout.Bytes(), stderr.String()
+}
+
+// gradeHere is the same in this process, where the race detector watches, if it is on.
+func gradeHere(t testing.TB, cache, from string, names []string) (int, []byte, string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), &stdout, &stderr, gradeArgs(cache, from, names))
+	return code, stdout.Bytes(), stderr.String()
+}
+
+// decided grades again while the report says that the machine was too busy to tell whether
+// two CPUs lose updates: it has other tests to run.
+func decided(grade func() (int, []byte, string)) (code int, report []byte, notes string) {
+	for range 6 {
+		code, report, notes = grade()
+		if !bytes.Contains(report, []byte(`"status": "inconclusive"`)) {
+			break
+		}
+	}
+	return code, report, notes
+}
+
+func parse(t testing.TB, report []byte) (g graded) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(report, &g), "%s", report)
+	return g
+}
+
+func solution(t testing.TB) string { return filepath.Join(clone(t), "solutions/lab12_1") }
+func starter(t testing.TB) string  { return filepath.Join(clone(t), "labs/lab12_1") }
+
+// newCache is a cache that has kernels and nothing else.
+func newCache(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(sharedCache(t), "kernels"), filepath.Join(dir, "kernels")))
+	return dir
+}
+
+func TestGradeSolution(t *testing.T) {
+	cache := sharedCache(t)
+	once := func() (int, []byte, string) { return grade(t, cache, solution(t), matrix()) }
+	code, first, notes := decided(once)
+	require.Equal(t, exitPassed, code, "%s\n%s", first, notes)
+	g := parse(t, first)
+	assert.True(t, g.Passed && g.Complete)
+	assert.EqualValues(t, 100, g.Score)
+	require.Len(t, g.Kernels, len(matrix()))
+	for i, k := range g.Kernels {
+		assert.Equal(t, matrix()[i], k.Name)
+		assert.True(t, strings.HasPrefix(k.Release, k.Name+"."), k.Release)
+	}
+	_, second, _ := decided(once)
+	assert.Equal(t, withoutChance(first), withoutChance(second))
+
+	// Twice at once, on one cache: what is counted is the same however busy the machine is.
+	var wg sync.WaitGroup
+	var reports [2][]byte
+	for i := range reports {
+		wg.Go(func() { _, reports[i], _ = once() })
+	}
+	wg.Wait()
+	for _, report := range reports {
+		again := parse(t, report)
+		assert.True(t, again.Complete)
+		assert.Equal(t, costs(g), costs(again))
+		for _, k := range again.Kernels {
+			for _, task := range k.Tasks {
+				assert.Contains(t, []string{"pass", "inconclusive"}, task.Status, "%s on %s: %s", task.ID, k.Name, task.Message)
+			}
+		}
+	}
+}
+
+// costs are what was measured for each task but the one that chance has a part in.
+func costs(g graded) map[string]float64 {
+	all := map[string]float64{}
+	for _, k := range g.Kernels {
+		for _, task := range k.Tasks {
+			if task.ID != "concurrency" {
+				all[k.Name+" "+task.ID+", "+task.Measured.Unit] = task.Measured.Value
+			}
+		}
+	}
+	return all
+}
+
+// chance is all that two reports of one file may differ in: how many updates two CPUs lost,
+// and the digest, which covers it.
+var chance = regexp.MustCompile(`(?s)"id": "concurrency".*?\n {8}\}|"digest": "\w+"`)
+
+func withoutChance(report []byte) string { return chance.ReplaceAllString(string(report), "") }
+
+func TestGradeStarter(t *testing.T) {
+	code, report, notes := gradeHere(t, sharedCache(t), starter(t), matrix())
+	require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
+	g := parse(t, report)
+	assert.True(t, g.Complete)
+	assert.False(t, g.Passed)
+	assert.GreaterOrEqual(t, g.Score, 25.0)
+	assert.LessOrEqual(t, g.Score, 50.0)
+}
+
+// want is the verdict that a wrong submission must get, as its first line says it.
+var want = regexp.MustCompile(`^// want (\w+):(\w+)(?:@(\S+))? "(.*)"$`)
+
+func TestGradeWrong(t *testing.T) {
+	cache := sharedCache(t)
+	files, err := filepath.Glob(filepath.Join(solution(t), "wrong/*/counter.bpf.c"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	two := make(chan struct{}, 2)
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			t.Parallel()
+			two <- struct{}{}
+			defer func() { <-two }()
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			first, _, _ := strings.Cut(string(text), "\n")
+			w := want.FindStringSubmatch(first)
+			require.NotNil(t, w, "the first line is %q", first)
+
+			names := matrix()
+			if w[3] == "" && len(names) == 2 {
+				names = names[1:] // where all kernels agree, one will do
+			}
+			code, report, notes := decided(func() (int, []byte, string) { return grade(t, cache, filepath.Dir(file), names) })
+			require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
+			for _, k := range parse(t, report).Kernels {
+				if w[3] == "" || slices.Contains(strings.Split(w[3], ","), k.Name) {
+					assertFirst(t, k.Name, k.Tasks, w[1], w[2], w[4])
+				} else {
+					assertPasses(t, k.Name, k.Tasks, w[1])
+				}
+			}
+		})
+	}
+}
+
+// assertFirst asserts what the first task is that does not pass.
+func assertFirst(t testing.TB, kernel string, tasks []gradedTask, id, status, text string) {
+	t.Helper()
+	for _, task := range tasks {
+		if task.Status == "pass" || task.Status == "skip" {
+			continue
+		}
+		assert.Equal(t, id+":"+status, task.ID+":"+task.Status, "Linux %s: %s", kernel, task.Message)
+		assert.Contains(t, task.Message+"\n"+strings.Join(task.Details, "\n"), text, "Linux %s", kernel)
+		return
+	}
+	t.Errorf("every task passes on Linux %s", kernel)
+}
+
+func assertPasses(t testing.TB, kernel string, tasks []gradedTask, id string) {
+	t.Helper()
+	for _, task := range tasks {
+		if task.ID == id {
+			assert.Equal(t, "pass", task.Status, "Linux %s: %s: %s", kernel, id, task.Message)
+			return
+		}
+	}
+	t.Errorf("no task %s on Linux %s", id, kernel)
+}
+
+// A guest that cannot run is never a zero.
+func TestGradeInfrastructure(t *testing.T) {
+	bin := t.TempDir()
+	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 0 && exit\necho out of luck >&2\nexit 1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	code, report, notes := gradeHere(t, newCache(t), solution(t), []string{"6.12"})
+	require.Equal(t, exitInfra, code, "%s\n%s", report, notes)
+	g := parse(t, report)
+	assert.False(t, g.Complete)
+	assert.False(t, g.Passed)
+	require.Len(t, g.Kernels, 1)
+	for _, task := range g.Kernels[0].Tasks {
+		assert.Equal(t, "error", task.Status, task.ID)
+		assert.Contains(t, task.Message, "out of luck")
+	}
+	assert.Contains(t, notes, "trying once more")
+	assert.Contains(t, notes, "qemu-system-x86_64 -nodefaults")
+}
+
+// A snapshot that does not serve is made anew, and the grade is none the worse.
+func TestGradeSnapshotRefused(t *testing.T) {
+	cache := newCache(t)
+	once := func() (int, []byte, string) { return grade(t, cache, solution(t), []string{"5.10"}) }
+	_, first, _ := once()
+	g := parse(t, first)
+	require.True(t, g.Complete)
+	snapshots, err := filepath.Glob(filepath.Join(cache, "snapshots/*.vm"))
+	require.NoError(t, err)
+	require.Len(t, snapshots, 2)
+	for i, path := range snapshots {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		copy(data, "garbage")
+		require.NoError(t, os.WriteFile(path, data, 0o644))
+		if i == 0 {
+			continue // its sum is wrong; of the other only QEMU can tell
+		}
+		name := strings.TrimSuffix(path, ".vm") + ".json"
+		var record map[string]any
+		old, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(old, &record))
+		record["crc32c"] = crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+		forged, err := json.Marshal(record)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(name, forged, 0o644))
+	}
+	_, second, notes := once()
+	again := parse(t, second)
+	assert.True(t, again.Complete)
+	assert.Equal(t, costs(g), costs(again))
+	assert.Equal(t, 1, strings.Count(notes, "is damaged"))
+	assert.Equal(t, 1, strings.Count(notes, "Not a migration stream"))
+	assert.Equal(t, 2, strings.Count(notes, "trying once more"))
+
+	_, _, notes = once()
+	assert.Empty(t, notes, "mended for good")
+	assertNoTemporaries(t, cache)
+}
+
+func assertNoTemporaries(t testing.TB, cache string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(cache, func(path string, _ fs.DirEntry, err error) error {
+		name := filepath.Base(path)
+		assert.False(t, strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".lock"), "%s is left", path)
+		return err
+	}))
+}
+
+// However a grade is ended, its guests end with it.
+func TestGradeInterrupted(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			cache := newCache(t) // also marks what belongs to this run: QEMU's command line names it
+			var stdout, stderr bytes.Buffer
+			cmd := command(t, gradeArgs(cache, solution(t), []string{"6.12"})...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			require.NoError(t, cmd.Start())
+			defer cmd.Process.Kill()
+			require.Eventually(t, func() bool { return guests(t, cache) > 0 }, time.Minute, 10*time.Millisecond, "no guest: %s", &stderr)
+			require.NoError(t, cmd.Process.Signal(sig))
+			err := cmd.Wait()
+
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			if sig == syscall.SIGKILL {
+				assert.Eventually(t, func() bool { return guests(t, cache) == 0 }, 30*time.Second, 10*time.Millisecond, "guests left")
+				return
+			}
+			assert.Zero(t, guests(t, cache), "guests left")
+			assert.Equal(t, exitInfra, exit.ExitCode())
+			assert.Contains(t, stderr.String(), "bpflab: interrupted: all guests are ended")
+			assert.Empty(t, stdout.String())
+			assertNoTemporaries(t, cache)
+		})
+	}
+}
+
+// guests returns how many QEMUs run whose command line names a folder.
+func guests(t testing.TB, folder string) (n int) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, name := range all {
+		line, _ := os.ReadFile(name) // gone meanwhile, or a zombie: empty
+		if strings.Contains(string(line), "-nodefaults") && strings.Contains(string(line), folder) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getpid() == 1 { // where the test binary is static, it is the guests' agent
+		guestMain()
+	}
+	testscript.Main(tests{m}, map[string]func(){"bpflab": main})
+}
+
+// tests are those of this package; what they built goes when they end.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	defer os.RemoveAll(builtDir)
+	return m.M.Run()
+}
+
+// clone is the module's root.
+func clone(t testing.TB) string {
+	t.Helper()
+	root, err := moduleRoot()
+	require.NoError(t, err)
+	return root
+}
+
+// sharedCache is the user's own cache, with all kernels of the matrix.
+func sharedCache(t testing.TB) string {
+	t.Helper()
+	dir, err := os.UserCacheDir()
+	require.NoError(t, err)
+	cache := filepath.Join(dir, "bpflab")
+	require.NoError(t, fetched(cache))
+	return cache
+}
+
+var fetched = func() func(cache string) error {
+	var once sync.Once
+	var err error
+	return func(cache string) error {
+		once.Do(func() {
+			m := &machine{cache: cache, stderr: os.Stderr}
+			store, e := m.store()
+			if err = e; err == nil {
+				err = store.Fetch(context.Background())
+			}
+		})
+		return err
+	}
+}()
+
+// TestScripts runs testdata/script. Each script has a folder, a home and a cache of its own;
+// $SHARED is the user's cache and $CLONE this clone.
+func TestScripts(t *testing.T) {
+	root, shared := clone(t), sharedCache(t)
+	env := map[string]string{"CLONE": root, "SHARED": shared}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
+		value, err := exec.Command("go", "env", name).Output()
+		require.NoError(t, err)
+		env[name] = strings.TrimSpace(string(value))
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			for name, value := range env {
+				e.Setenv(name, value)
+			}
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "tools": tools},
+	})
+}
+
+// status N COMMAND ... runs a command that must end with the exit status N.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N command [arguments]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("expected the exit status %d, found %d", want, got)
+	}
+}
+
+// tools NAME ... leaves nothing on PATH but bpflab and these.
+func tools(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: tools [name ...]")
+	}
+	dir := ts.MkAbs("tools")
+	ts.Check(os.MkdirAll(dir, 0o755))
+	for _, name := range args {
+		path, err := exec.LookPath(name)
+		ts.Check(err)
+		ts.Check(os.Symlink(path, filepath.Join(dir, name)))
+	}
+	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
+	ts.Setenv("PATH", bin+string(os.PathListSeparator)+dir)
+}

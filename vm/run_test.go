@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/vm/guest"
+	"bpflab/vm/qemu"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	for _, behaviour := range []string{"well", "well, then hang", "orphan"} {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			c := fakeGuest(t, behaviour, "")
+			var stages []string
+			c.Stage = func(name string) { stages = append(stages, name) }
+			r, err := Run(t.Context(), c, []byte("{}"))
+			require.NoError(t, err)
+			assert.Equal(t, guest.Greeting{Release: "1.2.3", CPUs: 1}, r.Greeting)
+			assert.Equal(t, "42", string(r.Body))
+			assert.Equal(t, []string{"a step"}, stages)
+		})
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		behaviour string
+		silence   time.Duration // zero: long
+		deadline  time.Duration // zero: longer
+		kind      error
+		want      string
+	}{
+		{"never done", time.Second, 0, ErrSilent, "not a word for 1s"},
+		{"no done", 0, 0, ErrProtocol, `ended without "done"`},
+		{"no result", 0, 0, ErrProtocol, `"done" without a result`},
+		{"empty result", 0, 0, ErrProtocol, "without a body"},
+		{"garbage", 0, 0, ErrProtocol, "expected a line of JSON"},
+		{"wrong nonce", 0, 0, ErrProtocol, "lacks this run's nonce"},
+		{"unknown kind", 0, 0, ErrProtocol, `unknown kind "gossip"`},
+		{"bad greeting", 0, 0, ErrProtocol, "greeting"},
+		{"agent fails", 0, 0, ErrAgent, "no module"},
+		{"mute monitor", time.Second, 0, ErrBoot, "not a word"},
+		{"silent", time.Second, 0, ErrBoot, "not a word"},
+		{"silent later", time.Second, 0, ErrSilent, "not a word"},
+		{"slow", 2 * time.Second, 5 * time.Second, ErrDeadline, "5s were allowed"},
+		{"dies", 0, 0, ErrProtocol, "exit status 1: no such device"},
+		{"dies booting", 0, 0, ErrBoot, "exit status 1: no such device"},
+		{"killed", 0, 0, ErrKilled, "died of killed"},
+		{"closes", 0, 0, ErrProtocol, "closed its result channel"},
+		{"babble", 0, 0, ErrProtocol, "more than 16 MiB"},
+		{"one endless line", 0, 0, ErrProtocol, "more than 16 MiB"},
+	} {
+		t.Run(tt.behaviour, func(t *testing.T) {
+			t.Parallel()
+			c := fakeGuest(t, tt.behaviour, "")
+			if tt.silence != 0 {
+				c.Silence = tt.silence
+			}
+			if tt.deadline != 0 {
+				c.Deadline = tt.deadline
+			}
+			_, err := Run(t.Context(), c, []byte("{}"))
+			f := requireFailure(t, err, tt.kind)
+			assert.ErrorContains(t, err, tt.want)
+			assert.Contains(t, f.Report(), "console, last lines:\n  ")
+		})
+	}
+}
+
+// requireFailure requires a Failure of one kind and no other, with its evidence.
+func requireFailure(t testing.TB, err, kind error) *Failure {
+	t.Helper()
+	var f *Failure
+	require.ErrorAs(t, err, &f)
+	require.ErrorIs(t, f.Kind, kind)
+	require.Contains(t, f.Command, "-kernel ")
+	return f
+}
+
+func TestRunTrouble(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"WARNING: CPU: 0 PID: 1 at kernel/bpf/verifier.c:1",
+		"BUG: unable to handle page fault for address: ffff888",
+		"[    1.0] Oops: 0002 [#1] SMP",
+		"Kernel panic - not syncing: Fatal exception",
+		"kernel BUG at mm/slub.c:1!",
+		"watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+		"NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
+		"rcu: INFO: rcu_preempt self-detected stall on CPU",
+		"INFO: task kworker:1 blocked for more than 120 seconds.",
+		"general protection fault, probably for non-canonical address",
+		"Out of memory: Killed process 7 (bpflab)",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			_, err := Run(t.Context(), fakeGuest(t, "console", line), []byte("{}"))
+			f := requireFailure(t, err, ErrPanic)
+			assert.Equal(t, line, f.Detail)
+			assert.Contains(t, f.Console, line)
+		})
+	}
+	_, err := Run(t.Context(), fakeGuest(t, "console", "random: crng init done; debugging is on"), []byte("{}"))
+	assert.NoError(t, err)
+}
+
+// A console of any length takes little memory, and trouble in the middle of it is seen.
+func TestRunFlood(t *testing.T) {
+	const line = "WARNING: CPU: 0 PID: 1 in the middle of it all"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Run(t.Context(), fakeGuest(t, "flood", line), []byte("{}"))
+	runtime.ReadMemStats(&after)
+	assert.Equal(t, line, requireFailure(t, err, ErrPanic).Detail)
+	assert.Less(t, after.HeapSys, before.HeapSys+(32<<20), "of 260 MB")
+
+	r, err := Run(t.Context(), fakeGuest(t, "flood", "all is well"), []byte("{}"))
+	require.NoError(t, err)
+	assert.Less(t, len(r.Console), 4*consoleKeep)
+	assert.Greater(t, len(r.Console), consoleKeep)
+}
+
+func TestRunCancelled(t *testing.T) {
+	for _, behaviour := range []string{"silent", "mute monitor", "slow", "babble"} {
+		t.Run(behaviour, func(t *testing.T) {
+			c := fakeGuest(t, behaviour, "")
+			fds, goroutines := descriptors(t), runtime.NumGoroutine()
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			_, err := Run(ctx, c, []byte("{}"))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			var f *Failure
+			assert.False(t, errors.As(err, &f), "not the guest's failure")
+			assert.Empty(t, processes(t, c.Binary), "of QEMU")
+			assertNothingLeft(t, fds, goroutines)
+		})
+	}
+}
+
+func TestRunLeavesNothing(t *testing.T) {
+	for _, behaviour := range []string{"well", "orphan", "dies", "killed", "never done"} {
+		t.Run(behaviour, func(t *testing.T) {
+			c := fakeGuest(t, behaviour, "")
+			c.Silence = 2 * time.Second
+			fds, goroutines := descriptors(t), runtime.NumGoroutine()
+			_, _ = Run(t.Context(), c, []byte("{}"))
+			assertNothingLeft(t, fds, goroutines)
+			assert.Empty(t, processes(t, c.Binary))
+		})
+	}
+	c := fakeGuest(t, "well", "")
+	c.Binary = filepath.Join(t.TempDir(), "not a program")
+	require.NoError(t, os.WriteFile(c.Binary, []byte("\x7fELF"), 0o755))
+	fds, goroutines := descriptors(t), runtime.NumGoroutine()
+	_, err := Run(t.Context(), c, []byte("{}"))
+	assert.ErrorContains(t, err, "start "+c.Binary)
+	assertNothingLeft(t, fds, goroutines)
+}
+
+func TestRunWithoutQEMU(t *testing.T) {
+	c := fakeGuest(t, "well", "")
+	c.Binary = filepath.Join(t.TempDir(), "none")
+	_, err := Run(t.Context(), c, []byte("{}"))
+	assert.ErrorIs(t, err, qemu.ErrNotFound)
+	var f *Failure
+	assert.False(t, errors.As(err, &f), "not the guest's failure")
+}
+
+func assertNothingLeft(t testing.TB, fds, goroutines int) {
+	t.Helper()
+	assert.Eventually(t, func() bool { return descriptors(t) <= fds }, 10*time.Second, 10*time.Millisecond, "descriptors left")
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+1 }, 10*time.Second, 10*time.Millisecond,
+		"goroutines left, beside Eventually's")
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries)
+}
+
+// processes returns the children of this process, and theirs, whose environment or command
+// line holds a word. A fake's script is named in its environment as $_.
+func processes(t testing.TB, word string) (pids []int) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t, err)
+	for _, dir := range all {
+		cmdline, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		if pid, _ := strconv.Atoi(filepath.Base(dir)); pid != os.Getpid() && strings.Contains(string(cmdline)+string(env), word) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func FuzzMessage(f *testing.F) {
+	const nonce = "ours"
+	for _, seed := range []string{
+		`{"nonce":"ours","kind":"hello","body":{"release":"6.1","cpus":1}}`,
+		`{"nonce":"ours","kind":"result","body":{}}`, `{"nonce":"ours","kind":"result"}`,
+		`{"nonce":"ours","kind":"stage","body":"a"}`, `{"nonce":"ours","kind":"done"}`,
+		`{"nonce":"theirs","kind":"done"}`, `{"kind":"failed","body":"x"}`, `{"kind":"failed","body":[]}`, `null`, `{`, ``,
+	} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, line []byte, answered bool) {
+		s := session{nonce: nonce, answered: answered, Config: Config{Stage: func(string) {}}}
+		done, failure := s.message(line)
+		var m guest.Message
+		err := json.Unmarshal(line, &m)
+		switch {
+		case failure != nil:
+			assert.False(t, done)
+			assert.Contains(t, []error{ErrProtocol, ErrAgent}, failure.Kind)
+			assert.Equal(t, answered, s.answered, "a refused message changes nothing")
+		case err != nil || m.Nonce != nonce:
+			t.Errorf("%q was taken", line)
+		case done:
+			assert.True(t, answered && m.Kind == guest.Done)
+		case s.answered && !answered:
+			assert.NotEmpty(t, s.result.Body)
+		}
+	})
+}

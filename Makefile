@@ -17,7 +17,7 @@ grade: bpflab tools
 	@./bpflab grade $(LAB) $(if $(KERNELS),--kernels $(KERNELS)) $(if $(FROM),--from $(FROM)) || [ $$? -eq 1 ]
 
 # The kernels come first: a test is not the place to wait for a download. One package at a
-# time: guests of several would keep each other's two CPUs from meeting.
+# time: a guest needs a core, and each package has tests of its own that run side by side.
 test: bpflab tools test-tools lint
 	@./bpflab kernels fetch
 	$(GO) test -race -p 1 -timeout 40m ./...

@@ -18,6 +18,7 @@ var (
 	ErrKilled   = errors.New("guest was killed")                        // QEMU died of a signal that bpflab did not send
 	ErrProtocol = errors.New("guest broke the protocol")                // it ended without "done", or said what none may say
 	ErrAgent    = errors.New("guest's agent could not work")            // the agent says why
+	ErrClock    = errors.New("guest's clock was moved")                 // what an exact guest counts would differ from run to run
 )
 
 // Failure is a run without a result. It unwraps to one of the errors above and, where

@@ -129,11 +129,11 @@ func (m *machine) checkGuest(ctx context.Context) (string, error) {
 			continue
 		}
 		m.progress().set("guests", "boot "+name)
-		accel, why, err := m.accel(ctx, k)
+		accel, why, err := m.probeKVM(ctx, k)
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why), nil
+		return fmt.Sprintf("tcg; with --kvm, guests of two CPUs: %s (%s)", accel, why), nil
 	}
 	return "", fmt.Errorf("no kernel to boot one with; `bpflab kernels fetch` mends it")
 }

@@ -77,6 +77,7 @@ The report goes to standard output, progress to standard error.`,
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that `kernels add` added")
 	cmd.Flags().StringVar(&format, "format", "text", formats)
+	cmd.Flags().BoolVar(&m.kvm, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
 	cmd.Flags().StringVar(&keep, "receipt", "", "file to write what the grade was made of to; bpflab judge scores it again")
 	return cmd
 }
@@ -251,21 +252,17 @@ func (m *machine) observeKernels(ctx context.Context, lab *harness.Lab, job harn
 		mu    sync.Mutex // guards what r says of each kernel
 		// One more than there are: a guest waits now and then, for its snapshot to be read
 		// and for RCU.
-		cores = semaphore.NewWeighted(int64(max(runtime.NumCPU(), 2)) + 1)
+		cores = semaphore.NewWeighted(int64(runtime.NumCPU()) + 1)
 	)
 	for i, k := range kernels {
 		seen := &r.Kernels[i]
 		seen.Guest, seen.Guests = map[harness.Kind]judge.Observations{}, map[string]string{}
 		for _, kind := range lab.Kinds {
-			weight := int64(1)
-			if kind == harness.SMP {
-				weight = 2
-			}
 			group.Go(func() error {
-				if err := cores.Acquire(ctx, weight); err != nil {
+				if err := cores.Acquire(ctx, 1); err != nil {
 					return err
 				}
-				defer cores.Release(weight)
+				defer cores.Release(1)
 				job := job
 				job.Kind = kind
 				o, how, err := m.observe(ctx, k, accel, job)
@@ -287,8 +284,16 @@ func (m *machine) observeKernels(ctx context.Context, lab *harness.Lab, job harn
 	return group.Wait()
 }
 
-// accel says how guests of two CPUs run here.
+// accel says how guests of two CPUs run.
 func (m *machine) accel(ctx context.Context, k kernels.Kernel) (qemu.Accel, string, error) {
+	if !m.kvm {
+		return qemu.TCG, "counted instructions, as everywhere", nil
+	}
+	return m.probeKVM(ctx, k)
+}
+
+// probeKVM finds out whether they can run under KVM.
+func (m *machine) probeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, string, error) {
 	cache, err := m.cacheDir()
 	if err != nil {
 		return "", "", err

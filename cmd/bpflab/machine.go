@@ -35,6 +35,7 @@ var guestModules = []string{"veth", "qemu_fw_cfg"}
 type machine struct {
 	cache   string
 	verbose bool
+	kvm     bool // use it, if it works
 	stderr  io.Writer
 
 	once  sync.Once
@@ -351,7 +352,7 @@ func (m *machine) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel,
 	}
 	c := vm.Config{Config: qemu.Config{Kernel: k.Vmlinuz, Initrd: initrd}}
 	if kind == harness.SMP {
-		c.CPUs, c.Accel = 2, accel
+		c.CPUs, c.Exact, c.Accel = 2, accel == qemu.TCG, accel
 	} else {
 		c.Exact, c.Accel = true, qemu.TCG
 	}

@@ -187,16 +187,16 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
 		v.Message = fmt.Sprintf("%d of %d updates lost: both CPUs read the same old value and wrote their own new one", r.Lost, r.Updates)
 	case r.Lost < 0:
-		// A signal that interrupts a test run starts it anew; a program that is exact on one
-		// CPU has no way to count more on two.
-		v.Status, v.Fraction, v.Cell = judge.Inconclusive, 0, "~"
-		v.Message = fmt.Sprintf("%d updates more than the %d that were made: a run was interrupted and started anew; grade again", -r.Lost, r.Updates)
-	case r.LostBytes != 0:
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "EXTRA"
+		v.Message = fmt.Sprintf("%d updates were counted more than the %d that were made", -r.Lost, r.Updates)
+	case r.LostBytes < 0:
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "EXTRA"
+		v.Message = fmt.Sprintf("every packet was counted, and %d bytes more than they had", -r.LostBytes)
+	case r.LostBytes > 0:
 		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
 		v.Message = fmt.Sprintf("every packet was counted, but %d bytes are missing: both fields need protection", r.LostBytes)
 	case r.Met < metRounds:
-		v.Status, v.Fraction, v.Cell = judge.Inconclusive, 0, "~"
-		v.Message = fmt.Sprintf("nothing was lost, but the two CPUs met in only %d of %d rounds; %d are needed to tell: grade again on a less busy machine",
+		return v, fmt.Errorf("nothing was lost, but neither did a program that is known to lose: the two CPUs met in %d of %d rounds, and %d are needed to tell",
 			r.Met, r.Rounds, metRounds)
 	}
 	return v, nil

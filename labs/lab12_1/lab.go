@@ -21,7 +21,7 @@ const (
 	processedBudget = 500  // instructions that the verifier may have to look at
 	pathTarget      = 50   // BPF instructions on the longest path
 	overheadTarget  = 0.05 // of the cost of receiving a packet
-	metRounds       = 10   // rounds in which two CPUs must have met: one that races passes with a chance of 2^-10 at most
+	metRounds       = 5    // of the rounds of a race in which a program that is known to race must have lost updates
 	slack           = 0.05 // of the way from the starter to the reference: what compilers differ by
 )
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -241,20 +240,15 @@ func observeCost(spec *ebpf.CollectionSpec, pair *netlab.Pair, frames []traffic.
 	return &c, nil
 }
 
-// A round of the race is so many updates on each of two CPUs: at first some ten milliseconds,
-// and twice as many after each round in which the CPUs have not met. Where other work keeps
-// the host's cores busy, only a long round sees both CPUs run.
 const (
-	raceUpdates    = 25_000
-	raceUpdatesMax = 800_000
-	raceTime       = 30 * time.Second
+	raceRounds  = 16
+	raceUpdates = 12_500 // on each of two CPUs, in a round
 )
 
 // observeRace has two CPUs count at once. In turn with the submission runs a control, a
 // program that is known to lose updates: as long as it has not lost some in many rounds, a
-// submission that lost none has proved nothing. Rounds count, not updates: a CPU that the
-// host takes away between a load and its store undoes thousands of updates at one stroke,
-// and the next round may see nothing of the kind.
+// submission that lost none has proved nothing. Rounds count, not updates: a CPU that stops
+// between a load and its store undoes at one stroke what the other has done meanwhile.
 func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	o := judge.Observations{}
 	s.Stage("two CPUs")
@@ -277,7 +271,7 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 		return nil, err
 	}
 	defer pair.Close()
-	// One at each end, so that both are attached all the time: see measure.OnEachCPU.
+	// One at each end, so that both are attached all the time: see measure.Race.
 	for _, at := range []struct {
 		end  *netlab.End
 		coll *ebpf.Collection
@@ -291,31 +285,27 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 	frame := hotTraffic(pair)[0].Data
 
 	var r race
-	updates := uint64(raceUpdates)
-	for began := time.Now(); r.Met < metRounds && time.Since(began) < raceTime && ctx.Err() == nil; r.Rounds++ {
-		s.Stage(fmt.Sprintf("two CPUs, met in %d of %d rounds", r.Met, r.Rounds))
-		lost, err := raceRound(control, frame, updates)
+	for r.Rounds = 0; r.Rounds < raceRounds && ctx.Err() == nil; r.Rounds++ {
+		s.Stage(fmt.Sprintf("two CPUs, round %d of %d", r.Rounds+1, raceRounds))
+		lost, err := raceRound(control, frame)
 		if err != nil {
 			return nil, err
 		}
-		met := lost.Packets != 0
-		if lost, err = raceRound(yours, frame, updates); err != nil {
+		if lost.Packets != 0 {
+			r.Met++
+		}
+		if lost, err = raceRound(yours, frame); err != nil {
 			return nil, err
 		}
-		r.Updates += 2 * updates
+		r.Updates += 2 * raceUpdates
 		r.Lost += int64(lost.Packets)
 		r.LostBytes += int64(lost.Bytes)
-		if met {
-			r.Met++
-		} else {
-			updates = min(2*updates, raceUpdatesMax)
-		}
 	}
 	return o, o.Set("race", r)
 }
 
-// raceRound makes so many updates on each of two CPUs and returns what was lost of them.
-func raceRound(c *ebpf.Collection, frame []byte, updates uint64) (lost count, err error) {
+// raceRound makes raceUpdates on each of two CPUs and returns what was lost of them.
+func raceRound(c *ebpf.Collection, frame []byte) (lost count, err error) {
 	prog := c.Programs[program]
 	// The first packet of a protocol makes its entry: not what this is about.
 	if _, err := prog.Run(&ebpf.RunOptions{Data: frame}); err != nil {
@@ -325,15 +315,15 @@ func raceRound(c *ebpf.Collection, frame []byte, updates uint64) (lost count, er
 	if err != nil {
 		return lost, err
 	}
-	if err := measure.OnEachCPU(2, prog, frame, uint32(updates)); err != nil {
+	if err := measure.Race(prog, frame, raceUpdates); err != nil {
 		return lost, fmt.Errorf("run on two CPUs: %w", err)
 	}
 	after, err := readCounts(c)
 	if err != nil {
 		return lost, err
 	}
-	lost.Packets = 2*updates - (total(after).Packets - total(before).Packets)
-	lost.Bytes = 2*updates*uint64(len(frame)) - (total(after).Bytes - total(before).Bytes)
+	lost.Packets = 2*raceUpdates - (total(after).Packets - total(before).Packets)
+	lost.Bytes = 2*raceUpdates*uint64(len(frame)) - (total(after).Bytes - total(before).Bytes)
 	return lost, nil
 }
 

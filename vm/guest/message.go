@@ -32,9 +32,9 @@ type Greeting struct {
 	Paused int64 `json:"paused"`
 }
 
-// Pause is the longest that a pause may seem to have lasted to an exact guest, ns. When a
-// guest pauses, QEMU may or may not move its clock on to the next timer, whichever of two
-// threads is first: two snapshots of one guest would differ. One that was moved is made anew.
+// Pause is the longest that a pause may seem to have lasted to an exact guest, ns. It stops
+// all its timers first, so that QEMU has none to move its clock on to; one whose clock was
+// moved all the same would differ from others of its kind.
 const Pause = 20_000
 
 // Job is what a guest reads: the host's nonce, and a payload that vm does not know.

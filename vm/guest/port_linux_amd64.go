@@ -14,6 +14,9 @@ import (
 //go:noescape
 func outs(port uint16, p *byte, n uintptr)
 
+// inb reads a byte from an I/O port.
+func inb(port uint16) byte
+
 // port writes to an I/O port.
 type port uint16
 
@@ -37,3 +40,6 @@ func (p port) permit() error {
 	}
 	return nil
 }
+
+// outb writes a byte to the port. It needs permission.
+func (p port) outb(value byte) { outs(uint16(p), &value, 1) }

@@ -11,3 +11,10 @@ TEXT ·outs(SB), NOSPLIT, $0-24
 	REP
 	OUTSB
 	RET
+
+// func inb(port uint16) byte
+TEXT ·inb(SB), NOSPLIT, $0-9
+	MOVWLZX port+0(FP), DX
+	INB
+	MOVB AX, ret+8(FP)
+	RET

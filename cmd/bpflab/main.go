@@ -17,7 +17,6 @@ import (
 
 	"bpflab/harness"
 	counter "bpflab/labs/lab12_1"
-	"bpflab/vm/kernels"
 )
 
 // labs are all labs, in the chapter's order. A new lab is one line here.
@@ -77,13 +76,11 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	m := &machine{stderr: stderr}
-	root.PersistentFlags().StringVar(&m.cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
-	root.PersistentFlags().BoolVarP(&m.verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
-	root.AddCommand(gradeCommand(m), judgeCommand(), compareCommand(), hintCommand(), kernelsCommand(m), cacheCommand(m), doctorCommand(m))
+	root.AddCommand(judgeCommand(), compareCommand(), hintCommand())
+	clear := addGrader(root, stderr)
 
 	err := root.ExecuteContext(ctx)
-	m.progress().clear()
+	clear()
 	if err == nil {
 		return exitPassed
 	}
@@ -92,7 +89,7 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 	switch {
 	case errors.As(err, &e):
 		code = e.code
-	case !started, errors.Is(err, kernels.ErrUnknown):
+	case !started, wrongCall(err):
 		code = exitUsage
 	}
 	if ctx.Err() != nil {

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 )
 
 // graderCPUs is how many CPUs per-CPU maps are charged for. It is fixed, not
@@ -19,7 +18,15 @@ const graderCPUs = 4
 
 // allowedFlags are the map flags a submission may set. BPF_F_MMAPABLE and
 // BPF_F_RDONLY_PROG are the loader's, for global variables.
-const allowedFlags = unix.BPF_F_NO_PREALLOC | unix.BPF_F_ZERO_SEED
+const allowedFlags = noPrealloc | zeroSeed
+
+// Flags of linux/bpf.h, which are not at hand on other systems.
+const (
+	noPrealloc = 1 << 0  // BPF_F_NO_PREALLOC
+	zeroSeed   = 1 << 6  // BPF_F_ZERO_SEED
+	rdonlyProg = 1 << 7  // BPF_F_RDONLY_PROG
+	mmapable   = 1 << 10 // BPF_F_MMAPABLE
+)
 
 func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	required := make(map[string]Map)
@@ -64,7 +71,7 @@ func (o *object) globals(name string) bool {
 
 // checkGlobals checks what differs from an ordinary map: contents are allowed.
 func checkGlobals(v *Violations, name string, m *ebpf.MapSpec) {
-	if m.Type != ebpf.Array || m.MaxEntries != 1 || m.Flags&^(unix.BPF_F_RDONLY_PROG|unix.BPF_F_MMAPABLE) != 0 {
+	if m.Type != ebpf.Array || m.MaxEntries != 1 || m.Flags&^(rdonlyProg|mmapable) != 0 {
 		v.add("", "section "+name, "global variables", m.String(), "remove the section attribute")
 	}
 }

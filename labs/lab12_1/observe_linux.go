@@ -150,37 +150,57 @@ func observeKinds(m *mix, frames []traffic.Frame, pair *netlab.Pair, c *ebpf.Col
 	return nil
 }
 
-// readCounts sums the counts of all CPUs, whatever the map's type.
-func readCounts(c *ebpf.Collection) ([]count, error) {
-	var (
-		m      = c.Maps["counts"]
-		counts []count
-		key    uint32
-		one    struct{ Packets, Bytes uint64 }
-		all    []struct{ Packets, Bytes uint64 }
-		value  any = &one
-	)
-	perCPU := m.Type() == ebpf.PerCPUArray || m.Type() == ebpf.PerCPUHash || m.Type() == ebpf.LRUCPUHash
-	if perCPU {
-		value = &all
+// entry is what the map holds for a protocol, whatever its type.
+type entry struct {
+	one struct{ Packets, Bytes uint64 }
+	all []struct{ Packets, Bytes uint64 } // one a CPU
+}
+
+// value is what a map operation reads into.
+func (e *entry) value(m *ebpf.Map) any {
+	switch m.Type() {
+	case ebpf.PerCPUArray, ebpf.PerCPUHash, ebpf.LRUCPUHash:
+		return &e.all
 	}
+	e.all = nil
+	return &e.one
+}
+
+func (e *entry) sum(protocol uint32) count {
+	sum := count{protocol, e.one.Packets, e.one.Bytes}
+	for _, v := range e.all {
+		sum.Packets += v.Packets
+		sum.Bytes += v.Bytes
+	}
+	return sum
+}
+
+// readCounts returns what was counted, by protocol.
+func readCounts(c *ebpf.Collection) (counts []count, err error) {
+	var (
+		m   = c.Maps["counts"]
+		key uint32
+		e   entry
+	)
 	for it := m.Iterate(); ; {
-		if !it.Next(&key, value) {
+		if !it.Next(&key, e.value(m)) {
 			slices.SortFunc(counts, func(a, b count) int { return cmp.Compare(a.Protocol, b.Protocol) })
 			return counts, it.Err()
 		}
-		if !perCPU {
-			all = append(all[:0], one)
-		}
-		sum := count{Protocol: key}
-		for _, v := range all {
-			sum.Packets += v.Packets
-			sum.Bytes += v.Bytes
-		}
-		if sum.Packets|sum.Bytes != 0 {
+		if sum := e.sum(key); sum.Packets|sum.Bytes != 0 {
 			counts = append(counts, sum)
 		}
 	}
+}
+
+// readCount returns what was counted of one protocol.
+func readCount(c *ebpf.Collection, protocol uint32) (count, error) {
+	var e entry
+	m := c.Maps["counts"]
+	if err := m.Lookup(protocol, e.value(m)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return count{}, fmt.Errorf("read the count of protocol %d: %w", protocol, err)
+	}
+	return e.sum(protocol), nil
 }
 
 // hotTraffic is what costs are measured with.
@@ -311,19 +331,19 @@ func raceRound(c *ebpf.Collection, frame []byte) (lost count, err error) {
 	if _, err := prog.Run(&ebpf.RunOptions{Data: frame}); err != nil {
 		return lost, fmt.Errorf("run once: %w", err)
 	}
-	before, err := readCounts(c)
+	before, err := readCount(c, uint32(hotProtocols[0]))
 	if err != nil {
 		return lost, err
 	}
 	if err := measure.Race(prog, frame, raceUpdates); err != nil {
 		return lost, fmt.Errorf("run on two CPUs: %w", err)
 	}
-	after, err := readCounts(c)
+	after, err := readCount(c, uint32(hotProtocols[0]))
 	if err != nil {
 		return lost, err
 	}
-	lost.Packets = 2*raceUpdates - (total(after).Packets - total(before).Packets)
-	lost.Bytes = 2*raceUpdates*uint64(len(frame)) - (total(after).Bytes - total(before).Bytes)
+	lost.Packets = 2*raceUpdates - (after.Packets - before.Packets)
+	lost.Bytes = 2*raceUpdates*uint64(len(frame)) - (after.Bytes - before.Bytes)
 	return lost, nil
 }
 

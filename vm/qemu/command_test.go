@@ -34,8 +34,8 @@ func TestMachine(t *testing.T) {
 	}{
 		{"default", Config{}, "tcg,thread=multi", "max,-cx16", "1", "256", false},
 		{"exact", Config{Exact: true, Accel: TCG}, "tcg,thread=single", "max,-cx16,-rdrand,-rdseed", "1", "256", true},
-		{"smp", Config{CPUs: 2, Accel: TCG}, "tcg,thread=multi", "max,-cx16", "2", "256", false},
-		{"kvm", Config{CPUs: 4, Accel: KVM, MemoryMiB: 512}, "kvm", "host", "4", "512", false},
+		{"two CPUs in turns", Config{CPUs: 2, Accel: TCG, Exact: true}, "tcg,thread=single", "max,-cx16,-rdrand,-rdseed", "3", "256", true},
+		{"two CPUs under KVM", Config{CPUs: 2, Accel: KVM, MemoryMiB: 512}, "kvm", "host", "3", "512", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.Kernel, tt.c.Initrd, tt.c.Cmdline = "/k", "/i", []string{"quiet", "a=b"}
@@ -55,6 +55,7 @@ func TestMachine(t *testing.T) {
 			for _, word := range []string{"console=ttyS0", "panic=-1", "oops=panic", "nokaslr"} {
 				assert.Contains(t, line, word)
 			}
+			assert.Equal(t, tt.c.CPUs == 2, slices.Contains(line, "maxcpus=1"), "the CPU in the middle never starts")
 			assert.Equal(t, []string{"quiet", "a=b"}, line[len(line)-2:], "the caller has the last word")
 		})
 	}

@@ -27,11 +27,6 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, terminal: isTerminal(w), doing: map[string]string{}}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // set says what who is doing; empty: no longer anything.
 func (p *progress) set(who, what string) {
 	p.mu.Lock()

@@ -102,15 +102,33 @@ func submission(lab *harness.Lab, from string) (string, error) {
 // grade builds a submission, has it observed on each kernel and judges it. An error is the
 // grader's; whatever is wrong with the submission is in the receipt.
 func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, names []string) (*receipt.Receipt, judge.Result, error) {
-	r, err := m.observeAll(ctx, lab, source, names)
+	g, err := m.prepare(ctx, lab, source, names)
 	if err != nil {
 		return nil, judge.Result{}, err
 	}
-	result, err := r.Close(lab.Tasks, os.Getenv(receiptKey))
-	return r, result, err
+	return g.finish(ctx)
 }
 
-func (m *machine) observeAll(ctx context.Context, lab *harness.Lab, source string, names []string) (*receipt.Receipt, error) {
+// grading is a submission on its way.
+type grading struct {
+	*machine
+	lab     *harness.Lab
+	job     harness.Job
+	kernels []kernels.Kernel // none for a submission that is refused before it is run
+	receipt *receipt.Receipt
+}
+
+// finish observes and judges.
+func (g *grading) finish(ctx context.Context) (*receipt.Receipt, judge.Result, error) {
+	if err := g.observe(ctx, g.lab.Kinds); err != nil {
+		return nil, judge.Result{}, err
+	}
+	result, err := g.receipt.Close(g.lab.Tasks, os.Getenv(receiptKey))
+	return g.receipt, result, err
+}
+
+// prepare does all that needs no guest: it builds a submission and checks it.
+func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, names []string) (*grading, error) {
 	cache, err := m.cacheDir()
 	if err != nil {
 		return nil, err
@@ -124,12 +142,13 @@ func (m *machine) observeAll(ctx context.Context, lab *harness.Lab, source strin
 		Submission: receipt.Submission{File: lab.File},
 		Tools:      map[string]string{"bpflab": bpflabVersion(), "qemu": version},
 	}
-	refused := func(reason, details string) (*receipt.Receipt, error) {
+	g := &grading{machine: m, lab: lab, receipt: r}
+	refused := func(reason, details string) (*grading, error) {
 		r.Refused = &receipt.Refusal{Reason: reason, Details: strings.Split(strings.TrimSpace(details), "\n")}
 		for _, name := range names {
 			r.Kernels = append(r.Kernels, receipt.Kernel{Name: name})
 		}
-		return r, nil
+		return g, nil
 	}
 
 	m.progress().set(lab.Name, "build")
@@ -164,15 +183,18 @@ func (m *machine) observeAll(ctx context.Context, lab *harness.Lab, source strin
 	if err != nil {
 		return nil, err
 	}
-	kernels, err := m.kernels(ctx, names)
-	if err != nil {
+	if g.kernels, err = m.kernels(ctx, names); err != nil {
 		return nil, err
 	}
-	for _, k := range kernels {
-		r.Kernels = append(r.Kernels, receipt.Kernel{Name: k.Name, Release: k.Release, SHA256: k.SHA256, Static: static})
+	for _, k := range g.kernels {
+		r.Kernels = append(r.Kernels, receipt.Kernel{
+			Name: k.Name, Release: k.Release, SHA256: k.SHA256, Static: static,
+			Guest: map[harness.Kind]judge.Observations{}, Guests: map[string]string{},
+		})
 	}
 	r.Tools["guest"] = m.findAgent(ctx).sha256
-	return r, m.observeKernels(ctx, lab, harness.Job{Lab: lab.Name, Seed: r.Submission.Seed, ELF: object.ELF}, kernels, r)
+	g.job = harness.Job{Lab: lab.Name, Seed: r.Submission.Seed, ELF: object.ELF}
+	return g, nil
 }
 
 // seedOf makes a submission's seed from its text: the same file meets the same traffic
@@ -186,41 +208,43 @@ func seedOf(sum string) (uint64, error) {
 	return binary.BigEndian.Uint64(raw), nil
 }
 
-// observeKernels has a submission observed in each guest that its lab needs, on each kernel,
-// as many at a time as the machine has cores for.
-func (m *machine) observeKernels(ctx context.Context, lab *harness.Lab, job harness.Job, kernels []kernels.Kernel, r *receipt.Receipt) error {
-	accel, why, err := m.accel(ctx, kernels[0])
+// observe has a submission observed in guests of some kinds, on each kernel, as many at a
+// time as the machine has cores for.
+func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
+	if len(g.kernels) == 0 {
+		return nil
+	}
+	accel, why, err := g.accel(ctx, g.kernels[0])
 	if err != nil {
 		return err
 	}
-	r.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
+	g.receipt.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
 
 	var (
 		group errgroup.Group
-		mu    sync.Mutex // guards what r says of each kernel
+		mu    sync.Mutex // guards what the receipt says of each kernel
 		// One more than there are: a guest waits now and then, for its snapshot to be read
 		// and for RCU.
 		cores = semaphore.NewWeighted(int64(runtime.NumCPU()) + 1)
 	)
-	for i, k := range kernels {
-		seen := &r.Kernels[i]
-		seen.Guest, seen.Guests = map[harness.Kind]judge.Observations{}, map[string]string{}
-		for _, kind := range lab.Kinds {
+	for i, k := range g.kernels {
+		seen := &g.receipt.Kernels[i]
+		for _, kind := range kinds {
 			group.Go(func() error {
 				if err := cores.Acquire(ctx, 1); err != nil {
 					return err
 				}
 				defer cores.Release(1)
-				job := job
+				job := g.job
 				job.Kind = kind
-				o, how, err := m.observe(ctx, k, accel, job)
+				o, how, err := g.machine.observe(ctx, k, accel, job)
 				mu.Lock()
 				defer mu.Unlock()
 				var failure *vm.Failure
 				switch {
 				case errors.As(err, &failure):
 					seen.Error = strings.TrimPrefix(seen.Error+"\n"+err.Error(), "\n")
-					m.progress().notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
+					g.progress().notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}

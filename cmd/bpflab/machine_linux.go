@@ -293,6 +293,10 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 		return nil, "", err
 	}
 	who := k.Name + " " + string(job.Kind)
+	guest := strings.ReplaceAll(who, " ", "-")
+	if job.Kind == harness.Load {
+		guest = k.Name + "-" + string(harness.Exact)
+	}
 	defer m.progress().set(who, "")
 	var began time.Time
 	tell := func(what string) {
@@ -305,7 +309,7 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 	for try := 1; ; try++ {
 		began = time.Now()
 		tell("start: " + c.Config.String())
-		err := m.snapshot(ctx, k, &c, who, tell)
+		err := m.snapshot(ctx, k, &c, guest, tell)
 		if err != nil {
 			return nil, "", err
 		}
@@ -361,12 +365,12 @@ func (m *machine) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel,
 
 // snapshot has c go on from a snapshot. Where none can be made, a cold boot serves, and says
 // so.
-func (m *machine) snapshot(ctx context.Context, k kernels.Kernel, c *vm.Config, who string, tell func(string)) error {
+func (m *machine) snapshot(ctx context.Context, k kernels.Kernel, c *vm.Config, name string, tell func(string)) error {
 	parts := []string{k.SHA256, filepath.Base(c.Initrd)} // the initramfs is named by its contents
 	var err error
-	c.Snapshot, err = m.snapshots().Ensure(ctx, strings.ReplaceAll(who, " ", "-"), *c, parts, func() { tell("boot, once") })
+	c.Snapshot, err = m.snapshots().Ensure(ctx, name, *c, parts, func() { tell("boot, once") })
 	if err != nil && ctx.Err() == nil && !errors.Is(err, qemu.ErrNotFound) {
-		m.progress().notice("%s: %v; booting without a snapshot", who, err)
+		m.progress().notice("%s: %v; booting without a snapshot", name, err)
 		c.Snapshot, err = "", nil
 	}
 	return err

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+	"bpflab/harness/receipt"
+	"bpflab/harness/report"
+)
+
+const formats = "text, json or junit"
+
+// show writes a graded submission and returns how the command ends.
+func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result) error {
+	env := maps.Clone(r.Tools)
+	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
+	err := write(report.Report{
+		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
+		Result: result, Environment: env,
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("write the report: %w", err)
+	case !result.Complete:
+		return &exit{code: exitInfra}
+	case !result.Passed():
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(name string, write func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // once renamed, there is nothing to remove
+	if err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
+}
+
+// writer returns what writes a report in a format.
+func writer(format string, w io.Writer) (func(report.Report) error, error) {
+	switch format {
+	case "text":
+		return func(r report.Report) error {
+			return r.Text(w, isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+		}, nil
+	case "json":
+		return func(r report.Report) error { return r.JSON(w) }, nil
+	case "junit":
+		return func(r report.Report) error { return r.JUnit(w) }, nil
+	}
+	return nil, fmt.Errorf("--format is "+formats+", not %q", format)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

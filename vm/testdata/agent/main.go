@@ -19,7 +19,9 @@ func main() {
 	case "exit": // the kernel panics: it has lost its init
 		os.Exit(7)
 	case "hang":
-		time.Sleep(time.Hour)
+		for { // an hour of an exact guest with nothing to do passes at once
+			time.Sleep(time.Hour)
+		}
 	}
 	guest.Main(work)
 }

@@ -26,14 +26,15 @@ const (
 
 // Lab is one lab: what a student writes, what it may contain, and what it is graded on.
 type Lab struct {
-	Name   string // of its folder, e.g. "lab12_1"
-	Title  string
-	File   string // the BPF file that a student changes
-	Policy policy.Policy
-	Kinds  []Kind
-	Tasks  []judge.Task // in teaching order
+	Name    string // of its folder, e.g. "lab12_1"
+	Title   string
+	File    string // the BPF file that a student changes
+	Program string // the Go program that a student changes, or empty
+	Policy  policy.Policy
+	Kinds   []Kind
+	Tasks   []judge.Task // in teaching order
 
-	// Inspect looks at the object without running it, on the host.
+	// Inspect looks at the object without running it, on the host. It may be nil.
 	Inspect func(*ebpf.CollectionSpec) (judge.Observations, error)
 	// Observe looks at the object as it runs. It runs as root beside the kernel; Linux only.
 	Observe func(context.Context, Scene) (judge.Observations, error)
@@ -41,18 +42,20 @@ type Lab struct {
 
 // Scene is what Observe is given.
 type Scene struct {
-	Kind  Kind
-	Seed  uint64
-	Spec  *ebpf.CollectionSpec // the submission; copy it before changing it
-	Stage func(name string)    // to be called before each step
+	Kind    Kind
+	Seed    uint64
+	Spec    *ebpf.CollectionSpec // the submission; copy it before changing it
+	Program []byte               // the submission's Go program, built; empty if the lab has none
+	Stage   func(name string)    // to be called before each step
 }
 
 // Job is what a guest is asked to do.
 type Job struct {
-	Lab  string `json:"lab"`
-	Kind Kind   `json:"kind"`
-	Seed uint64 `json:"seed"`
-	ELF  []byte `json:"elf"`
+	Lab     string `json:"lab"`
+	Kind    Kind   `json:"kind"`
+	Seed    uint64 `json:"seed"`
+	ELF     []byte `json:"elf"`
+	Program []byte `json:"program,omitempty"`
 }
 
 // Carry carries a job out: it is what a guest's agent does.
@@ -75,7 +78,7 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string))
 	if err != nil {
 		return nil, fmt.Errorf("read the submission: %w", err)
 	}
-	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Stage: stage})
+	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: job.Program, Stage: stage})
 }
 
 // Find returns the lab of a name.

@@ -30,10 +30,10 @@ type Config struct {
 	// there. Empty: Run boots.
 	Snapshot string
 
-	// Deadline is how long the whole run may take, in wall time. Zero: 3 minutes.
+	// Deadline is how long the whole run may take, in wall time. Zero: 5 minutes.
 	Deadline time.Duration
 	// Silence is how long a guest may go without a word on either channel before it
-	// counts as hung and not as slow. Zero: 45 seconds.
+	// counts as hung and not as slow. Zero: 2 minutes, as a busy host may take one to boot it.
 	Silence time.Duration
 	// Stage, if not nil, is called when the guest begins a step.
 	Stage func(name string)
@@ -41,10 +41,10 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Deadline == 0 {
-		c.Deadline = 3 * time.Minute
+		c.Deadline = 5 * time.Minute
 	}
 	if c.Silence == 0 {
-		c.Silence = 45 * time.Second
+		c.Silence = 2 * time.Minute
 	}
 	return c
 }

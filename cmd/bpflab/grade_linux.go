@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -51,7 +52,7 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			source, err := submission(lab, from)
+			source, err := findSubmission(lab, from)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
@@ -79,29 +80,48 @@ The report goes to standard output, progress to standard error.`,
 	return cmd
 }
 
-// submission returns the file to grade.
-func submission(lab *harness.Lab, from string) (string, error) {
+// submission is what a student hands in.
+type submission struct {
+	bpf     string // path of the BPF file
+	program string // path of the Go program, or empty if the lab has none
+}
+
+// files are the paths of all of it.
+func (s submission) files() []string {
+	if s.program == "" {
+		return []string{s.bpf}
+	}
+	return []string{s.bpf, s.program}
+}
+
+// findSubmission returns what to grade.
+func findSubmission(lab *harness.Lab, from string) (s submission, err error) {
 	if from == "" {
 		root, err := moduleRoot()
 		if err != nil {
-			return "", fmt.Errorf("%w: run this in one, or name the submission's folder with --from", err)
+			return s, fmt.Errorf("%w: run this in one, or name the submission's folder with --from", err)
 		}
 		from = filepath.Join(root, "labs", lab.Name)
 	}
-	path := filepath.Join(from, lab.File)
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("the submission of %s is a file %s: %w", lab.Name, lab.File, err)
+	s.bpf = filepath.Join(from, lab.File)
+	if lab.Program != "" {
+		s.program = filepath.Join(from, lab.Program)
 	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("the submission must be a regular file: %s is none", path)
+	for _, path := range s.files() {
+		info, err := os.Stat(path)
+		if err != nil {
+			return s, fmt.Errorf("the submission of %s is a file %s: %w", lab.Name, filepath.Base(path), err)
+		}
+		if !info.Mode().IsRegular() {
+			return s, fmt.Errorf("the submission must be a regular file: %s is none", path)
+		}
 	}
-	return path, nil
+	return s, nil
 }
 
 // grade builds a submission, has it observed on each kernel and judges it. An error is the
 // grader's; whatever is wrong with the submission is in the receipt.
-func (m *machine) grade(ctx context.Context, lab *harness.Lab, source string, names []string) (*receipt.Receipt, judge.Result, error) {
+func (m *machine) grade(ctx context.Context, lab *harness.Lab, source submission, names []string) (*receipt.Receipt, judge.Result, error) {
 	g, err := m.prepare(ctx, lab, source, names)
 	if err != nil {
 		return nil, judge.Result{}, err
@@ -128,7 +148,7 @@ func (g *grading) finish(ctx context.Context) (*receipt.Receipt, judge.Result, e
 }
 
 // prepare does all that needs no guest: it builds a submission and checks it.
-func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, names []string) (*grading, error) {
+func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submission, names []string) (*grading, error) {
 	cache, err := m.cacheDir()
 	if err != nil {
 		return nil, err
@@ -139,7 +159,7 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, 
 	}
 	r := &receipt.Receipt{
 		Lab:        lab.Name,
-		Submission: receipt.Submission{File: lab.File},
+		Submission: receipt.Submission{File: lab.File, Program: lab.Program},
 		Tools:      map[string]string{"bpflab": bpflabVersion(), "qemu": version},
 	}
 	g := &grading{machine: m, lab: lab, receipt: r}
@@ -152,13 +172,17 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, 
 	}
 
 	m.progress().set(lab.Name, "build")
-	object, err := build.Compile(ctx, cache, source)
+	object, program, err := m.build(ctx, cache, source)
 	m.progress().set(lab.Name, "")
 	var compileError *build.CompileError
 	switch {
 	case errors.As(err, &compileError):
-		if r.Submission.SHA256, err = fileSHA256(source); err != nil {
-			return nil, err
+		for i, path := range source.files() {
+			sum, err := fileSHA256(path)
+			if err != nil {
+				return nil, err
+			}
+			*[]*string{&r.Submission.SHA256, &r.Submission.ProgramSHA256}[i] = sum
 		}
 		first, _, _ := strings.Cut(compileError.Diagnostics[0].String(), "\n")
 		return refused("does not compile: "+first, compileError.Error())
@@ -167,9 +191,18 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, 
 	}
 	r.Submission.SHA256, r.Submission.ObjectSHA256 = object.SourceSHA256, object.SHA256
 	r.Tools["clang"] = object.Clang
-	if r.Submission.Seed, err = seedOf(object.SourceSHA256); err != nil {
+	text := object.SourceSHA256
+	g.job = harness.Job{Lab: lab.Name, ELF: object.ELF}
+	if program != nil {
+		r.Submission.ProgramSHA256, r.Submission.BinarySHA256 = program.SourceSHA256, program.SHA256
+		r.Tools["go"] = program.Go
+		text = sha256Hex(text + program.SourceSHA256)
+		g.job.Program = program.ELF
+	}
+	if r.Submission.Seed, err = seedOf(text); err != nil {
 		return nil, err
 	}
+	g.job.Seed = r.Submission.Seed
 
 	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
@@ -179,9 +212,11 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, 
 	case err != nil:
 		return nil, err
 	}
-	static, err := lab.Inspect(spec)
-	if err != nil {
-		return nil, err
+	var static judge.Observations
+	if lab.Inspect != nil {
+		if static, err = lab.Inspect(spec); err != nil {
+			return nil, err
+		}
 	}
 	if g.kernels, err = m.kernels(ctx, names); err != nil {
 		return nil, err
@@ -193,8 +228,26 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source string, 
 		})
 	}
 	r.Tools["guest"] = m.findAgent(ctx).sha256
-	g.job = harness.Job{Lab: lab.Name, Seed: r.Submission.Seed, ELF: object.ELF}
 	return g, nil
+}
+
+// build builds all of a submission, side by side. Of what does not compile, the BPF file is
+// told of first.
+func (m *machine) build(ctx context.Context, cache string, source submission) (object *build.Object, program *build.Program, err error) {
+	var group errgroup.Group
+	if source.program != "" {
+		root, err := moduleRoot()
+		if err != nil {
+			return nil, nil, fmt.Errorf("the submission's Go program is built in a clone: %w", err)
+		}
+		group.Go(func() (err error) {
+			program, err = build.BuildProgram(ctx, cache, root, source.program)
+			return err
+		})
+	}
+	object, err = build.Compile(ctx, cache, source.bpf)
+	programErr := group.Wait()
+	return object, program, cmp.Or(err, programErr)
 }
 
 // seedOf makes a submission's seed from its text: the same file meets the same traffic

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -36,7 +37,7 @@ then the report. A save ends the grade of the one before. Ctrl-C ends the watch.
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			source, err := submission(lab, from)
+			source, err := findSubmission(lab, from)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
@@ -55,15 +56,15 @@ then the report. A save ends the grade of the one before. Ctrl-C ends the watch.
 const settled = 40 * time.Millisecond
 
 // watch grades source now and whenever its text changes, until ctx ends.
-func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, source string, names []string) error {
+func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, source submission, names []string) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", source, err)
+		return fmt.Errorf("watch %s: %w", source.bpf, err)
 	}
 	defer watcher.Close()
 	// The folder: an editor may put a new file in the old one's place.
-	if err := watcher.Add(filepath.Dir(source)); err != nil {
-		return fmt.Errorf("watch %s: %w", source, err)
+	if err := watcher.Add(filepath.Dir(source.bpf)); err != nil {
+		return fmt.Errorf("watch %s: %w", source.bpf, err)
 	}
 	var (
 		text  string // that is graded or was
@@ -77,13 +78,13 @@ func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, sour
 			return nil
 		case err := <-watcher.Errors:
 			stop()
-			return fmt.Errorf("watch %s: %w", source, err)
+			return fmt.Errorf("watch %s: %w", source.bpf, err)
 		case event := <-watcher.Events:
-			if filepath.Base(event.Name) == filepath.Base(source) {
+			if slices.ContainsFunc(source.files(), func(f string) bool { return filepath.Base(f) == filepath.Base(event.Name) }) {
 				saved.Reset(settled)
 			}
 		case <-saved.C:
-			sum, err := fileSHA256(source)
+			sum, err := source.sum()
 			if errors.Is(err, os.ErrNotExist) {
 				continue // between two steps of an editor; or gone, until it comes back
 			}
@@ -99,6 +100,18 @@ func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, sour
 			stop = start(ctx, func(ctx context.Context) { m.gradeOnce(ctx, w, lab, source, names) })
 		}
 	}
+}
+
+// sum is that of all of a submission's files.
+func (s submission) sum() (all string, err error) {
+	for _, file := range s.files() {
+		sum, err := fileSHA256(file)
+		if err != nil {
+			return "", err
+		}
+		all += sum
+	}
+	return all, nil
 }
 
 // start runs f beside the caller. What it returns ends f and waits for that.
@@ -117,7 +130,7 @@ func start(ctx context.Context, f func(context.Context)) (stop func()) {
 
 // gradeOnce shows the verifiers' word as soon as it is there, then the report. Of a grade
 // that a newer save has ended it shows nothing.
-func (m *machine) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, source string, names []string) {
+func (m *machine) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, source submission, names []string) {
 	began := time.Now()
 	err := func() error {
 		g, err := m.prepare(ctx, lab, source, names)
@@ -146,7 +159,7 @@ func (m *machine) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, 
 	case err != nil && !errors.As(err, &e): // an exit has been told by the report
 		fmt.Fprintln(w, "bpflab:", err)
 	}
-	fmt.Fprintf(w, "\n── %s, after %.1f s; watching %s ──\n\n", time.Now().Format(time.TimeOnly), time.Since(began).Seconds(), source)
+	fmt.Fprintf(w, "\n── %s, after %.1f s; watching %s ──\n\n", time.Now().Format(time.TimeOnly), time.Since(began).Seconds(), source.bpf)
 }
 
 // showVerifiers loads a submission on each kernel and shows what the first task, which needs

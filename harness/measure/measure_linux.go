@@ -32,8 +32,13 @@ func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (f
 	if len(sent.Batches) == 0 {
 		return 0, fmt.Errorf("measure: %d frames are no two batches of %d", n, traffic.Batch)
 	}
-	slices.Sort(sent.Batches)
-	return float64(sent.Batches[len(sent.Batches)/4]) / traffic.Batch, nil
+	return Typical(sent.Batches) / traffic.Batch, nil
+}
+
+// Typical is what a batch takes that nothing came between: the first quartile.
+func Typical(batches []uint64) float64 {
+	sorted := slices.Sorted(slices.Values(batches))
+	return float64(sorted[len(sorted)/4])
 }
 
 // Send runs prog on n frames and checks that none was lost on the way, which a veth does

@@ -22,11 +22,19 @@ var turns = [2]time.Duration{19_997, 21_269}
 // Race runs prog on frame, repeat times on each of two CPUs at once. The program should be
 // attached somewhere: for one that is not, the kernel waits for an RCU grace period before
 // each run, one run after the other, and little of them overlaps.
+func Race(prog *ebpf.Program, frame []byte, repeat uint32) error {
+	return OnTwoCPUs(func(int) error {
+		_, err := prog.Run(&ebpf.RunOptions{Data: frame, Repeat: repeat})
+		return err
+	})
+}
+
+// OnTwoCPUs calls f on each of two CPUs at once, with 0 and with 1.
 //
 // Where instructions are counted, QEMU runs one CPU at a time, up to the next timer of the
-// guest, and then the next CPU: so the timers that Race starts on both decide how often they
-// meet, however busy the host is.
-func Race(prog *ebpf.Program, frame []byte, repeat uint32) (err error) {
+// guest, and then the next CPU: so the timers that OnTwoCPUs starts on both decide how often
+// they meet, however busy the host is.
+func OnTwoCPUs(f func(i int) error) (err error) {
 	cpus, err := twoCPUs()
 	if err != nil {
 		return err
@@ -57,7 +65,7 @@ func Race(prog *ebpf.Program, frame []byte, repeat uint32) (err error) {
 				runtime.Gosched()
 			}
 			if errs[i] == nil {
-				_, errs[i] = prog.Run(&ebpf.RunOptions{Data: frame, Repeat: repeat})
+				errs[i] = f(i)
 			}
 		})
 	}

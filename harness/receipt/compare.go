@@ -25,6 +25,7 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 	for _, d := range [][4]string{
 		{"submission", "lab", a.Lab, b.Lab},
 		{"submission", "source", a.Submission.SHA256, b.Submission.SHA256},
+		{"submission", "program", a.Submission.ProgramSHA256, b.Submission.ProgramSHA256},
 		{"submission", "seed", fmt.Sprint(a.Submission.Seed), fmt.Sprint(b.Submission.Seed)},
 	} {
 		if d[2] != d[3] {
@@ -42,6 +43,9 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 	}
 	if a.Submission.ObjectSHA256 != b.Submission.ObjectSHA256 {
 		return &Difference{"submission", "object", a.Submission.ObjectSHA256, b.Submission.ObjectSHA256}, agree
+	}
+	if a.Submission.BinarySHA256 != b.Submission.BinarySHA256 {
+		return &Difference{"submission", "binary", a.Submission.BinarySHA256, b.Submission.BinarySHA256}, agree
 	}
 	for i, ka := range a.Kernels {
 		kb := b.Kernels[i]

@@ -48,6 +48,12 @@ type Submission struct {
 	File         string `json:"file"`
 	SHA256       string `json:"sha256"` // of the source
 	ObjectSHA256 string `json:"object_sha256,omitempty"`
+
+	// The Go program, in labs that have one.
+	Program       string `json:"program,omitempty"`
+	ProgramSHA256 string `json:"program_sha256,omitempty"` // of the source
+	BinarySHA256  string `json:"binary_sha256,omitempty"`
+
 	Seed         uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
 }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package calls makes the system calls that a lab traces: at the pace, on the CPU and in the
+// name that a scene asks for.
+package calls
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Thread is who makes calls.
+type Thread struct {
+	Name string // at most 15 bytes
+	UID  int    // 0 keeps the process's own
+}
+
+// Do calls f on a thread of its own. The thread ends with f, and its name and user with it.
+func (t Thread) Do(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocks: no other goroutine shall be this user
+		err := SetName(t.Name)
+		if err == nil && t.UID != 0 {
+			err = setUser(t.UID)
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// SetName names the calling thread, for bpf_get_current_comm to see.
+func SetName(name string) error {
+	raw, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(raw)), 0); errno != 0 {
+		return fmt.Errorf("name a thread %q: %w", name, errno)
+	}
+	return nil
+}
+
+// setUser makes the calling thread, and no other, another user's: Go's own Setuid changes all.
+func setUser(uid int) error {
+	id := uintptr(uid)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+		return fmt.Errorf("become user %d: %w", uid, errno)
+	}
+	return nil
+}
+
+// Make makes one call. What it returns is of no interest, nor is that it may fail.
+func Make(c Call) {
+	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
+}
+
+// Now is the clock that bpf_ktime_get_ns reads, ns.
+func Now() int64 {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails for a clock that does not exist
+	return now.Nano()
+}
+
+// Call is a system call.
+type Call struct {
+	Number uint64
+	First  uint64 // its first argument
+}
+
+// Batch is how many calls are timed together.
+const Batch = 64
+
+// Time makes n calls, those of a list over and over, and between after every Batch of them. It
+// returns how long each batch took without between, ns.
+func Time(list []Call, n int, between func()) []uint64 {
+	batches := make([]uint64, 0, n/Batch)
+	next := 0
+	for range n / Batch {
+		began := Now()
+		for range Batch {
+			Make(list[next])
+			if next++; next == len(list) {
+				next = 0
+			}
+		}
+		batches = append(batches, uint64(Now()-began))
+		if between != nil {
+			between()
+		}
+	}
+	return batches
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package collect runs a student's consumer on a ring and keeps what it reports, and when.
+package collect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness/calls"
+	"bpflab/harness/consumer"
+	"bpflab/harness/process"
+)
+
+// pipeSize is how much a consumer may report before somebody reads it.
+const pipeSize = 1 << 20
+
+// Collector is a consumer that runs, and what it has reported.
+type Collector struct {
+	*process.Process
+	reports *os.File
+	done    chan struct{}
+	buf     []byte // of read
+
+	mu       sync.Mutex
+	data     []byte    // whole reports and the beginning of one
+	arrivals []arrival // in the order of data
+}
+
+// arrival says that all of data before end was there at a time.
+type arrival struct {
+	end  int
+	time int64 // ns
+}
+
+// Start starts a consumer on a ring and waits until it is up.
+func Start(program []byte, ring *ebpf.Map) (*Collector, error) {
+	fd, err := unix.FcntlInt(uintptr(ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("hand on the ring: %w", err)
+	}
+	ringFile := os.NewFile(uintptr(fd), "ring")
+	defer ringFile.Close()
+	reports, end, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe for reports: %w", err)
+	}
+	defer end.Close()
+	if _, err := unix.FcntlInt(end.Fd(), unix.F_SETPIPE_SZ, pipeSize); err != nil {
+		reports.Close()
+		return nil, fmt.Errorf("make room for reports: %w", err)
+	}
+	p, err := process.Start(program, []string{strconv.Itoa(int(ring.MaxEntries()))}, ringFile, end)
+	if err != nil {
+		reports.Close()
+		return nil, err
+	}
+	c := &Collector{Process: p, reports: reports, done: make(chan struct{}), data: touched(expected)[:0], buf: touched(pipeSize)}
+	go c.read()
+	c.Wait(1, time.Second)
+	return c, nil
+}
+
+// read has a thread of its own, so that a report is seen as soon as it is there.
+func (c *Collector) read() {
+	defer close(c.done)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for {
+		n, err := unix.Read(int(c.reports.Fd()), c.buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return
+		}
+		now := calls.Now()
+		c.mu.Lock()
+		if len(c.data)+n <= maxReports {
+			c.data = append(c.data, c.buf[:n]...)
+			c.arrivals = append(c.arrivals, arrival{len(c.data), now})
+		}
+		c.mu.Unlock()
+	}
+}
+
+// touched returns memory that the kernel has really given: the first write to a page costs
+// thousands of instructions, which are not the consumer's.
+func touched(size int) []byte {
+	b := make([]byte, size)
+	for i := 0; i < len(b); i += os.Getpagesize() {
+		b[i] = 1
+	}
+	return b
+}
+
+// expected is how many bytes of reports there is room for before more is taken.
+const expected = 4 << 20
+
+// maxReports bounds what a consumer may report, in bytes: a million events.
+const maxReports = 32 << 20
+
+// Len is how many events were reported, the first, by which a consumer says that it is up,
+// among them.
+func (c *Collector) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.data) / consumer.Size
+}
+
+// Events returns those reported from the nth on.
+func (c *Collector) Events(n int) []consumer.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	whole := len(c.data) / consumer.Size
+	events := make([]consumer.Event, max(whole-n, 0))
+	for i := range events {
+		events[i] = *consumer.Decode(c.data[(n+i)*consumer.Size:][:consumer.Size])
+	}
+	return events
+}
+
+// Raw returns the reports from the nth on as they came.
+func (c *Collector) Raw(n int) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.data[min(n*consumer.Size, len(c.data)):])
+}
+
+// Arrived returns when the nth event had been reported, ns, or 0 if it was not.
+func (c *Collector) Arrived(n int) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.arrivals {
+		if a.end >= (n+1)*consumer.Size {
+			return a.time
+		}
+	}
+	return 0
+}
+
+// Wait returns when n events were reported, when the consumer has ended, or when nothing
+// more was reported for patience. In a guest with nothing to do that passes at once.
+func (c *Collector) Wait(n int, patience time.Duration) {
+	const step = 500 * time.Microsecond
+	last, quiet := -1, time.Duration(0)
+	for quiet < patience {
+		now := c.Len()
+		if now >= n {
+			return
+		}
+		if now != last {
+			last, quiet = now, 0
+		}
+		select {
+		case <-c.Done():
+			<-c.done // its last words
+			return
+		case <-time.After(step):
+			quiet += step
+		}
+	}
+}
+
+// Close ends the consumer.
+func (c *Collector) Close() {
+	c.Process.Close()
+	<-c.done
+	c.reports.Close()
+}

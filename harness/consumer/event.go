@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"encoding/binary"
+	"unsafe"
+)
+
+// Event is an event as the BPF program writes it into the ring, and as a consumer reports it.
+type Event struct {
+	PID  uint32
+	UID  uint32
+	Time uint64 // ns, bpf_ktime_get_ns
+	Comm [16]byte
+}
+
+// Size is the size of an event, in bytes.
+const Size = int(unsafe.Sizeof(Event{}))
+
+// Decode reads an event. It returns nil for what is not as long as one.
+func Decode(record []byte) *Event {
+	if len(record) != Size {
+		return nil
+	}
+	e := &Event{
+		PID:  binary.LittleEndian.Uint32(record),
+		UID:  binary.LittleEndian.Uint32(record[4:]),
+		Time: binary.LittleEndian.Uint64(record[8:]),
+	}
+	copy(e.Comm[:], record[16:])
+	return e
+}

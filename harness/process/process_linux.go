@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package process runs a program that nobody vouches for, beside the grader and with no more
+// than it is given: its own descriptors, an empty folder for a root, no network, no privilege,
+// no sight of another process.
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a program may use.
+const (
+	user       = 65534     // nobody
+	maxThreads = 64        // of all its processes together
+	maxData    = 160 << 20 // bytes of memory that it may write to
+	maxFile    = 0         // bytes of a file: it has nowhere to write one
+	maxFiles   = 32
+	maxText    = 64 << 10 // bytes that it may print
+	keepText   = 2 << 10  // bytes of them that are kept
+)
+
+// Process is a program that runs.
+type Process struct {
+	PID int
+
+	cmd     *exec.Cmd
+	dir     string
+	control *os.File
+	done    chan struct{}
+	exit    error
+
+	mu      sync.Mutex
+	text    []byte
+	printed int
+	ended   bool // because it was told to
+}
+
+// Start starts a program with arguments. It finds files as its descriptors from 3 on. Its descriptor 0 ends
+// when Finish is called; 1 and 2 are kept as its Text. Requires root.
+func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err error) {
+	dir, err := os.MkdirTemp("", "program-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for a program: %w", err)
+	}
+	p := &Process{dir: dir, done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+			err = fmt.Errorf("start a program: %w", err)
+		}
+	}()
+	err = errors.Join(os.WriteFile(filepath.Join(dir, "program"), binary, 0o555), os.Chmod(dir, 0o555))
+	if err != nil {
+		return nil, err
+	}
+	stdin, control, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
+	text, textEnd, err := os.Pipe()
+	if err != nil {
+		control.Close()
+		return nil, err
+	}
+	defer textEnd.Close()
+	p.control = control
+	p.cmd = &exec.Cmd{
+		Path: "/program", Args: append([]string{"program"}, args...), Env: []string{"GOTRACEBACK=single"}, Dir: "/",
+		Stdin: stdin, Stdout: textEnd, Stderr: textEnd, ExtraFiles: files,
+		SysProcAttr: &syscall.SysProcAttr{
+			Chroot: dir, Credential: &syscall.Credential{Uid: user, Gid: user}, Setsid: true,
+			// Its first process is init of a namespace: whatever it forks ends with it.
+			Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+			Ptrace:     true, // it stops before its first instruction, to be given its limits
+		},
+	}
+	if err = p.start(); err != nil {
+		control.Close()
+		text.Close()
+		return nil, err
+	}
+	go p.read(text)
+	go func() {
+		p.exit = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// start starts the program, sets its limits and lets it go.
+func (p *Process) start() error {
+	runtime.LockOSThread() // only the thread that starts it may let it go
+	defer runtime.UnlockOSThread()
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	p.PID = p.cmd.Process.Pid
+	err := p.limit()
+	if err == nil {
+		err = unix.PtraceDetach(p.PID)
+	}
+	if err != nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+	return err
+}
+
+func (p *Process) limit() error {
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(p.PID, &status, 0, nil); err != nil {
+		return err
+	}
+	if !status.Stopped() {
+		return fmt.Errorf("expected it to stop before it begins, found status %#x", uint32(status))
+	}
+	for resource, limit := range map[int]uint64{
+		unix.RLIMIT_NPROC: maxThreads, unix.RLIMIT_DATA: maxData, unix.RLIMIT_FSIZE: maxFile,
+		unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_CORE: 0, unix.RLIMIT_MEMLOCK: 0,
+	} {
+		if err := unix.Prlimit(p.PID, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil); err != nil {
+			return fmt.Errorf("set its limit %d to %d: %w", resource, limit, err)
+		}
+	}
+	return nil
+}
+
+// read keeps the beginning of what the program prints, and stops listening to one that prints
+// without end.
+func (p *Process) read(text *os.File) {
+	defer text.Close() // from then on printing fails
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := text.Read(buf)
+		p.mu.Lock()
+		p.text = append(p.text, buf[:min(n, keepText-len(p.text))]...)
+		p.printed += n
+		over := p.printed > maxText
+		p.mu.Unlock()
+		if err != nil || over {
+			return
+		}
+	}
+}
+
+// Text is the beginning of what the program has printed.
+func (p *Process) Text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.ToValidUTF8(strings.TrimSpace(string(p.text)), "?")
+}
+
+// Done is closed when the program has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Trouble says what a program did that is to go on until it is told to end, and did not; it
+// is empty while all is well.
+func (p *Process) Trouble() string {
+	p.mu.Lock()
+	printed, ended := p.printed, p.ended
+	p.mu.Unlock()
+	what := ""
+	select {
+	case <-p.done:
+		if !ended {
+			what = "it ended early: " + exitText(p.exit)
+		}
+	default:
+	}
+	if printed > maxText {
+		what = strings.TrimPrefix(what+fmt.Sprintf("; it printed more than %d KiB", maxText>>10), "; ")
+	}
+	return what
+}
+
+func exitText(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "exit status 0"
+	case errors.As(err, &exit):
+		return exit.Error()
+	}
+	return err.Error()
+}
+
+// Stop and Continue keep the program from running, and let it run again.
+func (p *Process) Stop() error     { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+func (p *Process) Continue() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// CPU is how long the program has run, all its threads together, ns.
+func (p *Process) CPU() (time.Duration, error) {
+	const cpuclockSched = 2 // CLOCK_PROCESS_CPUTIME_ID of another process
+	clock := int32(^p.PID<<3 | cpuclockSched)
+	var now unix.Timespec
+	if err := unix.ClockGettime(clock, &now); err != nil {
+		return 0, fmt.Errorf("read a program's clock: %w", err)
+	}
+	return time.Duration(now.Nano()), nil
+}
+
+// Finish tells the program to end, and ends it if it has not within grace. It reports whether
+// the program ended well by itself.
+func (p *Process) Finish(grace time.Duration) bool {
+	p.told()
+	select {
+	case <-p.done:
+		p.Close()
+		return p.exit == nil
+	case <-time.After(grace):
+	}
+	p.Close()
+	return false
+}
+
+// told says that the program's end is none of its own doing from now on.
+func (p *Process) told() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.done: // by itself, before
+	default:
+		p.ended = true
+	}
+	p.control.Close()
+}
+
+// Close ends the program and all that it started.
+func (p *Process) Close() {
+	p.told()
+	_ = p.cmd.Process.Kill()
+	<-p.done
+	_ = os.RemoveAll(p.dir)
+}
+
+// Write sends the program a line on its descriptor 0.
+func (p *Process) Write(line []byte) (int, error) { return p.control.Write(line) }

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/judge"
+)
+
+// maxFound is how many lines a report spends on what was reported wrong.
+const maxFound = 20
+
+// failed is the verdict on a consumer that is no longer there.
+func (r reader) failed(v judge.Verdict) judge.Verdict {
+	v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "ENDED", "the consumer: "+r.Trouble
+	if r.Said != "" {
+		v.Details = append([]string{"the consumer printed:"}, strings.Split(r.Said, "\n")...)
+	}
+	return v
+}
+
+// judgeEvents compares with the truth, which only the seed knows.
+func judgeEvents(o judge.Observations) (judge.Verdict, error) {
+	s, err := judge.Get[seen](o, "seen")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	t := newScript(s.Seed)
+	for i, made := range s.Made {
+		if len(s.Made) != len(t.Threads) || len(made) != len(t.Threads[i]) {
+			return judge.Verdict{}, fmt.Errorf("expected %d threads with %d calls, found %d with %d", len(t.Threads), callsEach, len(s.Made), len(made))
+		}
+	}
+	unit := judge.Quantity{Unit: "events missing or wrong"}
+	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
+	found := s.compare(t)
+	v.Measured.Value = float64(len(found))
+	switch {
+	case s.Trouble != "":
+		return s.failed(v), nil
+	case s.Foreign > 0:
+		found = append([]string{"calls of another process were sent or dropped: target_pid says whose are of interest"}, found...)
+	case len(s.Got)%consumer.Size != 0:
+		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
+	}
+	if len(found) > 0 {
+		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "WRONG", found[0]
+	}
+	if rest := len(found) - maxFound; rest > 0 {
+		found = append(found[:maxFound], fmt.Sprintf("… and %d more", rest))
+	}
+	if len(found) > 1 {
+		v.Details = found
+	}
+	return v, nil
+}
+
+// compare says what is wrong with the events that were reported.
+func (s seen) compare(t script) (found []string) {
+	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	type at struct{ thread, call int }
+	calls, times, last := map[string]at{}, map[at]int{}, map[int]int{}
+	for i, list := range t.Threads {
+		last[i] = -1
+		for n := range list {
+			calls[name(i, n)] = at{i, n}
+		}
+	}
+	for record := range slices.Chunk(s.Got, consumer.Size) {
+		e := consumer.Decode(record)
+		if e == nil {
+			break
+		}
+		comm := strings.TrimRight(string(e.Comm[:]), "\x00")
+		where, ok := calls[comm]
+		if !ok {
+			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name", comm, e.PID, e.UID)
+			continue
+		}
+		call, made := t.Threads[where.thread][where.call], s.Made[where.thread][where.call]
+		switch {
+		case call.Number != t.Number:
+			wrong("%s: an event for system call %d; target_syscall is %d", comm, call.Number, t.Number)
+		case call.First < t.Threshold:
+			wrong("%s: an event for a first argument of %d; threshold is %d", comm, call.First, t.Threshold)
+		case e.PID != s.PID:
+			wrong("%s: pid is %d and should be %d, the process's", comm, e.PID, s.PID)
+		case e.UID != user(where.thread):
+			wrong("%s: uid is %d and should be %d", comm, e.UID, user(where.thread))
+		case int64(e.Time) < made[0] || int64(e.Time) > made[1]:
+			wrong("%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
+		case times[where] > 0:
+			wrong("%s: reported more than once", comm)
+		case where.call < last[where.thread]:
+			wrong("%s: reported after a later event of the same thread", comm)
+		}
+		times[where]++
+		last[where.thread] = max(last[where.thread], where.call)
+	}
+	missing, first := 0, ""
+	for i, list := range t.Threads {
+		for n, call := range list {
+			if t.interesting(call) && times[at{i, n}] == 0 {
+				if missing++; first == "" {
+					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", name(i, n), call.First, t.Threshold)
+				}
+			}
+		}
+	}
+	if missing > 0 {
+		wrong("%d events were not reported, the first of them %s", missing, first)
+	}
+	return found
+}
+
+// judgeDrops asks where each event went.
+func judgeDrops(o judge.Observations) (judge.Verdict, error) {
+	s, err1 := judge.Get[stall](o, "stall")
+	b, err2 := judge.Get[burst](o, "burst")
+	if err := errors.Join(err1, err2); err != nil {
+		return judge.Verdict{}, err
+	}
+	unit := judge.Quantity{Unit: "events unaccounted for"}
+	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
+	if s.Trouble != "" {
+		return s.failed(v), nil
+	}
+	lost := int64(b.Calls) - int64(b.Dropped)
+	v.Measured.Value = math.Abs(float64(lost))
+	fail := func(cell, format string, args ...any) (judge.Verdict, error) {
+		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, cell, fmt.Sprintf(format, args...)
+		return v, nil
+	}
+	for _, part := range []struct {
+		when string
+		amount
+	}{
+		{"a reader that stood still and went on", s.Full}, {"after a reader had stood still", s.After}, {"two CPUs at once, with room in the ring", b.Sent},
+	} {
+		if missing := int64(part.Calls) - int64(part.Got) - int64(part.Dropped); missing != 0 {
+			v.Measured.Value += math.Abs(float64(missing))
+			return fail("LOST", "%s: %d events, %d reported and %d dropped: %d are unaccounted for", part.when, part.Calls, part.Got, part.Dropped, missing)
+		}
+		if part.Strange > 0 {
+			return fail("WRONG", "%s: %d of %d reported events are wrong or out of order", part.when, part.Strange, part.Got)
+		}
+	}
+	switch {
+	case s.Full.Dropped == 0:
+		return fail("WRONG", "%d events were reported out of a ring of %d bytes that nobody read: that cannot be", s.Full.Got, s.Ring)
+	case s.After.Dropped > 0:
+		return fail("LOST", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
+	case b.Sent.Dropped > 0:
+		return fail("LOST", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
+	case !b.Overflow:
+		return fail("WRONG", "dropped stood still when the ring was full")
+	case lost != 0:
+		return fail("LOST", "two CPUs at once dropped %d events and counted %d: both read the same old value of dropped and wrote their own new one", b.Calls, b.Dropped)
+	case b.Met < metRounds:
+		return v, fmt.Errorf("nothing was miscounted, but neither did a program that is known to miscount: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, b.Rounds, metRounds)
+	}
+	return v, nil
+}
+
+// metRounds is in how many rounds of a burst a program that is known to miscount must have.
+const metRounds = 4
+
+// scored is a verdict on a cost, by the way from the starter to the reference.
+func scored(c judge.Cost, unit string) judge.Verdict {
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: math.Round(10*(c.Yours-c.Empty)) / 10, Unit: unit},
+		Target:   judge.Quantity{Value: math.Round(10*(c.Best(slack)-c.Empty)) / 10, Unit: unit},
+		Fraction: judge.Between(c.Yours, c.Naive, c.Best(slack)),
+		Message: fmt.Sprintf("%.0f instructions over the empty program; the starter needs %.0f, the reference %.0f",
+			c.Yours-c.Empty, c.Naive-c.Empty, c.Reference-c.Empty),
+	}
+	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.0f", c.Yours-c.Empty)
+	return v
+}
+
+func judgeCost(o judge.Observations) (judge.Verdict, error) {
+	c, err := judge.Get[judge.Cost](o, "emit")
+	if err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	return scored(c, "instructions an event"), nil
+}
+
+func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
+	c, err := judge.Get[judge.Cost](o, "other")
+	if err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	v := scored(c, "instructions a call")
+	v.Message += fmt.Sprintf(": %.1f%% of a call of %.0f", 100*(c.Yours-c.Empty)/c.Empty, c.Empty)
+	return v, nil
+}
+
+func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
+	l, err1 := judge.Get[lone](o, "lone")
+	f, err2 := judge.Get[flow](o, "flow")
+	if err := errors.Join(err1, err2); err != nil {
+		return judge.Verdict{}, err
+	}
+	per := float64(f.Got) / float64(max(f.Wakes, 1))
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: math.Round(10*per) / 10, Unit: "events a wake-up"},
+		Target:   judge.Quantity{Value: perWake, Unit: "events a wake-up"},
+		Cell:     fmt.Sprintf("%.0f", per),
+	}
+	fail := func(cell, format string, args ...any) (judge.Verdict, error) {
+		v.Status, v.Cell, v.Message = judge.Fail, cell, fmt.Sprintf(format, args...)
+		return v, nil
+	}
+	idle := float64(l.IdleCPU) / float64(max(l.Idle, 1))
+	late := slices.Max(l.Late)
+	switch {
+	case f.Trouble != "":
+		return f.failed(v), nil
+	case slices.Min(l.Late) < 0:
+		return fail("LATE", "a lone event was not reported within %v: who wakes the reader?", patienceLone)
+	case late > lateTarget:
+		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit", float64(late)/1e6)
+	case idle > idleTarget:
+		return fail("BUSY", "a reader with nothing to read took %.1f%% of a CPU: it should sleep", 100*idle)
+	}
+	v.Fraction = judge.Between(-math.Log(per), 0, -math.Log(perWake))
+	v.Status = judge.Graded(v.Fraction)
+	v.Message = fmt.Sprintf("%d wake-ups for %d events; a lone event took %.2f ms at most", f.Wakes, f.Got, float64(late)/1e6)
+	return v, nil
+}
+
+const patienceLone = "50 ms"
+
+func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
+	f, err1 := judge.Get[flow](o, "flow")
+	c, err2 := judge.Get[judge.Cost](o, "emit")
+	if err := errors.Join(err1, err2); err != nil {
+		return judge.Verdict{}, err
+	}
+	rate, bound := float64(f.Got)/float64(max(f.Elapsed, 1))*1e9, 1e9/c.Reference
+	const unit = "events/s (virtual)"
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: math.Round(rate), Unit: unit},
+		Target:   judge.Quantity{Value: math.Round(rateTarget * bound), Unit: unit},
+		Cell:     fmt.Sprintf("%.2fM", rate/1e6),
+	}
+	switch {
+	case f.Trouble != "":
+		return f.failed(v), nil
+	case f.Got != f.Calls || f.Dropped > 0:
+		v.Status, v.Cell = judge.Fail, "LOST"
+		v.Message = fmt.Sprintf("of %d events as fast as they came, %d were reported and %d dropped", f.Calls, f.Got, f.Dropped)
+		return v, nil
+	case f.Strange > 0:
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("%d of %d events are wrong or out of order", f.Strange, f.Got)
+		return v, nil
+	}
+	v.Fraction = judge.Between(-rate, -rateNone*bound, -rateTarget*bound)
+	v.Status = judge.Graded(v.Fraction)
+	v.Message = fmt.Sprintf("%.0f%% of what calls and reference alone allow: an event took %.0f instructions, of which the reader took %.0f",
+		100*rate/bound, float64(f.Elapsed)/float64(f.Calls), float64(f.CPU)/float64(f.Calls))
+	return v, nil
+}
+
+// The calls and the reference program alone, with nobody reading, allow so many events a
+// second. Of these, one CPU that also reads them does …
+const (
+	rateTarget = 0.50 // … this part for all points
+	rateNone   = 0.20 // … this part for none
+)

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness"
+	"bpflab/harness/calls"
+	"bpflab/harness/collect"
+	"bpflab/harness/consumer"
+	"bpflab/harness/judge"
+	"bpflab/harness/measure"
+	"bpflab/harness/ring"
+	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_2/anchors"
+)
+
+const (
+	costCalls  = 32 * calls.Batch
+	flowCalls  = 40_000
+	loneCalls  = 5
+	afterCalls = 500
+	patience   = 200 * time.Millisecond // with a consumer that reports nothing
+	quiet      = 100 * time.Millisecond
+	ringRecord = ring.HeaderSize + 32 // bytes of a ring that an event takes
+)
+
+// alike is who makes calls that are all alike, and the calls.
+var (
+	alike     = calls.Thread{Name: "alike", UID: 1000}
+	alikeCall = calls.Call{Number: sysGetpgid, First: 1 << 40}
+)
+
+func init() { Lab.Observe = observe }
+
+func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
+	o := judge.Observations{}
+	s.Stage("verifier")
+	t := newScript(s.Seed)
+	yours, report, err := load(s.Spec, target{os.Getpid(), t.Number, t.Threshold})
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != harness.SMP {
+		err = o.Set("load", report)
+	}
+	if err != nil || !report.Accepted {
+		return o, err
+	}
+	yours.Close()
+	switch s.Kind {
+	case harness.Load:
+		return o, nil
+	case harness.SMP:
+		s.Stage("two CPUs")
+		b, err := observeBurst(s.Spec)
+		return o, errors.Join(err, o.Set("burst", b))
+	}
+
+	s.Stage("cost")
+	emit, err1 := observeCost(s.Spec, []calls.Call{alikeCall})
+	other, err2 := observeCost(s.Spec, []calls.Call{
+		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetsid, First: 0},
+		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetpgid, First: alikeCall.First - 1},
+	})
+	if err := errors.Join(err1, err2, o.Set("emit", emit), o.Set("other", other)); err != nil {
+		return nil, err
+	}
+	// From here on the consumer runs beside the calls. The agent needs a thread for each.
+	runtime.GOMAXPROCS(4)
+	return o, observeConsumer(s, t, o)
+}
+
+// target is what a program is to trace.
+type target struct {
+	pid               int
+	number, threshold uint64
+}
+
+func load(spec *ebpf.CollectionSpec, t target) (*ebpf.Collection, verifier.Report, error) {
+	spec = spec.Copy()
+	err := errors.Join(
+		spec.Variables["target_pid"].Set(uint32(t.pid)),
+		spec.Variables["target_syscall"].Set(t.number),
+		spec.Variables["threshold"].Set(t.threshold))
+	if err != nil {
+		return nil, verifier.Report{}, fmt.Errorf("say what to trace: %w", err)
+	}
+	return verifier.Load(spec)
+}
+
+// traced is a program that is loaded and attached.
+type traced struct {
+	*ebpf.Collection
+	link link.Link
+	ring *ring.Ring // nil if it has none
+}
+
+func attach(spec *ebpf.CollectionSpec, t target) (_ *traced, err error) {
+	c, report, err := load(spec, t)
+	if err == nil && !report.Accepted {
+		err = fmt.Errorf("load the program once more: %s", report.Message)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &traced{Collection: c}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if m := c.Maps["events"]; m != nil {
+		if a.ring, err = ring.Open(m.FD(), int(m.MaxEntries())); err != nil {
+			return nil, err
+		}
+	}
+	a.link, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: c.Programs[program]})
+	if err != nil {
+		return nil, fmt.Errorf("attach to sys_enter: %w", err)
+	}
+	return a, nil
+}
+
+func (a *traced) Close() {
+	if a.link != nil {
+		_ = a.link.Close() // of a program that goes at once
+	}
+	if a.ring != nil {
+		_ = a.ring.Close()
+	}
+	a.Collection.Close()
+}
+
+func (a *traced) dropped() (n uint64, err error) {
+	if err := a.Variables["dropped"].Get(&n); err != nil {
+		return 0, fmt.Errorf("read dropped: %w", err)
+	}
+	return n, nil
+}
+
+// observeCost measures the empty program, the starter, the reference and the submission. The
+// ring is emptied after each batch: nothing waits, and nothing is lost.
+func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, error) {
+	naive, err1 := anchors.LoadNaive()
+	reference, err2 := anchors.LoadReference()
+	empty, err3 := anchors.LoadEmpty()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("read the anchors: %w", err)
+	}
+	c := &judge.Cost{}
+	for _, p := range []struct { // the first warms up caches; its result is overwritten
+		spec *ebpf.CollectionSpec
+		cost *float64
+	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
+		a, err := attach(p.spec, target{os.Getpid(), alikeCall.Number, alikeCall.First})
+		if err != nil {
+			return nil, err
+		}
+		var between func()
+		if a.ring != nil {
+			between = func() { a.ring.Release(a.ring.Produced()) }
+		}
+		err = alike.Do(func() error {
+			*p.cost = measure.Typical(calls.Time(list, costCalls, between)) / calls.Batch
+			return nil
+		})
+		a.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// observeConsumer plays the scenes in which the consumer reads. One that has gone wrong is
+// not started again: what it did not report is missing in every scene that follows.
+func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
+	s.Stage("other processes")
+	foreign, err := observeForeign(s.Spec, t)
+	if err != nil {
+		return err
+	}
+	a, err := attach(s.Spec, target{os.Getpid(), t.Number, t.Threshold})
+	if err != nil {
+		return err
+	}
+	defer func() { a.Close() }()
+	s.Stage("consumer")
+	c, err := collect.Start(s.Program, a.Maps["events"])
+	if err != nil {
+		return err
+	}
+	defer func() { c.Close() }()
+
+	s.Stage("every event, once")
+	first, err := observeEvents(c, t)
+	if err != nil {
+		return err
+	}
+	first.Seed, first.Foreign = s.Seed, foreign
+
+	s.Stage("lone events")
+	alone, err := observeLone(c, t)
+	if err != nil {
+		return err
+	}
+	s.Stage("throughput")
+	fast, err := observeFlow(a, c, t)
+	if err != nil {
+		return err
+	}
+	s.Stage("a reader that stalls")
+	full, err := observeStall(a, c, t)
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full))
+}
+
+// observeForeign makes calls that would be of interest, were they another process's, and
+// returns how much the program has made of them.
+func observeForeign(spec *ebpf.CollectionSpec, t script) (int, error) {
+	a, err := attach(spec, target{os.Getpid() + 4711, t.Number, t.Threshold})
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	err = alike.Do(func() error {
+		calls.Time([]calls.Call{{Number: t.Number, First: ^uint64(0)}}, calls.Batch, nil)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	dropped, err := a.dropped()
+	return int(a.ring.Produced() + dropped), err
+}
+
+// state says how the consumer fares.
+func state(c *collect.Collector) reader {
+	r := reader{Trouble: c.Trouble()}
+	if r.Trouble != "" {
+		r.Said = c.Text()
+	}
+	return r
+}
+
+// observeEvents makes the seed's calls, from several threads of several users, each call under
+// a name of its own.
+func observeEvents(c *collect.Collector, t script) (*seen, error) {
+	o := &seen{PID: uint32(os.Getpid()), Made: make([][][2]int64, len(t.Threads))}
+	before := c.Len()
+	var (
+		wg   sync.WaitGroup
+		errs = make([]error, len(t.Threads))
+		want = 0
+	)
+	for i, list := range t.Threads {
+		for _, call := range list {
+			if t.interesting(call) {
+				want++
+			}
+		}
+		wg.Go(func() {
+			thread := calls.Thread{Name: name(i, 0), UID: int(user(i))}
+			errs[i] = thread.Do(func() error {
+				for n, call := range list {
+					if err := calls.SetName(name(i, n)); err != nil {
+						return err
+					}
+					made := calls.Now()
+					calls.Make(calls.Call{Number: call.Number, First: call.First})
+					o.Made[i] = append(o.Made[i], [2]int64{made, calls.Now()})
+					if n%8 == 7 {
+						unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
+					}
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
+	c.Wait(before+want, patience)
+	time.Sleep(time.Millisecond) // for what comes too often
+	o.Got, o.reader = c.Raw(before), state(c)
+	return o, errors.Join(errs...)
+}
+
+// count says what was reported, from the nth report on, of calls that were all alike.
+func count(c *collect.Collector, n int, want uint64) amount {
+	a := amount{Calls: want}
+	var last uint64
+	comm := [16]byte{}
+	copy(comm[:], alike.Name)
+	for _, e := range c.Events(n) {
+		a.Got++
+		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Comm != comm || e.Time < last {
+			a.Strange++
+		}
+		last = e.Time
+	}
+	return a
+}
+
+// observeLone makes calls one by one, with a long time of nothing between.
+func observeLone(c *collect.Collector, t script) (*lone, error) {
+	o := &lone{}
+	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
+	for range loneCalls {
+		began, err1 := c.CPU()
+		start := calls.Now()
+		time.Sleep(quiet)
+		o.Idle += calls.Now() - start
+		ended, err2 := c.CPU()
+		if c.Trouble() == "" {
+			if err := errors.Join(err1, err2); err != nil {
+				return nil, err
+			}
+			o.IdleCPU += int64(ended - began)
+		}
+		before, late := c.Len(), int64(-1)
+		err := alike.Do(func() error {
+			made := calls.Now()
+			calls.Make(list[0])
+			c.Wait(before+1, patience/4)
+			if arrived := c.Arrived(before); arrived != 0 {
+				late = arrived - made
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.Late = append(o.Late, late)
+	}
+	o.reader = state(c)
+	return o, nil
+}
+
+// observeFlow makes calls as fast as that goes.
+func observeFlow(a *traced, c *collect.Collector, t script) (*flow, error) {
+	wakes, err := measure.CountWakes()
+	if err != nil {
+		return nil, err
+	}
+	defer wakes.Close()
+	o := &flow{}
+	dropped, err := a.dropped()
+	if err != nil {
+		return nil, err
+	}
+	before := c.Len()
+	cpu, cpuErr := c.CPU()
+	began := calls.Now()
+	err = alike.Do(func() error {
+		calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, flowCalls, nil)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Wait(before+flowCalls, patience)
+	o.amount = count(c, before, flowCalls)
+	o.Elapsed = cmp.Or(c.Arrived(before+flowCalls-1), calls.Now()) - began
+	now, err := c.CPU()
+	if o.reader = state(c); o.Trouble == "" {
+		if err := errors.Join(cpuErr, err); err != nil {
+			return nil, err
+		}
+		o.CPU = int64(now - cpu)
+	}
+	if o.Wakes, err = wakes.Count(); err != nil {
+		return nil, err
+	}
+	o.Dropped, err = a.dropped()
+	o.Dropped -= dropped
+	return o, err
+}
+
+// observeStall stops the consumer until the ring is full and more, and lets it go on.
+func observeStall(a *traced, c *collect.Collector, t script) (*stall, error) {
+	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
+	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
+	play := func(n int, stopped bool) (amount, error) {
+		dropped, err := a.dropped()
+		if err != nil {
+			return amount{}, err
+		}
+		before := c.Len()
+		if stopped && c.Trouble() == "" {
+			if err := c.Stop(); err != nil {
+				return amount{}, fmt.Errorf("stop the consumer: %w", err)
+			}
+		}
+		err = alike.Do(func() error {
+			calls.Time(list, n, nil)
+			return nil
+		})
+		if stopped && c.Trouble() == "" {
+			err = errors.Join(err, c.Continue())
+		}
+		if err != nil {
+			return amount{}, err
+		}
+		now, err := a.dropped()
+		if err != nil {
+			return amount{}, err
+		}
+		dropped = now - dropped
+		c.Wait(before+n-int(min(dropped, uint64(n))), patience)
+		got := count(c, before, uint64(n))
+		got.Dropped = dropped
+		return got, nil
+	}
+	var err error
+	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch
+	if o.Full, err = play(more, true); err != nil {
+		return nil, err
+	}
+	if o.After, err = play(afterCalls/calls.Batch*calls.Batch, false); err != nil {
+		return nil, err
+	}
+	o.reader = state(c)
+	return o, nil
+}
+
+const (
+	burstCalls  = 600 // on each CPU; both fit into the smallest ring
+	burstRounds = 12
+	burstDrops  = 6000 // on each CPU, in a round
+)
+
+// observeBurst has two CPUs send at once: first into a ring with room, then into one that is
+// full, so that both count what they drop. A program that is known to miscount does the same
+// beside it, and shows whether the two CPUs met.
+func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
+	racy, err := anchors.LoadRacy()
+	if err != nil {
+		return nil, err
+	}
+	t := target{os.Getpid(), alikeCall.Number, alikeCall.First}
+	yours, err := attach(spec, t)
+	if err != nil {
+		return nil, err
+	}
+	defer yours.Close()
+	control, err := attach(racy, t)
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	list := []calls.Call{alikeCall}
+	both := func(n int) error {
+		return measure.OnTwoCPUs(func(int) error {
+			if err := calls.SetName(alike.Name); err != nil {
+				return err
+			}
+			calls.Time(list, n, nil)
+			return nil
+		})
+	}
+
+	o := &burst{Sent: amount{Calls: 2 * burstCalls / calls.Batch * calls.Batch}}
+	if err := both(burstCalls); err != nil {
+		return nil, err
+	}
+	o.Sent.Got, o.Sent.Strange = read(yours.ring)
+	if o.Sent.Dropped, err = yours.dropped(); err != nil {
+		return nil, err
+	}
+
+	// Now nobody reads.
+	calls.Time(list, yours.ring.Size()/ringRecord/calls.Batch*calls.Batch+2*calls.Batch, nil)
+	dropped, err := yours.dropped()
+	if err != nil {
+		return nil, err
+	}
+	o.Overflow = dropped > o.Sent.Dropped
+	start := dropped
+	for ; o.Rounds < burstRounds; o.Rounds++ {
+		before, err := control.dropped()
+		if err != nil {
+			return nil, err
+		}
+		if err := both(burstDrops); err != nil {
+			return nil, err
+		}
+		after, err := control.dropped()
+		if err != nil {
+			return nil, err
+		}
+		made := uint64(2 * (burstDrops / calls.Batch * calls.Batch))
+		o.Calls += made
+		if after-before < made {
+			o.Met++
+		}
+	}
+	dropped, err = yours.dropped()
+	o.Dropped = dropped - start
+	return o, err
+}
+
+// read empties a ring and returns how many events it held, and how many of them are not those
+// that were made.
+func read(r *ring.Ring) (got, strange uint64) {
+	comm := [16]byte{}
+	copy(comm[:], alike.Name)
+	for position := r.Consumed(); position != r.Produced(); {
+		size, flags := r.Header(position)
+		start := position&r.Mask + ring.HeaderSize
+		if flags&ring.Discarded == 0 {
+			got++
+			if e := consumer.Decode(r.Data[start:][:size]); e == nil || e.PID != uint32(os.Getpid()) || e.Comm != comm {
+				strange++
+			}
+		}
+		position = ring.Next(position, size)
+		r.Release(position)
+	}
+	return got, strange
+}

@@ -18,12 +18,14 @@ import (
 	"bpflab/harness"
 	counter "bpflab/labs/lab12_1"
 	events "bpflab/labs/lab12_2"
+	sampling "bpflab/labs/lab12_3"
 )
 
 // labs are all labs, in the chapter's order. A new lab is one line here.
 var labs = []*harness.Lab{
 	counter.Lab,
 	events.Lab,
+	sampling.Lab,
 }
 
 // How the command ends.

@@ -247,29 +247,6 @@ func Between(cost, worst, best float64) float64 {
 	return min(max((worst-cost)/(worst-best), 0), 1)
 }
 
-// Cost is what one packet, event or call takes, in ns of the guest's time, with each of four
-// programs in one boot.
-type Cost struct {
-	Empty     float64 `json:"empty"`
-	Naive     float64 `json:"naive"`
-	Reference float64 `json:"reference"`
-	Yours     float64 `json:"yours"`
-}
-
-// Check fails for costs that make no sense: then the measurement has failed, not the
-// submission.
-func (c Cost) Check() error {
-	if c.Empty <= 0 || c.Yours <= 0 || c.Reference < c.Empty || c.Naive <= c.Reference {
-		return fmt.Errorf("costs make no sense: %.1f ns with the empty program, %.1f with the reference, %.1f with the starter, %.1f with the submission",
-			c.Empty, c.Reference, c.Naive, c.Yours)
-	}
-	return nil
-}
-
-// Best is the cost that earns all points: that of the reference, and slack, a part of the way
-// from there to the starter, for what compilers differ by.
-func (c Cost) Best(slack float64) float64 { return c.Reference + slack*(c.Naive-c.Reference) }
-
 // Graded is the status of a fraction.
 func Graded(fraction float64) Status {
 	switch {

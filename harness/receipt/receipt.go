@@ -54,7 +54,7 @@ type Submission struct {
 	ProgramSHA256 string `json:"program_sha256,omitempty"` // of the source
 	BinarySHA256  string `json:"binary_sha256,omitempty"`
 
-	Seed         uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
+	Seed uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
 }
 
 // Refusal is why a submission never came to run.

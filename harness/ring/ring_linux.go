@@ -126,6 +126,22 @@ func (r *Ring) Header(position uint64) (size uint32, flags uint32) {
 	return word & length, word & (Busy | Discarded)
 }
 
+// Read calls f with each record that is ready, where it lies, and gives its room back.
+func (r *Ring) Read(f func(record []byte)) {
+	for position := r.Consumed(); position != r.Produced(); {
+		size, flags := r.Header(position)
+		if flags&Busy != 0 {
+			return
+		}
+		if flags&Discarded == 0 {
+			start := position&r.Mask + HeaderSize
+			f(r.Data[start : start+uint64(size)])
+		}
+		position = Next(position, size)
+		r.Release(position)
+	}
+}
+
 // Next is the position of the header behind a record of a size: records are padded to 8 bytes.
 func Next(position uint64, size uint32) uint64 {
 	return position + HeaderSize + (uint64(size)+7)&^7

@@ -171,19 +171,6 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 // metRounds is in how many rounds of a burst a program that is known to miscount must have.
 const metRounds = 4
 
-// scored is a verdict on a cost, by the way from the starter to the reference.
-func scored(c judge.Cost, unit string) judge.Verdict {
-	v := judge.Verdict{
-		Measured: judge.Quantity{Value: math.Round(10*(c.Yours-c.Empty)) / 10, Unit: unit},
-		Target:   judge.Quantity{Value: math.Round(10*(c.Best(slack)-c.Empty)) / 10, Unit: unit},
-		Fraction: judge.Between(c.Yours, c.Naive, c.Best(slack)),
-		Message: fmt.Sprintf("%.0f instructions over the empty program; the starter needs %.0f, the reference %.0f",
-			c.Yours-c.Empty, c.Naive-c.Empty, c.Reference-c.Empty),
-	}
-	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.0f", c.Yours-c.Empty)
-	return v
-}
-
 func judgeCost(o judge.Observations) (judge.Verdict, error) {
 	c, err := judge.Get[judge.Cost](o, "emit")
 	if err == nil {
@@ -192,7 +179,7 @@ func judgeCost(o judge.Observations) (judge.Verdict, error) {
 	if err != nil {
 		return judge.Verdict{}, err
 	}
-	return scored(c, "instructions an event"), nil
+	return judge.Scored(c, slack, "instructions an event"), nil
 }
 
 func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
@@ -203,7 +190,7 @@ func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
 	if err != nil {
 		return judge.Verdict{}, err
 	}
-	v := scored(c, "instructions a call")
+	v := judge.Scored(c, slack, "instructions a call")
 	v.Message += fmt.Sprintf(": %.1f%% of a call of %.0f", 100*(c.Yours-c.Empty)/c.Empty, c.Empty)
 	return v, nil
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness"
@@ -23,7 +22,7 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
-	"bpflab/harness/verifier"
+	"bpflab/harness/tracing"
 	"bpflab/labs/lab12_2/anchors"
 )
 
@@ -49,7 +48,7 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	o := judge.Observations{}
 	s.Stage("verifier")
 	t := newScript(s.Seed)
-	yours, report, err := load(s.Spec, target{os.Getpid(), t.Number, t.Threshold})
+	report, err := tracing.Verify(s.Spec, target(os.Getpid(), t.Number, t.Threshold))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +58,6 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	if err != nil || !report.Accepted {
 		return o, err
 	}
-	yours.Close()
 	switch s.Kind {
 	case harness.Load:
 		return o, nil
@@ -84,71 +82,8 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 }
 
 // target is what a program is to trace.
-type target struct {
-	pid               int
-	number, threshold uint64
-}
-
-func load(spec *ebpf.CollectionSpec, t target) (*ebpf.Collection, verifier.Report, error) {
-	spec = spec.Copy()
-	err := errors.Join(
-		spec.Variables["target_pid"].Set(uint32(t.pid)),
-		spec.Variables["target_syscall"].Set(t.number),
-		spec.Variables["threshold"].Set(t.threshold))
-	if err != nil {
-		return nil, verifier.Report{}, fmt.Errorf("say what to trace: %w", err)
-	}
-	return verifier.Load(spec)
-}
-
-// traced is a program that is loaded and attached.
-type traced struct {
-	*ebpf.Collection
-	link link.Link
-	ring *ring.Ring // nil if it has none
-}
-
-func attach(spec *ebpf.CollectionSpec, t target) (_ *traced, err error) {
-	c, report, err := load(spec, t)
-	if err == nil && !report.Accepted {
-		err = fmt.Errorf("load the program once more: %s", report.Message)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a := &traced{Collection: c}
-	defer func() {
-		if err != nil {
-			a.Close()
-		}
-	}()
-	if m := c.Maps["events"]; m != nil {
-		if a.ring, err = ring.Open(m.FD(), int(m.MaxEntries())); err != nil {
-			return nil, err
-		}
-	}
-	a.link, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: c.Programs[program]})
-	if err != nil {
-		return nil, fmt.Errorf("attach to sys_enter: %w", err)
-	}
-	return a, nil
-}
-
-func (a *traced) Close() {
-	if a.link != nil {
-		_ = a.link.Close() // of a program that goes at once
-	}
-	if a.ring != nil {
-		_ = a.ring.Close()
-	}
-	a.Collection.Close()
-}
-
-func (a *traced) dropped() (n uint64, err error) {
-	if err := a.Variables["dropped"].Get(&n); err != nil {
-		return 0, fmt.Errorf("read dropped: %w", err)
-	}
-	return n, nil
+func target(pid int, number, threshold uint64) map[string]any {
+	return map[string]any{"target_pid": uint32(pid), "target_syscall": number, "threshold": threshold}
 }
 
 // observeCost measures the empty program, the starter, the reference and the submission. The
@@ -165,20 +100,15 @@ func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, err
 		spec *ebpf.CollectionSpec
 		cost *float64
 	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
-		a, err := attach(p.spec, target{os.Getpid(), alikeCall.Number, alikeCall.First})
+		a, err := tracing.Attach(p.spec, target(os.Getpid(), alikeCall.Number, alikeCall.First))
 		if err != nil {
 			return nil, err
 		}
-		var between func()
-		if a.ring != nil {
-			between = func() { a.ring.Release(a.ring.Produced()) }
-		}
 		err = alike.Do(func() error {
-			*p.cost = measure.Typical(calls.Time(list, costCalls, between)) / calls.Batch
+			*p.cost = measure.Typical(calls.Time(list, costCalls, a.Drain)) / calls.Batch
 			return nil
 		})
-		a.Close()
-		if err != nil {
+		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +123,7 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	if err != nil {
 		return err
 	}
-	a, err := attach(s.Spec, target{os.Getpid(), t.Number, t.Threshold})
+	a, err := tracing.Attach(s.Spec, target(os.Getpid(), t.Number, t.Threshold))
 	if err != nil {
 		return err
 	}
@@ -233,7 +163,7 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 // observeForeign makes calls that would be of interest, were they another process's, and
 // returns how much the program has made of them.
 func observeForeign(spec *ebpf.CollectionSpec, t script) (int, error) {
-	a, err := attach(spec, target{os.Getpid() + 4711, t.Number, t.Threshold})
+	a, err := tracing.Attach(spec, target(os.Getpid()+4711, t.Number, t.Threshold))
 	if err != nil {
 		return 0, err
 	}
@@ -245,8 +175,8 @@ func observeForeign(spec *ebpf.CollectionSpec, t script) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	dropped, err := a.dropped()
-	return int(a.ring.Produced() + dropped), err
+	dropped, err := a.Uint64("dropped")
+	return int(a.Ring.Produced() + dropped), err
 }
 
 // state says how the consumer fares.
@@ -351,14 +281,14 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 }
 
 // observeFlow makes calls as fast as that goes.
-func observeFlow(a *traced, c *collect.Collector, t script) (*flow, error) {
+func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, error) {
 	wakes, err := measure.CountWakes()
 	if err != nil {
 		return nil, err
 	}
 	defer wakes.Close()
 	o := &flow{}
-	dropped, err := a.dropped()
+	dropped, err := a.Uint64("dropped")
 	if err != nil {
 		return nil, err
 	}
@@ -385,17 +315,17 @@ func observeFlow(a *traced, c *collect.Collector, t script) (*flow, error) {
 	if o.Wakes, err = wakes.Count(); err != nil {
 		return nil, err
 	}
-	o.Dropped, err = a.dropped()
+	o.Dropped, err = a.Uint64("dropped")
 	o.Dropped -= dropped
 	return o, err
 }
 
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
-func observeStall(a *traced, c *collect.Collector, t script) (*stall, error) {
+func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
 	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
 	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
 	play := func(n int, stopped bool) (amount, error) {
-		dropped, err := a.dropped()
+		dropped, err := a.Uint64("dropped")
 		if err != nil {
 			return amount{}, err
 		}
@@ -415,7 +345,7 @@ func observeStall(a *traced, c *collect.Collector, t script) (*stall, error) {
 		if err != nil {
 			return amount{}, err
 		}
-		now, err := a.dropped()
+		now, err := a.Uint64("dropped")
 		if err != nil {
 			return amount{}, err
 		}
@@ -451,13 +381,13 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := target{os.Getpid(), alikeCall.Number, alikeCall.First}
-	yours, err := attach(spec, t)
+	t := target(os.Getpid(), alikeCall.Number, alikeCall.First)
+	yours, err := tracing.Attach(spec, t)
 	if err != nil {
 		return nil, err
 	}
 	defer yours.Close()
-	control, err := attach(racy, t)
+	control, err := tracing.Attach(racy, t)
 	if err != nil {
 		return nil, err
 	}
@@ -477,28 +407,28 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 	if err := both(burstCalls); err != nil {
 		return nil, err
 	}
-	o.Sent.Got, o.Sent.Strange = read(yours.ring)
-	if o.Sent.Dropped, err = yours.dropped(); err != nil {
+	o.Sent.Got, o.Sent.Strange = read(yours.Ring)
+	if o.Sent.Dropped, err = yours.Uint64("dropped"); err != nil {
 		return nil, err
 	}
 
 	// Now nobody reads.
-	calls.Time(list, yours.ring.Size()/ringRecord/calls.Batch*calls.Batch+2*calls.Batch, nil)
-	dropped, err := yours.dropped()
+	calls.Time(list, yours.Ring.Size()/ringRecord/calls.Batch*calls.Batch+2*calls.Batch, nil)
+	dropped, err := yours.Uint64("dropped")
 	if err != nil {
 		return nil, err
 	}
 	o.Overflow = dropped > o.Sent.Dropped
 	start := dropped
 	for ; o.Rounds < burstRounds; o.Rounds++ {
-		before, err := control.dropped()
+		before, err := control.Uint64("dropped")
 		if err != nil {
 			return nil, err
 		}
 		if err := both(burstDrops); err != nil {
 			return nil, err
 		}
-		after, err := control.dropped()
+		after, err := control.Uint64("dropped")
 		if err != nil {
 			return nil, err
 		}
@@ -508,7 +438,7 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 			o.Met++
 		}
 	}
-	dropped, err = yours.dropped()
+	dropped, err = yours.Uint64("dropped")
 	o.Dropped = dropped - start
 	return o, err
 }
@@ -518,17 +448,11 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 func read(r *ring.Ring) (got, strange uint64) {
 	comm := [16]byte{}
 	copy(comm[:], alike.Name)
-	for position := r.Consumed(); position != r.Produced(); {
-		size, flags := r.Header(position)
-		start := position&r.Mask + ring.HeaderSize
-		if flags&ring.Discarded == 0 {
-			got++
-			if e := consumer.Decode(r.Data[start:][:size]); e == nil || e.PID != uint32(os.Getpid()) || e.Comm != comm {
-				strange++
-			}
+	r.Read(func(record []byte) {
+		got++
+		if e := consumer.Decode(record); e == nil || e.PID != uint32(os.Getpid()) || e.Comm != comm {
+			strange++
 		}
-		position = ring.Next(position, size)
-		r.Release(position)
-	}
+	})
 	return got, strange
 }

@@ -150,7 +150,7 @@ func (c Config) binary() string {
 func (c Config) cmdline() []string {
 	line := []string{
 		"console=ttyS0",
-		"loglevel=5",           // warnings and worse: what the console is scanned for
+		"loglevel=7",           // all it says as it boots, from which a slow guest is told from a hung one; the agent lowers it
 		"panic=-1",             // end at once …
 		"oops=panic",           // … and for any oops, so that a broken guest never reports
 		"nokaslr",              // the same addresses in every boot

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"bpflab/harness/process"
+)
+
+// Session is a student's controller that runs.
+type Session struct {
+	process *process.Process
+	reply   *os.File
+	lines   *bufio.Reader
+	trouble string
+}
+
+// patience is how long an answer may take, by the guest's clock: thousands of times what one
+// takes.
+const patience = 500 * time.Millisecond
+
+// maxReply bounds a line of an answer, in bytes.
+const maxReply = 1 << 20
+
+// Start starts a controller.
+func Start(program []byte) (*Session, error) {
+	reply, end, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe for a controller: %w", err)
+	}
+	defer end.Close()
+	p, err := process.Start(program, nil, end)
+	if err != nil {
+		reply.Close()
+		return nil, err
+	}
+	return &Session{process: p, reply: reply, lines: bufio.NewReaderSize(reply, maxReply)}, nil
+}
+
+// Trouble says why the controller no longer answers, and is empty while it does; text is the
+// beginning of what it printed then.
+func (s *Session) Trouble() (trouble, text string) {
+	if s.trouble == "" {
+		return "", ""
+	}
+	return s.trouble, s.process.Text()
+}
+
+// Close ends the controller.
+func (s *Session) Close() {
+	s.process.Close()
+	s.reply.Close()
+}
+
+// Ask hands the controller what its samplers have seen and returns a rate for each, or nil if
+// it does not answer as it should: Trouble says why. It is not asked again then.
+func (s *Session) Ask(intervals []Interval) []float64 {
+	if s.trouble != "" {
+		return nil
+	}
+	rates, err := s.ask(intervals)
+	if err == nil {
+		return rates
+	}
+	s.trouble = err.Error()
+	select { // that it has ended says more than that it does not answer
+	case <-s.process.Done():
+	case <-time.After(10 * time.Millisecond):
+	}
+	if t := s.process.Trouble(); t != "" {
+		s.trouble = t
+	}
+	return nil
+}
+
+func (s *Session) ask(intervals []Interval) ([]float64, error) {
+	list := make([][4]int64, len(intervals))
+	for i, v := range intervals {
+		list[i] = [4]int64{int64(v.Length), int64(v.Events), int64(v.Sampled), int64(v.Busy)}
+	}
+	line, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.reply.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	// Beside reading: a controller that reads nothing must not keep the grader waiting.
+	go func() { _, _ = s.process.Write(append(line, '\n')) }()
+	answer, err := s.lines.ReadSlice('\n')
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("it did not answer within %v", patience)
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, fmt.Errorf("it answered with more than %d KiB", maxReply>>10)
+	case err != nil:
+		return nil, errors.New("it closed the pipe for its answers")
+	}
+	var rates []float64
+	if err := json.Unmarshal(answer, &rates); err != nil || len(rates) != len(intervals) {
+		return nil, fmt.Errorf("expected a line with %d rates, found %.60q", len(intervals), answer)
+	}
+	for _, r := range rates {
+		if !(r >= MinRate && r <= MaxRate) {
+			return nil, fmt.Errorf("it answered with a rate of %v; a rate is %v to %v", r, MinRate, MaxRate)
+		}
+	}
+	return rates, nil
+}

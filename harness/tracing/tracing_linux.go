@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tracing attaches a lab's program to the entry of system calls, with its ring buffer
+// mapped beside it.
+package tracing
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"bpflab/harness/ring"
+	"bpflab/harness/verifier"
+)
+
+// Program is one that runs at each system call of the machine.
+type Program struct {
+	*ebpf.Collection
+	Ring *ring.Ring // of the map "events"; nil if there is none
+
+	link link.Link
+}
+
+// Verify loads a program, with its variables set, and says what the verifier makes of it.
+func Verify(spec *ebpf.CollectionSpec, variables map[string]any) (verifier.Report, error) {
+	c, report, err := load(spec, variables)
+	if c != nil {
+		c.Close()
+	}
+	return report, err
+}
+
+func load(spec *ebpf.CollectionSpec, variables map[string]any) (*ebpf.Collection, verifier.Report, error) {
+	spec = spec.Copy()
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		v := spec.Variables[name]
+		if v == nil {
+			continue // an anchor that asks nothing needs none
+		}
+		if err := v.Set(variables[name]); err != nil {
+			return nil, verifier.Report{}, fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return verifier.Load(spec)
+}
+
+// Attach loads a program that the verifier accepts, and attaches it to raw_tp/sys_enter.
+// Requires at least Linux 5.8.
+func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, err error) {
+	c, report, err := load(spec, variables)
+	if err == nil && !report.Accepted {
+		err = fmt.Errorf("load a program that was accepted before: %s", report.Message)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{Collection: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if m := c.Maps["events"]; m != nil {
+		if p.Ring, err = ring.Open(m.FD(), int(m.MaxEntries())); err != nil {
+			return nil, err
+		}
+	}
+	p.link, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: c.Programs[report.Program]})
+	if err != nil {
+		return nil, fmt.Errorf("attach to sys_enter: %w", err)
+	}
+	return p, nil
+}
+
+// Drain throws away what is in the ring.
+func (p *Program) Drain() {
+	if p.Ring != nil {
+		p.Ring.Release(p.Ring.Produced())
+	}
+}
+
+// Close detaches the program and unloads it.
+func (p *Program) Close() error {
+	var errs []error
+	if p.link != nil {
+		errs = append(errs, p.link.Close())
+	}
+	if p.Ring != nil {
+		errs = append(errs, p.Ring.Close())
+	}
+	p.Collection.Close()
+	return errors.Join(errs...)
+}
+
+// Uint64 reads a variable of the program's.
+func (p *Program) Uint64(name string) (n uint64, err error) {
+	if err := p.Variables[name].Get(&n); err != nil {
+		return 0, fmt.Errorf("read %s: %w", name, err)
+	}
+	return n, nil
+}

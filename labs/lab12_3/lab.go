@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sampling is lab 12.3: a sampler whose rate a controller steers, so that it costs
+// what it may and no more.
+package sampling
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+	"bpflab/harness/policy"
+	"bpflab/harness/verifier"
+)
+
+const (
+	program         = "on_syscall"
+	processedBudget = 1000
+	slack           = 0.05 // of the way from the starter to the reference
+	plants          = 200
+)
+
+// Lab is the lab.
+var Lab = &harness.Lab{
+	Name:    "lab12_3",
+	Title:   "Adaptive sampling",
+	File:    "sampler.bpf.c",
+	Program: "controller.go",
+	Kinds:   []harness.Kind{harness.Exact, harness.SMP},
+	Policy: policy.Policy{
+		Programs: []policy.Program{{Name: program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},
+		Maps: []policy.Map{
+			{Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 64 << 10, MaxEntries: 1 << 20},
+			{Name: "counts", Types: []ebpf.MapType{ebpf.PerCPUArray, ebpf.Array}, KeySize: 4, ValueSize: 32, MinEntries: 1, MaxEntries: 1},
+		},
+		Variables: []policy.Variable{
+			{Name: "target_pid", Size: 4, Const: true}, {Name: "target_syscall", Size: 8, Const: true}, {Name: "rate", Size: 4},
+		},
+		OtherMaps:   []ebpf.MapType{ebpf.Array, ebpf.PerCPUArray, ebpf.Hash, ebpf.PerCPUHash},
+		MaxMaps:     8,
+		MaxMapBytes: 4 << 20,
+		Helpers: []asm.BuiltinFunc{
+			asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem,
+			asm.FnGetCurrentPidTgid, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId,
+			asm.FnKtimeGetNs, asm.FnProbeReadKernel,
+			asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufSubmit, asm.FnRingbufDiscard, asm.FnRingbufQuery,
+		},
+		MaxInstructions: 4096,
+	},
+	Tasks: []judge.Task{
+		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
+		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},
+		{ID: "sample", Title: "a fair sample", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeSample), Hints: hints["sample"]},
+		{ID: "cost", Title: "cost when not sampled", Points: 15, Needs: []string{"sample"}, Judge: verifier.IfLoaded(judgeCost), Hints: hints["cost"]},
+		{ID: "controller", Title: "2% ± 0.5, simulated", Points: 20, Judge: verifier.IfLoaded(judgeController), Hints: hints["controller"]},
+		{ID: "live", Title: "2% ± 0.5, live", Points: 10, Needs: []string{"sample", "controller"}, Judge: verifier.IfLoaded(judgeLive), Hints: hints["live"]},
+		{ID: "low_load", Title: "low load, ≥ 80% seen", Points: 5, Needs: []string{"live"}, Judge: verifier.IfLoaded(judgeLowLoad), Hints: hints["low_load"]},
+	},
+}
+
+// What is observed, by the names that observe gives it.
+type (
+	// trial is what became of calls at one rate, all made in one order of classes.
+	trial struct {
+		Part     int64  `json:"part"`     // the rate, of 65,536
+		Periodic bool   `json:"periodic"` // classes in turn; else drawn from the seed
+		Calls    uint64 `json:"calls"`
+		Seen     uint64 `json:"seen"`    // by the program's own count
+		Sampled  uint64 `json:"sampled"` // by the program's own count
+		Records  uint64 `json:"records"` // in the ring
+		Strange  uint64 `json:"strange"` // of them, those that no call explains, or out of order
+		// Of each class, the calls made and the records.
+		Made []uint64 `json:"made"`
+		Got  []uint64 `json:"got"`
+	}
+	// counted is the trials, and what was counted of calls that are of no interest.
+	counted struct {
+		Trials  []trial `json:"trials"`
+		Foreign uint64  `json:"foreign"`
+	}
+	// race is two CPUs that count at once.
+	race struct {
+		Calls   uint64 `json:"calls"`
+		Seen    uint64 `json:"seen"`
+		Sampled uint64 `json:"sampled"`
+		Records uint64 `json:"records"`
+		Rounds  int    `json:"rounds"`
+		Met     int    `json:"met"` // rounds in which a program that is known to lose counts did
+	}
+	// steered is what a controller made of simulated samplers.
+	steered struct {
+		Trouble string `json:"trouble,omitempty"` // why it no longer answers
+		Said    string `json:"said,omitempty"`    // the beginning of what it printed
+		Seed    uint64 `json:"seed"`
+		Plants  int    `json:"plants"`
+		// The rates of each, one plant behind the other: two bytes each, of 65,536, less one.
+		Rates []byte `json:"rates"`
+	}
+	// live is what it made of the sampler itself.
+	live struct {
+		Trouble   string     `json:"trouble,omitempty"`
+		Said      string     `json:"said,omitempty"`
+		Skip      float64    `json:"skip"`   // what a call costs that is not sampled, ns
+		Sample    float64    `json:"sample"` // what a sampled one costs more, ns
+		Intervals []interval `json:"intervals"`
+	}
+	interval struct {
+		Part    int64  `json:"part"` // the rate, of 65,536
+		Load    int64  `json:"load"` // that was asked for, events a second
+		Length  int64  `json:"length"`
+		Events  uint64 `json:"events"`
+		Sampled uint64 `json:"sampled"`
+		Busy    int64  `json:"busy"` // that the sampler took, ns
+	}
+)
+
+// overhead is of a million.
+func (i interval) overhead() int64 { return i.Busy * ppm / max(i.Length, 1) }

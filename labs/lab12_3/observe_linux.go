@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness"
+	"bpflab/harness/calls"
+	"bpflab/harness/controller"
+	"bpflab/harness/judge"
+	"bpflab/harness/measure"
+	"bpflab/harness/ring"
+	"bpflab/harness/tracing"
+	"bpflab/labs/lab12_3/anchors"
+)
+
+const (
+	traced    = 121 // getpgid
+	untraced  = 124 // getsid
+	costCalls = 32 * calls.Batch
+	classes   = 20
+)
+
+func init() { Lab.Observe = observe }
+
+func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
+	o := judge.Observations{}
+	s.Stage("verifier")
+	report, err := tracing.Verify(s.Spec, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != harness.SMP {
+		err = o.Set("load", report)
+	}
+	if err != nil || !report.Accepted || s.Kind == harness.Load {
+		return o, err
+	}
+	if s.Kind == harness.SMP {
+		s.Stage("two CPUs")
+		r, err := observeRace(s.Spec)
+		return o, errors.Join(err, o.Set("race", r))
+	}
+
+	s.Stage("cost")
+	cost, err := observeCost(s.Spec)
+	if err != nil {
+		return nil, err
+	}
+	s.Stage("sample")
+	c, err := observeSample(s)
+	if err != nil {
+		return nil, err
+	}
+	s.Stage("controller, simulated")
+	p, err := observePlants(s)
+	if err != nil {
+		return nil, err
+	}
+	s.Stage("controller, live")
+	l, err := observeLive(s)
+	if err != nil {
+		return nil, err
+	}
+	return o, errors.Join(o.Set("cost", cost), o.Set("counted", c), o.Set("steered", p), o.Set("live", l))
+}
+
+// target is what a program is to trace.
+func target(pid int) map[string]any {
+	return map[string]any{"target_pid": uint32(pid), "target_syscall": uint64(traced)}
+}
+
+func setRate(p *tracing.Program, part int64) error {
+	if err := p.Variables["rate"].Set(uint32(part)); err != nil {
+		return fmt.Errorf("set the rate: %w", err)
+	}
+	return nil
+}
+
+// readCounts sums what the CPUs have seen and sampled.
+func readCounts(p *tracing.Program) (seen, sampled uint64, err error) {
+	m := p.Maps["counts"]
+	values := make([][4]uint64, 1)
+	if m.Type() == ebpf.PerCPUArray {
+		err = m.Lookup(uint32(0), &values)
+	} else {
+		err = m.Lookup(uint32(0), &values[0])
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the counts: %w", err)
+	}
+	for _, v := range values {
+		seen += v[0]
+		sampled += v[1]
+	}
+	return seen, sampled, nil
+}
+
+// observeCost measures calls that are traced and not sampled: at the lowest rate, and in
+// batches so short that most hold no sample.
+func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
+	naive, err1 := anchors.LoadNaive()
+	reference, err2 := anchors.LoadReference()
+	empty, err3 := anchors.LoadEmpty()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("read the anchors: %w", err)
+	}
+	c := &judge.Cost{}
+	for _, p := range []struct { // the first warms up caches; its result is overwritten
+		spec *ebpf.CollectionSpec
+		cost *float64
+	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
+		a, err := tracing.Attach(p.spec, target(os.Getpid()))
+		if err != nil {
+			return nil, err
+		}
+		if err := setRate(a, minPart); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+		batches := calls.Time([]calls.Call{{Number: traced, First: 1 << 40}}, costCalls, a.Drain)
+		*p.cost = measure.Typical(batches) / calls.Batch
+		if err := a.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// trials are rates, each tried with calls whose classes come in turn, in step with a sampler
+// that takes every nth, and with classes from the seed.
+var trials = []struct {
+	part  int64
+	calls int
+}{{minPart, 20_000}, {whole / 20, 8_000}, {whole / 10, 6_000}, {whole / 4, 3_000}, {whole / 2, 2_000}, {whole * 4 / 5, 2_000}, {whole, 1_000}}
+
+func observeSample(s harness.Scene) (*counted, error) {
+	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	o := &counted{}
+	r := rand.New(rand.NewPCG(s.Seed, 0))
+	for _, periodic := range []bool{true, false} {
+		for _, t := range trials {
+			one := trial{Part: t.part, Periodic: periodic, Calls: uint64(t.calls), Made: make([]uint64, classes), Got: make([]uint64, classes)}
+			if err := setRate(a, t.part); err != nil {
+				return nil, err
+			}
+			seen, sampled, err := readCounts(a)
+			if err != nil {
+				return nil, err
+			}
+			order := make([]uint64, t.calls)
+			for i := range order {
+				order[i] = uint64(i) % classes
+				if !periodic {
+					order[i] = r.Uint64N(classes)
+				}
+				one.Made[order[i]]++
+			}
+			for i, class := range order {
+				calls.Make(calls.Call{Number: traced, First: class})
+				if i%(8*calls.Batch) == 0 || i == len(order)-1 { // before the smallest ring is full
+					one.read(a.Ring)
+				}
+			}
+			now, nowSampled, err := readCounts(a)
+			if err != nil {
+				return nil, err
+			}
+			one.Seen, one.Sampled = now-seen, nowSampled-sampled
+			o.Trials = append(o.Trials, one)
+		}
+	}
+	// Another system call, and then another process's.
+	before, _, err := readCounts(a)
+	if err != nil {
+		return nil, err
+	}
+	calls.Time([]calls.Call{{Number: untraced}}, calls.Batch, nil)
+	after, _, err := readCounts(a)
+	if err != nil {
+		return nil, err
+	}
+	other, err := tracing.Attach(s.Spec, target(os.Getpid()+4711))
+	if err != nil {
+		return nil, err
+	}
+	defer other.Close()
+	calls.Time([]calls.Call{{Number: traced}}, calls.Batch, nil)
+	foreign, _, err := readCounts(other)
+	o.Foreign = after - before + foreign
+	return o, err
+}
+
+// read counts the records of a ring by class, and empties it.
+func (t *trial) read(r *ring.Ring) {
+	var last uint64
+	r.Read(func(record []byte) {
+		t.Records++
+		if len(record) != 16 {
+			t.Strange++
+			return
+		}
+		ts, class := binary.NativeEndian.Uint64(record), binary.NativeEndian.Uint64(record[8:])
+		if class >= classes || ts < last {
+			t.Strange++
+			return
+		}
+		last = ts
+		t.Got[class]++
+	})
+}
+
+const (
+	raceRounds = 12
+	raceCalls  = 6000 // on each of two CPUs, in a round
+)
+
+// observeRace has two CPUs count at once, beside a program that is known to lose counts.
+func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
+	racy, err := anchors.LoadRacy()
+	if err != nil {
+		return nil, err
+	}
+	yours, err := tracing.Attach(spec, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer yours.Close()
+	control, err := tracing.Attach(racy, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	if err := setRate(yours, whole/20); err != nil {
+		return nil, err
+	}
+	o := &race{}
+	for ; o.Rounds < raceRounds; o.Rounds++ {
+		before, _, err := readCounts(control)
+		if err != nil {
+			return nil, err
+		}
+		err = measure.OnTwoCPUs(func(int) error {
+			calls.Time([]calls.Call{{Number: traced}}, raceCalls, nil)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		after, _, err := readCounts(control)
+		if err != nil {
+			return nil, err
+		}
+		made := uint64(2 * (raceCalls / calls.Batch * calls.Batch))
+		if after-before < made {
+			o.Met++
+		}
+		o.Calls += made
+		yours.Ring.Read(func([]byte) { o.Records++ })
+	}
+	o.Seen, o.Sampled, err = readCounts(yours)
+	return o, err
+}
+
+// observePlants has the controller steer simulated samplers.
+func observePlants(s harness.Scene) (*steered, error) {
+	c, err := controller.Start(s.Program)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	o := &steered{Seed: s.Seed, Plants: plants}
+	for _, parts := range steer(s.Seed, plants, c.Ask) {
+		for _, part := range parts {
+			o.Rates = binary.LittleEndian.AppendUint16(o.Rates, uint16(part-1))
+		}
+	}
+	o.Trouble, o.Said = c.Trouble()
+	return o, nil
+}
+
+const (
+	liveInterval = 10 * time.Millisecond // a tenth of a plant's: a second in a tenth of the time
+	pace         = time.Millisecond      // how often calls are made, as many at once as are due
+)
+
+// observeLive has the controller steer the submission's own sampler. Its time is what the
+// kernel says that the program ran.
+func observeLive(s harness.Scene) (*live, error) {
+	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	c, err := controller.Start(s.Program)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		return nil, fmt.Errorf("have the kernel time programs: %w", err)
+	}
+	defer stats.Close()
+
+	o := &live{}
+	play := func(part, load int64, length time.Duration) (interval, error) {
+		i := interval{Part: part, Load: load}
+		if err := setRate(a, part); err != nil {
+			return i, err
+		}
+		seen, sampled, err1 := readCounts(a)
+		before, err2 := a.Programs[program].Stats()
+		if err := errors.Join(err1, err2); err != nil {
+			return i, err
+		}
+		began := time.Now()
+		made := int64(0)
+		for {
+			elapsed := time.Since(began)
+			for due := load * int64(min(elapsed+pace, length)) / int64(time.Second); made < due; made++ {
+				calls.Make(calls.Call{Number: traced, First: uint64(made) % classes})
+				if made%256 == 255 && time.Since(began) > length {
+					break
+				}
+			}
+			if elapsed = time.Since(began); elapsed >= length {
+				break
+			}
+			time.Sleep(min(pace-elapsed%pace, length-elapsed))
+		}
+		i.Length = int64(time.Since(began))
+		a.Drain()
+		after, err1 := a.Programs[program].Stats()
+		now, nowSampled, err2 := readCounts(a)
+		i.Events, i.Sampled, i.Busy = now-seen, nowSampled-sampled, int64(after.Runtime-before.Runtime)
+		return i, errors.Join(err1, err2)
+	}
+	// What a call costs, at the least rate and at the highest.
+	low, err1 := play(minPart, 100_000, liveInterval)
+	high, err2 := play(whole, 100_000, liveInterval)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	// Other system calls run the program too; they are few, and the same at any rate.
+	o.Sample = float64(high.Busy-low.Busy) / float64(max(int64(high.Sampled)-int64(low.Sampled), 1))
+	o.Skip = (float64(low.Busy) - o.Sample*float64(low.Sampled)) / float64(max(low.Events, 1))
+
+	part := int64(firstPart)
+	for _, load := range steps {
+		for range stepIntervals {
+			i, err := play(part, load, liveInterval)
+			if err != nil {
+				return nil, err
+			}
+			o.Intervals = append(o.Intervals, i)
+			rates := c.Ask([]controller.Interval{{
+				Length: time.Duration(i.Length), Events: i.Events, Sampled: i.Sampled, Busy: time.Duration(i.Busy),
+			}})
+			if rates == nil {
+				o.Trouble, o.Said = c.Trouble()
+				return o, nil
+			}
+			part = toPart(rates[0])
+		}
+	}
+	return o, nil
+}

@@ -9,48 +9,7 @@ import (
 
 	"bpflab/harness/judge"
 	"bpflab/harness/traffic"
-	"bpflab/harness/verifier"
 )
-
-func judgeVerifier(o judge.Observations) (judge.Verdict, error) {
-	load, err := judge.Get[verifier.Report](o, "load")
-	if err != nil {
-		return judge.Verdict{}, err
-	}
-	v := judge.Verdict{Target: judge.Quantity{Value: processedBudget, Unit: "processed instructions"}}
-	if !load.Accepted {
-		v.Status, v.Cell = judge.Fail, "NO"
-		v.Message = "rejected: " + load.Message
-		if load.Source != "" {
-			v.Message += " at " + load.Source
-		}
-		v.Details = load.Log
-		return v, nil
-	}
-	v.Measured = judge.Quantity{Value: float64(load.Stats.Processed), Unit: v.Target.Unit}
-	v.Fraction = judge.Between(v.Measured.Value, 10*processedBudget, processedBudget)
-	v.Status = judge.Graded(v.Fraction)
-	if v.Fraction < 1 {
-		v.Cell = fmt.Sprint(load.Stats.Processed)
-		v.Message = fmt.Sprintf("the verifier had to look at %d instructions; the budget is %d", load.Stats.Processed, processedBudget)
-	}
-	return v, nil
-}
-
-// ifLoaded judges a task of what the program does as it runs. Of one that the verifier
-// rejected, nothing more was observed: that is no fault of the grader's.
-func ifLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.Observations) (judge.Verdict, error) {
-	return func(o judge.Observations) (judge.Verdict, error) {
-		load, err := judge.Get[verifier.Report](o, "load")
-		if err != nil {
-			return judge.Verdict{}, err
-		}
-		if !load.Accepted {
-			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, nil
-		}
-		return task(o)
-	}
-}
 
 // maxFound is how many lines a report spends on what was counted wrong.
 const maxFound = 20

@@ -12,6 +12,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
+	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_1/anchors"
 )
 
@@ -50,12 +51,12 @@ var Lab = &harness.Lab{
 	},
 	Inspect: inspect,
 	Tasks: []judge.Task{
-		{ID: "verifier", Title: "verifier", Points: 10, Judge: judgeVerifier, Hints: hints["verifier"]},
-		{ID: "counts", Title: "exact counts", Points: 20, Judge: ifLoaded(judgeCounts), Hints: hints["counts"]},
-		{ID: "concurrency", Title: "two CPUs, one truth", Points: 20, Needs: []string{"counts"}, Judge: ifLoaded(judgeConcurrency), Hints: hints["concurrency"]},
+		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
+		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},
+		{ID: "concurrency", Title: "two CPUs, one truth", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeConcurrency), Hints: hints["concurrency"]},
 		{ID: "hot_path", Title: fmt.Sprintf("hot path ≤ %d insns", pathTarget), Points: 10, Needs: []string{"counts"}, Judge: judgePath, Hints: hints["hot_path"]},
-		{ID: "throughput", Title: "throughput", Points: 25, Needs: []string{"counts", "concurrency"}, Judge: ifLoaded(judgeThroughput), Hints: hints["throughput"]},
-		{ID: "overhead", Title: fmt.Sprintf("overhead < %.0f%%", 100*overheadTarget), Points: 15, Needs: []string{"counts", "concurrency"}, Judge: ifLoaded(judgeOverhead), Hints: hints["overhead"]},
+		{ID: "throughput", Title: "throughput", Points: 25, Needs: []string{"counts", "concurrency"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
+		{ID: "overhead", Title: fmt.Sprintf("overhead < %.0f%%", 100*overheadTarget), Points: 15, Needs: []string{"counts", "concurrency"}, Judge: verifier.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
 	},
 }
 

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verifier
+
+import (
+	"fmt"
+	"slices"
+
+	"bpflab/harness/judge"
+)
+
+// Observed is the name under which labs report what Load said of the submission.
+const Observed = "load"
+
+// Judge returns the judge of a lab's first task: the verifier accepts the program, and has to
+// process no more than budget instructions for that. Nothing is left of the points at ten
+// times the budget. A rejection is shown with the end of its log and, where its kind is known,
+// with what it means.
+func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
+	return func(o judge.Observations) (judge.Verdict, error) {
+		load, err := judge.Get[Report](o, Observed)
+		if err != nil {
+			return judge.Verdict{}, err
+		}
+		v := judge.Verdict{Target: judge.Quantity{Value: float64(budget), Unit: "processed instructions"}}
+		if !load.Accepted {
+			v.Status, v.Cell = judge.Fail, "NO"
+			v.Message = "rejected: " + load.Message
+			if load.Source != "" {
+				v.Message += " at " + load.Source
+			}
+			v.Details = load.Log
+			if e, ok := Explain(load); ok {
+				v.Details = append(slices.Clip(v.Details), e.Lines()...)
+			}
+			return v, nil
+		}
+		v.Measured = judge.Quantity{Value: float64(load.Stats.Processed), Unit: v.Target.Unit}
+		v.Fraction = judge.Between(v.Measured.Value, 10*v.Target.Value, v.Target.Value)
+		v.Status = judge.Graded(v.Fraction)
+		if v.Fraction < 1 {
+			v.Cell = fmt.Sprint(load.Stats.Processed)
+			v.Message = fmt.Sprintf("the verifier had to look at %d instructions; the budget is %d", load.Stats.Processed, budget)
+		}
+		return v, nil
+	}
+}
+
+// IfLoaded judges a task of what the program does as it runs. Of one that the verifier
+// rejected, nothing more was observed: that is no fault of the grader's.
+func IfLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.Observations) (judge.Verdict, error) {
+	return func(o judge.Observations) (judge.Verdict, error) {
+		load, err := judge.Get[Report](o, Observed)
+		if err != nil {
+			return judge.Verdict{}, err
+		}
+		if !load.Accepted {
+			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, nil
+		}
+		return task(o)
+	}
+}

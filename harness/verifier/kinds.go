@@ -6,8 +6,8 @@ import "regexp"
 
 // Instructions as a log shows them.
 var (
-	call  = regexp.MustCompile(`\(85\) call `)
-	store = regexp.MustCompile(`\) (?:lock )?\*\(u\d+ \*\)\(r\d+ [+-]\d+\) [-+&|^]?= `)
+	calls  = regexp.MustCompile(`\(85\) call `)
+	stores = regexp.MustCompile(`\) (?:lock )?\*\(u\d+ \*\)\(r\d+ [+-]\d+\) [-+&|^]?= `)
 )
 
 // kinds are in order: where two match, the first is the more telling. Where kernels word a
@@ -72,26 +72,25 @@ var kinds = []kind{
 		"Check `max_entries` (a ring buffer's is a power of two and whole pages), key and value sizes (an array's key has 4 bytes), and whether the kernel is new enough for the type and flags."},
 		regexp.MustCompile(`^map \S+ refused:`), nil},
 
-	// The stack. Since 6.3, and in later updates of 6.1, a privileged program may read what
-	// it has not written.
-	{Explanation{"uninit-helper-arg",
-		"A helper is passed memory on the stack of which not every byte has been written. The gaps between a struct's fields count.",
-		"Set the whole of it to zero first: `struct key k = {};`, or __builtin_memset where there are gaps, which an initializer may leave out. Newer kernels accept this, and the gaps then hold leftovers."},
-		regexp.MustCompile(`invalid indirect read from stack`), nil},
-	{Explanation{"uninit-stack",
-		"The program reads bytes of its stack that it has not written on every way that leads here.",
-		"Initialize the variable where it is declared. Newer kernels accept this, and the value is then whatever was there."},
-		regexp.MustCompile(`invalid read from stack (?:R\d+ )?off -?\d+\+\d+ size`), nil},
+	// The stack. Since 6.3, and in updates of older kernels, a privileged program may read what
+	// it has not written; on 5.10 as far down as it has written something.
 	{Explanation{"length-zero",
 		"The length that is passed to a helper may be zero, which this one does not take.",
 		"Test `if (len == 0) return …;` before the call, or bound the length from below as well."},
 		regexp.MustCompile(`invalid zero-sized read|invalid stack type R\d+ off=-?\d+ access_size=0$`), nil},
 	{Explanation{"stack-argument",
-		"A helper reads or writes more of the stack than there is behind the pointer that it is passed: it takes the map's key_size or value_size, or the length it is told.",
-		"Pass a variable of the size that the map declares, and `sizeof` of that variable as length."},
+		"A helper reads or writes more of the stack than there is behind the pointer that it is passed: it takes the map's key_size or value_size, or the length it is told. On 5.10, stack that has not been written to at all reads like this too.",
+		"Pass a variable of the size that the map declares, `sizeof` of that variable as length, and initialize it."},
 		// 5.10: "invalid stack type R2 off=-4 access_size=8"; since 5.12 "invalid indirect
 		// access to stack R2 off=-4 size=8", since 6.12 as for the program's own accesses.
-		regexp.MustCompile(`invalid stack type R\d+|invalid indirect access to stack|invalid (?:read from|write to) stack R\d+ off=`), call},
+		regexp.MustCompile(`invalid stack type R\d+|invalid indirect access to stack|invalid (?:read from|write to) stack R\d+ off=`), calls},
+	{Explanation{"uninit-stack",
+		"The program, or a helper that it calls, reads bytes of the stack that have not been written on every way that leads here. The gaps between a struct's fields count too.",
+		"Initialize the variable where it is declared; a struct with gaps by __builtin_memset, for an initializer may leave them out. Newer kernels accept this, and the value is then whatever was there."},
+		// 5.10, where nothing has been written that deep: "invalid read from stack R10 off=-16
+		// size=8". Kernels that take note of each byte: "invalid [indirect] read from stack off
+		// -16+4 size 8".
+		regexp.MustCompile(`invalid (?:indirect )?read from stack (?:R\d+ )?off -?\d+\+\d+ size|invalid read from stack R\d+ off=-(?:\d{1,2}|[1-4]\d\d|50\d|51[0-2]) size`), nil},
 	{Explanation{"stack-variable-offset",
 		"The stack is accessed at an index that is not known well enough: without bounds, or on older kernels not known exactly.",
 		"Bound the index before the access. For a table that is looked up by a variable, use a map or a `static const` array: these may be indexed by variables on every kernel."},
@@ -107,8 +106,8 @@ var kinds = []kind{
 		"Move large variables to a per-CPU array map of one entry, or make fewer functions `noinline`, so that they share one frame."},
 		regexp.MustCompile(`combined stack size of \d+ calls is \d+\. Too large`), nil},
 	{Explanation{"call-depth",
-		"More than eight functions call each other in a row, each with a frame of its own.",
-		"Let the inner ones be inlined: `static __always_inline`."},
+		"More functions call each other in a row than the verifier follows: 8 or, since 7.3, 16. On some kernels a function that calls itself reads like this too.",
+		"Let the inner ones be inlined, `static __always_inline`, and write recursion as a loop."},
 		regexp.MustCompile(`the call stack of \d+ frames is too deep`), nil},
 	{Explanation{"misaligned",
 		"The address is not a multiple of the access's size. On the stack and for atomic operations it must be.",
@@ -123,8 +122,9 @@ var kinds = []kind{
 	{Explanation{"double-release",
 		"The pointer is no longer, or never was, what the helper takes back: it has been submitted, discarded or released already, on some way that leads here.",
 		"Release each reference exactly once: `return` right after bpf_ringbuf_submit or bpf_ringbuf_discard, or set the pointer to NULL and test it."},
-		// 5.10: "R1 type=inv expected=alloc_mem"; later "R1 type=scalar expected=ringbuf_mem".
-		regexp.MustCompile(`type=(?:inv|scalar) expected=(?:alloc_mem|ringbuf_mem)|must be referenced when passed to release function|reference has not been acquired before`), nil},
+		// 5.10: "R1 type=inv expected=mem"; 6.1: "R1 type=scalar expected=alloc_mem"; then
+		// "… expected=ringbuf_mem".
+		regexp.MustCompile(`type=(?:inv|scalar) expected=(?:mem|alloc_mem|ringbuf_mem)(?:[\n:]|$)|must be referenced when passed to release function|reference has not been acquired before`), nil},
 	{Explanation{"scalar-deref",
 		"What is used as a pointer is a mere number to the verifier: an address read from kernel memory, a cast, or a pointer that a helper call or a release has made void.",
 		"Read kernel memory with bpf_probe_read_kernel, or BPF_CORE_READ. Load packet pointers anew from the context after a helper that changes the packet. Do not use a record after it was submitted."},
@@ -143,7 +143,7 @@ var kinds = []kind{
 	{Explanation{"ctx-write",
 		"This field of the context must not be written by programs of this type, or not in this way.",
 		"Keep the value in a variable of the program's own. What may be changed has a helper, such as bpf_xdp_adjust_head for `data`."},
-		regexp.MustCompile(`invalid bpf_context access|stores into R\d+ ctx is not allowed`), store},
+		regexp.MustCompile(`invalid bpf_context access|stores into R\d+ ctx is not allowed`), stores},
 	{Explanation{"ctx-modified",
 		"The pointer to the context has been moved, and is then used. It must be used as it was passed.",
 		"Access fields by name through `ctx` itself. If the compiler moved it, read the field into a variable earlier."},
@@ -168,6 +168,10 @@ var kinds = []kind{
 		"This kernel does not have the helper: it came with a later one.",
 		"Do without it, or declare the kernels that the program needs. `man bpf-helpers` and the kernel's documentation say since when a helper exists."},
 		regexp.MustCompile(`invalid func `), nil},
+	{Explanation{"callback-too-new",
+		"This kernel does not know callbacks, functions that are passed to a helper: they came with 5.13.",
+		"Write a loop with a constant bound in place of bpf_loop or bpf_for_each_map_elem where older kernels have to load the program."},
+		regexp.MustCompile(`number of funcs in func_info doesn't match number of subprogs`), nil},
 	{Explanation{"helper-not-allowed",
 		"Programs of this type must not call this helper, on this kernel.",
 		"Use a helper that the type has, or attach the program elsewhere. Newer kernels allow more."},
@@ -194,7 +198,7 @@ var kinds = []kind{
 	{Explanation{"global-function",
 		"A function that is not `static` is verified by itself, from its prototype alone, and this one's parameters or result cannot be.",
 		"Make it `static`, or let it take and return plain numbers."},
-		regexp.MustCompile(`(?i)global function \S+ doesn't return|caller passes invalid args into func`), nil},
+		regexp.MustCompile(`(?i)global function \S+ (?:doesn't return|return value not)|caller passes invalid args into func`), nil},
 
 	// Control flow.
 	{Explanation{"infinite-loop",
@@ -204,16 +208,18 @@ var kinds = []kind{
 	{Explanation{"recursion",
 		"A function calls itself, directly or by way of others.",
 		"Write it as a loop with a constant bound."},
-		// Until 6.17: "back-edge from insn 5 to 0", which for programs without privileges is a loop.
+		// 5.10 and 6.1 say "back-edge from insn 5 to 0", of any loop where the user has no
+		// privileges. 6.12 and 6.18 count the frames, see call-depth.
 		regexp.MustCompile(`back-edge from insn|recursive call from`), nil},
 	{Explanation{"too-complex",
 		"The verifier has followed a million instructions and was not done: it goes through loops round by round, and each branch in them multiplies the ways.",
 		"Lower the loop's bound, and have fewer branches and variables that live across rounds. From 5.17 on, bpf_loop verifies a body once."},
 		regexp.MustCompile(`BPF program is too large\. Processed`), nil},
 	{Explanation{"too-many-jumps",
-		"More than 8192 branches are open at once: too many conditions come one after the other.",
-		"Replace a chain of tests with a look-up in a map or a table, or split it up."},
-		regexp.MustCompile(`The sequence of \d+ jumps is too complex`), nil},
+		"More than 8192 branches are open at once: too many conditions come one after the other, or come again in each round of a long loop.",
+		"Replace a chain of tests with a look-up in a map or a table, and lower the bounds of loops that have branches in them."},
+		// Many kernels say it, and end with EFAULT, of which Load brings no log.
+		regexp.MustCompile(`The sequence of \d+ jumps is too complex|` + regexp.QuoteMeta(gaveUp)), nil},
 	{Explanation{"unreachable",
 		"There is code that no way leads to.",
 		"Remove what stands after an endless loop or a `return`. The compiler drops such code by itself, except in assembly."},

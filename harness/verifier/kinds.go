@@ -11,7 +11,8 @@ var (
 )
 
 // kinds are in order: where two match, the first is the more telling. Where kernels word a
-// kind differently, a comment says which says what.
+// kind differently, a comment says which says what; testdata/messages.txt has what each says.
+// A series takes words over from later ones in its updates: patterns know the old ones too.
 var kinds = []kind{
 	// Pointers that may be NULL.
 	{Explanation{"null-check",
@@ -49,7 +50,6 @@ var kinds = []kind{
 	{Explanation{"unbounded-index",
 		"The index or offset has no upper bound that the verifier knows, and so may be beyond the end of the memory.",
 		"Test it against the size right before the access, or mask it: `i &= SIZE - 1` for a power of two. The test and the access must use the same variable."},
-		// 5.10: "… any array access into a map"; since 5.12: "… any such access".
 		regexp.MustCompile(`unbounded memory access, make sure to bounds check`), nil},
 	{Explanation{"pointer-offset",
 		"A number without known bounds is added to a pointer. The result may be anywhere, so that no later test can make it safe.",
@@ -79,34 +79,33 @@ var kinds = []kind{
 		"Test `if (len == 0) return …;` before the call, or bound the length from below as well."},
 		regexp.MustCompile(`invalid zero-sized read|invalid stack type R\d+ off=-?\d+ access_size=0$`), nil},
 	{Explanation{"stack-argument",
-		"A helper reads or writes more of the stack than there is behind the pointer that it is passed: it takes the map's key_size or value_size, or the length it is told. On 5.10, stack that has not been written to at all reads like this too.",
-		"Pass a variable of the size that the map declares, `sizeof` of that variable as length, and initialize it."},
-		// 5.10: "invalid stack type R2 off=-4 access_size=8"; since 5.12 "invalid indirect
-		// access to stack R2 off=-4 size=8", since 6.12 as for the program's own accesses.
+		"A helper reads or writes more of the stack than there is behind the pointer that it is passed: it takes the map's key_size or value_size, or the length it is told.",
+		"Pass a variable of the size that the map declares, and `sizeof` of that variable as length."},
+		// Until 6.12 "invalid indirect access to stack R2 off=-4 size=8", then as for the
+		// program's own accesses; in early releases of 5.10 "invalid stack type R2 off=-4 …".
 		regexp.MustCompile(`invalid stack type R\d+|invalid indirect access to stack|invalid (?:read from|write to) stack R\d+ off=`), calls},
 	{Explanation{"uninit-stack",
-		"The program, or a helper that it calls, reads bytes of the stack that have not been written on every way that leads here. The gaps between a struct's fields count too.",
-		"Initialize the variable where it is declared; a struct with gaps by __builtin_memset, for an initializer may leave them out. Newer kernels accept this, and the value is then whatever was there."},
-		// 5.10, where nothing has been written that deep: "invalid read from stack R10 off=-16
-		// size=8". Kernels that take note of each byte: "invalid [indirect] read from stack off
-		// -16+4 size 8".
+		"The program, or a helper that it calls, reads bytes of the stack that have not been written on every way that leads here.",
+		"Initialize the variable where it is declared. Newer kernels accept this, and the value is then whatever was there."},
+		// 5.10: "invalid read from stack R10 off=-16 size=8", and of a helper's "invalid indirect
+		// read from stack R2 off -16+0 size 16".
 		regexp.MustCompile(`invalid (?:indirect )?read from stack (?:R\d+ )?off -?\d+\+\d+ size|invalid read from stack R\d+ off=-(?:\d{1,2}|[1-4]\d\d|50\d|51[0-2]) size`), nil},
 	{Explanation{"stack-variable-offset",
 		"The stack is accessed at an index that is not known well enough: without bounds, or on older kernels not known exactly.",
 		"Bound the index before the access. For a table that is looked up by a variable, use a map or a `static const` array: these may be indexed by variables on every kernel."},
-		// 5.10: "variable stack access"; since 5.12 "invalid [unbounded] variable-offset …".
+		// In early releases of 5.10 "variable stack access var_off=…".
 		regexp.MustCompile(`variable stack access|variable-offset (?:indirect )?(?:read from|write to|access to) stack|variable offset stack access`), nil},
 	{Explanation{"stack-bounds",
 		"The access is outside of the 512 bytes of stack: before their start, or at the frame pointer and above.",
 		"Check index and size against the array's. Move what is large to a per-CPU array map of one entry."},
-		// 5.10: "invalid stack off=-520 size=8"; since 5.12: "invalid write to stack R10 off=-520 size=8".
+		// In early releases of 5.10 "invalid stack off=-520 size=8".
 		regexp.MustCompile(`invalid stack off=|invalid (?:read from|write to) stack R\d+ off=`), nil},
 	{Explanation{"stack-too-deep",
 		"The functions that call each other need more than 512 bytes of stack together.",
 		"Move large variables to a per-CPU array map of one entry, or make fewer functions `noinline`, so that they share one frame."},
 		regexp.MustCompile(`combined stack size of \d+ calls is \d+\. Too large`), nil},
 	{Explanation{"call-depth",
-		"More functions call each other in a row than the verifier follows: 8 or, since 7.3, 16. On some kernels a function that calls itself reads like this too.",
+		"More functions call each other in a row than the verifier follows: 8, the program itself among them, or 16 on 7.3. On some kernels a function that calls itself reads like this too.",
 		"Let the inner ones be inlined, `static __always_inline`, and write recursion as a loop."},
 		regexp.MustCompile(`the call stack of \d+ frames is too deep`), nil},
 	{Explanation{"misaligned",
@@ -128,7 +127,7 @@ var kinds = []kind{
 	{Explanation{"scalar-deref",
 		"What is used as a pointer is a mere number to the verifier: an address read from kernel memory, a cast, or a pointer that a helper call or a release has made void.",
 		"Read kernel memory with bpf_probe_read_kernel, or BPF_CORE_READ. Load packet pointers anew from the context after a helper that changes the packet. Do not use a record after it was submitted."},
-		// 5.10: 'inv'; since 5.18: 'scalar'.
+		// 5.10: 'inv'; then 'scalar'.
 		regexp.MustCompile(`invalid mem access '(?:inv|scalar)'`), nil},
 	{Explanation{"pointer-arithmetic",
 		"This arithmetic is not allowed on a pointer: only constants and bounded numbers may be added and subtracted, and not to every kind of pointer.",
@@ -155,14 +154,15 @@ var kinds = []kind{
 	{Explanation{"return-value",
 		"The program may return a value that means nothing for programs of its type.",
 		"Return one of the values that the hook knows, such as 0 or 1, on every way; bound what is computed."},
-		// Until 6.7: "has value (0x2; 0x0) should have been in (0x0; 0x1)".
+		// 5.10 and 6.1: "has value (0x2; 0x0) should have been in (0x0; 0x1)"; then "has smin=2
+		// smax=2 should have been in [0, 1]".
 		regexp.MustCompile(`At (?:program|subprogram|callback) exit the register R0|R0 is not a known value`), nil},
 
 	// Helpers and functions.
 	{Explanation{"license",
 		"The helper may be called by programs under the GPL only, and this program's licence does not say that it is.",
 		"Declare it: `char _license[] SEC(\"license\") = \"GPL\";`."},
-		// 5.10: "GPL only function from proprietary program".
+		// In early releases of 5.10 "cannot call GPL only function from proprietary program".
 		regexp.MustCompile(`cannot call GPL[- ]\w+ function`), nil},
 	{Explanation{"helper-too-new",
 		"This kernel does not have the helper: it came with a later one.",
@@ -175,7 +175,7 @@ var kinds = []kind{
 	{Explanation{"helper-not-allowed",
 		"Programs of this type must not call this helper, on this kernel.",
 		"Use a helper that the type has, or attach the program elsewhere. Newer kernels allow more."},
-		// Until 6.10: "unknown func bpf_redirect#23".
+		// 5.10 and 6.1: "unknown func bpf_redirect#23".
 		regexp.MustCompile(`unknown func |program of this type cannot use helper`), nil},
 	{Explanation{"call-in-lock",
 		"A function is called between bpf_spin_lock and bpf_spin_unlock, where only plain code may stand.",
@@ -184,12 +184,13 @@ var kinds = []kind{
 	{Explanation{"lock-held",
 		"The program may end, or take another lock, with the spin lock held.",
 		"Call bpf_spin_unlock on every way out, early returns included."},
-		// Until 6.12: "bpf_spin_unlock is missing".
+		// Until 6.12: "bpf_spin_unlock is missing"; then "BPF_EXIT instruction in main prog
+		// cannot be used inside bpf_spin_lock-ed region".
 		regexp.MustCompile(`bpf_spin_unlock is missing|inside bpf_spin_lock-ed region|while holding (?:a|another) lock is not allowed`), nil},
 	{Explanation{"reference-leak",
 		"The program may end without giving back what it acquired: a ring-buffer record neither submitted nor discarded, a socket not released.",
 		"Submit, discard or release it on every way out, early returns included."},
-		// 6.12 and later add: "BPF_EXIT instruction in main prog would lead to reference leak".
+		// 6.18 and 7.3 add: "BPF_EXIT instruction in main prog would lead to reference leak".
 		regexp.MustCompile(`Unreleased reference|would lead to reference leak`), nil},
 	{Explanation{"helper-arg-type",
 		"A helper or function is passed another kind of argument than it takes: `type` is what it got, `expected` is what it takes.",

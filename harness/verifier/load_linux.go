@@ -56,8 +56,9 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 		return nil, report, nil
 	}
 
-	// Package ebpf takes EFAULT for a bug of the kernel's, and keeps no log. But that is how most
-	// kernels say that too many branches are open; a bug that is one shows on the console.
+	// Package ebpf takes EFAULT for a bug of the kernel's, and keeps no log. But most kernels
+	// end like this where too many branches are open, and whatever it is, they do not load the
+	// program.
 	if errors.Is(err, unix.EFAULT) {
 		report.Errno = errnoName(err)
 		report.Message = gaveUp

@@ -1,7 +1,7 @@
 // want no-exit "last insn is not an exit or jmp"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* A function without a beginning or an end. */
+/* A function that ends without a return. */
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,7 +1,7 @@
 // want uninit-register "!read_ok"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* A variable has a value on one way only. */
+/* A register is read that nothing was written to. */
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

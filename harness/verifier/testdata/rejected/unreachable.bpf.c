@@ -1,7 +1,7 @@
 // want unreachable "unreachable insn"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* Code stands behind a jump that nothing jumps over. */
+/* An instruction is jumped over, and nothing else leads to it. */
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -2,7 +2,7 @@
 // want too-many-jumps@6.12,7.3 "jumps is too complex"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* Nine thousand conditions, none of which decides another. */
+/* Nine thousand conditions, one after the other. */
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -2,7 +2,7 @@
 // want accepted@6.1,6.12,6.18,7.3
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* One element of an array is written, and any may be read. */
+/* One element of an array is written, and another is read. */
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

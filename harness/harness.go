@@ -7,12 +7,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
 
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
+	"bpflab/harness/verifier"
 )
 
 // Kind is the kind of guest that a lab is observed in.
@@ -22,6 +24,9 @@ const (
 	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
 	SMP   Kind = "smp"   // two CPUs at once: what only shows under concurrency
 	Load  Kind = "load"  // an exact guest that does no more than load: what the first task needs
+
+	// Verify is an exact guest that loads objects of no lab.
+	Verify Kind = "verify"
 )
 
 // Lab is one lab: what a student writes, what it may contain, and what it is graded on.
@@ -56,13 +61,26 @@ type Job struct {
 	Seed    uint64 `json:"seed"`
 	ELF     []byte `json:"elf"`
 	Program []byte `json:"program,omitempty"`
+
+	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
+	// returns what became of them.
+	Objects [][]byte `json:"objects,omitempty"`
 }
+
+// loadOnce loads an object and lets go of it. Only Linux can.
+var loadOnce func(*ebpf.CollectionSpec) (verifier.Report, error)
 
 // Carry carries a job out: it is what a guest's agent does.
 func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string)) (judge.Observations, error) {
 	var job Job
 	if err := json.Unmarshal(payload, &job); err != nil {
 		return nil, fmt.Errorf("decode the job: %w", err)
+	}
+	if job.Kind == Verify {
+		if loadOnce == nil {
+			return nil, errors.New("objects can only be loaded on Linux")
+		}
+		return verify(job.Objects, loadOnce, stage)
 	}
 	if job.Lab == "" { // only asked whether a guest works
 		return judge.Observations{}, nil

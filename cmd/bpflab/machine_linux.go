@@ -299,7 +299,7 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 	}
 	who := k.Name + " " + string(job.Kind)
 	guest := strings.ReplaceAll(who, " ", "-")
-	if job.Kind == harness.Load {
+	if job.Kind == harness.Load || job.Kind == harness.Verify {
 		guest = k.Name + "-" + string(harness.Exact)
 	}
 	defer m.progress().set(who, "")

@@ -4,15 +4,21 @@ package verifier
 
 import (
 	"fmt"
+	"slices"
 
 	"bpflab/harness/judge"
 )
 
-// Judge returns the judge of a task that asks for a program that every kernel accepts, and
-// whose verifier gets through it in budget steps. It reads the observation "load".
+// Observed is the name under which labs report what Load said of the submission.
+const Observed = "load"
+
+// Judge returns the judge of a lab's first task: the verifier accepts the program, and has to
+// process no more than budget instructions for that. Nothing is left of the points at ten
+// times the budget. A rejection is shown with the end of its log and, where its kind is known,
+// with what it means.
 func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 	return func(o judge.Observations) (judge.Verdict, error) {
-		load, err := judge.Get[Report](o, "load")
+		load, err := judge.Get[Report](o, Observed)
 		if err != nil {
 			return judge.Verdict{}, err
 		}
@@ -24,10 +30,13 @@ func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 				v.Message += " at " + load.Source
 			}
 			v.Details = load.Log
+			if e, ok := Explain(load); ok {
+				v.Details = append(slices.Clip(v.Details), e.Lines()...)
+			}
 			return v, nil
 		}
 		v.Measured = judge.Quantity{Value: float64(load.Stats.Processed), Unit: v.Target.Unit}
-		v.Fraction = judge.Between(v.Measured.Value, float64(10*budget), float64(budget))
+		v.Fraction = judge.Between(v.Measured.Value, 10*v.Target.Value, v.Target.Value)
 		v.Status = judge.Graded(v.Fraction)
 		if v.Fraction < 1 {
 			v.Cell = fmt.Sprint(load.Stats.Processed)
@@ -41,7 +50,7 @@ func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 // rejected, nothing more was observed: that is no fault of the grader's.
 func IfLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.Observations) (judge.Verdict, error) {
 	return func(o judge.Observations) (judge.Verdict, error) {
-		load, err := judge.Get[Report](o, "load")
+		load, err := judge.Get[Report](o, Observed)
 		if err != nil {
 			return judge.Verdict{}, err
 		}

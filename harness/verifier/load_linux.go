@@ -26,7 +26,7 @@ const maxTraced = 1 << 16
 // If the kernel rejects the program, or a map for its size or type, the report
 // says so and both the collection and the error are nil. The error is for what
 // is not a judgement of the object: a missing privilege, a spec without
-// exactly one program, a kernel bug. The caller closes the collection.
+// exactly one program. The caller closes the collection.
 //
 // Requires CAP_BPF and CAP_NET_ADMIN, or root, and at least Linux 5.10. Until 5.11 maps
 // count as locked memory, whose limit the caller lifts.
@@ -56,6 +56,14 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 		return nil, report, nil
 	}
 
+	// Package ebpf takes EFAULT for a bug of the kernel's, and keeps no log. But most kernels
+	// end like this where too many branches are open, and whatever it is, they do not load the
+	// program.
+	if errors.Is(err, unix.EFAULT) {
+		report.Errno = errnoName(err)
+		report.Message = gaveUp
+		return nil, report, nil
+	}
 	var ve *ebpf.VerifierError
 	if !errors.As(err, &ve) || len(withoutStats(ve.Log)) == 0 || errors.Is(err, unix.ENOMEM) {
 		if !judgement(err) {

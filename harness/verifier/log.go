@@ -4,6 +4,7 @@ package verifier
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,12 @@ type Stats struct {
 //	verification time 519 usec
 //	stack depth 8+8
 //	processed 31 insns (limit 1000000) max_states_per_insn 0 total_states 3 peak_states 3 mark_read 0
+//
+// Linux 7.3 has a line for each function in place of the depths of all:
+//
+//	stack depth max 16
+//	subprog 0 (count_packets) main insns_self 20 insns_total 31 stack 8
+//	subprog 1 (helper) static insns_self 11 insns_total 11 stack 8
 func parseStats(log []string) Stats {
 	var s Stats
 	for _, line := range log {
@@ -52,6 +59,8 @@ func parseStats(log []string) Stats {
 			for depth := range strings.SplitSeq(words[2], "+") {
 				s.StackDepth += number(depth)
 			}
+		case statsOfFunction.MatchString(line):
+			s.StackDepth += number(words[len(words)-1])
 		}
 	}
 	return s
@@ -77,7 +86,13 @@ var (
 	// register states, callers, and its search for precise values.
 	stateLine = regexp.MustCompile(`^\s*(?:(?:frame\d+: ?)?(?:R\d+(?:_\w+)?|fp-?\d+)=|frame\d+:|caller:|callee:|returning from callee:|to caller at|(?:last_idx|regs=|parent |mark_precise|propagating|func#\d+ @|safe$|Validating ))`)
 	// Addresses of maps, which differ with each load.
-	address = regexp.MustCompile(`\b(r\d+ = )0xffff[0-9a-f]{12}\b`)
+	address = regexp.MustCompile(`\b(r\d+ = )0xff[0-9a-f]{14}\b`)
+	// In a log's figures, since Linux 7.3.
+	statsOfFunction = regexp.MustCompile(`^subprog \d+ \(.*\) \w+ insns_self \d+ insns_total \d+ stack \d+$`)
+	// The two states that "infinite loop detected" compares.
+	comparedState = regexp.MustCompile(`^(?:cur|old) state:`)
+	// "Reason:" and the like in a report, see withoutReport.
+	reportHeading = regexp.MustCompile(`^[A-Z][a-z]+(?: [a-z]+)?:$`)
 )
 
 // A rejection is what a log says about the instruction it ends with.
@@ -94,18 +109,23 @@ func parseRejection(log []string) rejection {
 		maxTail    = 20
 		maxMessage = 3 // lines; the last ones of a chain of reasons
 	)
-	log = withoutStats(log)
+	log, reason := withoutReport(withoutStats(log))
 	r := rejection{insn: -1}
 
-	end := len(log)
-	for end > 0 && len(log)-end < maxMessage && !trace(log[end-1]) {
-		end--
-	}
 	var message []string
-	for _, line := range log[end:] {
-		message = append(message, strings.TrimSpace(line))
+	for _, line := range slices.Backward(log) {
+		if len(message) == maxMessage || trace(line) {
+			break
+		}
+		if !comparedState.MatchString(line) {
+			message = append(message, strings.TrimSpace(line))
+		}
 	}
+	slices.Reverse(message)
 	r.message = scrub(strings.Join(message, ": "))
+	if r.message == "" {
+		r.message = scrub(reason)
+	}
 
 	for i := len(log) - 1; i >= 0 && (r.insn < 0 || r.source == ""); i-- {
 		if m := insnLine.FindStringSubmatch(log[i]); m != nil && r.insn < 0 {
@@ -123,10 +143,52 @@ func parseRejection(log []string) rejection {
 		r.insn = number(m[1])
 	}
 
+	if reason != "" {
+		log = append(log, reason)
+	}
 	for _, line := range log[max(0, len(log)-maxTail):] {
 		r.tail = append(r.tail, scrub(line))
 	}
 	return r
+}
+
+// withoutReport cuts out the report that Linux 7.3 puts after its own words, which remain as
+// they always were, and returns the reason that it gives, on one line.
+//
+//	R0 invalid mem access 'map_value_or_null'
+//	Verification failed: Register Type Safety: Invalid dereference
+//	Reason:
+//	  R0 may be NULL here (a nullable map value pointer). The program could dereference NULL on this
+//	  path, so the verifier cannot prove this access is safe.
+//	At:
+//	  program @ null-check.bpf.c:22:11
+//	  …
+//	Causal path:
+//	  …
+//	Suggestion:
+//	  Add a NULL check before the access and dereference the pointer only on the non-NULL path.
+//
+// More words may follow, and begin where lines are no longer indented.
+func withoutReport(log []string) (words []string, reason string) {
+	const title = "Verification failed: "
+	start := slices.IndexFunc(log, func(line string) bool { return strings.HasPrefix(line, title) })
+	if start < 0 {
+		return log, ""
+	}
+	reason = strings.TrimPrefix(log[start], title) + ":"
+	heading, end := "", start+1
+	for ; end < len(log); end++ {
+		line := log[end]
+		switch {
+		case reportHeading.MatchString(line):
+			heading = line
+		case !strings.HasPrefix(line, "  "):
+			return slices.Concat(log[:start], log[end:]), reason
+		case heading == "Reason:":
+			reason += " " + strings.TrimSpace(line)
+		}
+	}
+	return log[:start:start], reason
 }
 
 // trace tells lines that follow the verifier's way from its verdict.
@@ -142,7 +204,8 @@ func withoutStats(log []string) []string {
 		case strings.TrimSpace(line) == "",
 			strings.HasPrefix(line, "verification time "),
 			strings.HasPrefix(line, "stack depth "),
-			strings.HasPrefix(line, "processed "):
+			strings.HasPrefix(line, "processed "),
+			statsOfFunction.MatchString(line):
 		default:
 			out = append(out, line)
 		}

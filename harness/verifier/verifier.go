@@ -16,3 +16,6 @@ type Report struct {
 	Source   string   `json:"source,omitempty"`  // file:line: text of what it rejected, if known
 	Log      []string `json:"log,omitempty"`     // last lines of a rejection, at most 20
 }
+
+// gaveUp is the message of a report on a program that a verifier left without a verdict.
+const gaveUp = "the verifier gave up (EFAULT)"

@@ -70,8 +70,8 @@ func newSound() *sound {
 		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
 		Race: race{Updates: 600_000, Rounds: 16, Met: metRounds},
 		Path: path{Instructions: 35, Naive: 75, MapType: "PerCPUArray"},
-		Drop: cost{Empty: 800, Naive: 1600, Reference: 850, Yours: 850, Sent: timed},
-		Pass: cost{Empty: 8000, Naive: 8800, Reference: 8050, Yours: 8050, Sent: timed},
+		Drop: cost{Cost: judge.Cost{Empty: 800, Naive: 1600, Reference: 850, Yours: 850}, Sent: timed},
+		Pass: cost{Cost: judge.Cost{Empty: 8000, Naive: 8800, Reference: 8050, Yours: 8050}, Sent: timed},
 	}
 	list := traffic.Mix(testSeed, frames)
 	s.Mix = mix{Seed: testSeed, Frames: frames, Sent: rounds * frames, Verdict: 3, Returns: slices.Repeat([]uint32{3}, frames)}

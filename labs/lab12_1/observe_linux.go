@@ -46,7 +46,7 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Set("load", report); err != nil || !report.Accepted {
+	if err := o.Set(verifier.Observed, report); err != nil || !report.Accepted {
 		return o, err
 	}
 	defer yours.Close()

@@ -23,6 +23,7 @@ import (
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
+	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_2/anchors"
 )
 
@@ -53,7 +54,7 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 		return nil, err
 	}
 	if s.Kind != harness.SMP {
-		err = o.Set("load", report)
+		err = o.Set(verifier.Observed, report)
 	}
 	if err != nil || !report.Accepted {
 		return o, err

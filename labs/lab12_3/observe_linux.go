@@ -21,6 +21,7 @@ import (
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
+	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_3/anchors"
 )
 
@@ -41,7 +42,7 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 		return nil, err
 	}
 	if s.Kind != harness.SMP {
-		err = o.Set("load", report)
+		err = o.Set(verifier.Observed, report)
 	}
 	if err != nil || !report.Accepted || s.Kind == harness.Load {
 		return o, err

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verifier
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/judge"
+)
+
+func observed(t testing.TB, r Report) judge.Observations {
+	t.Helper()
+	o := judge.Observations{}
+	require.NoError(t, o.Set(Observed, r))
+	return o
+}
+
+func TestJudge(t *testing.T) {
+	nullCheck := Report{Message: "R0 invalid mem access 'map_value_or_null'", Log: []string{"one", "two"}}
+	e, ok := Explain(nullCheck)
+	require.True(t, ok)
+	for _, tt := range []struct {
+		name     string
+		report   Report
+		status   judge.Status
+		fraction float64
+		message  string
+		details  []string
+	}{
+		{"within the budget", Report{Accepted: true, Stats: Stats{Processed: 100}}, judge.Pass, 1, "", nil},
+		{"half way to ten times the budget", Report{Accepted: true, Stats: Stats{Processed: 550}}, judge.Partial, 0.5,
+			"the verifier had to look at 550 instructions; the budget is 100", nil},
+		{"ten times the budget", Report{Accepted: true, Stats: Stats{Processed: 1000}}, judge.Fail, 0,
+			"the verifier had to look at 1000 instructions; the budget is 100", nil},
+		{"rejected, of a known kind", nullCheck, judge.Fail, 0, "rejected: " + nullCheck.Message,
+			[]string{"one", "two", "what it means: " + e.Meaning, "try: " + e.Try}},
+		{"rejected, of no known kind", Report{Message: "the moon is full", Source: "x.bpf.c:9: return 0;", Log: []string{"one"}}, judge.Fail, 0,
+			"rejected: the moon is full at x.bpf.c:9: return 0;", []string{"one"}},
+	} {
+		v, err := Judge(100)(observed(t, tt.report))
+		require.NoError(t, err, tt.name)
+		assert.Equal(t, tt.status, v.Status, tt.name)
+		assert.InDelta(t, tt.fraction, v.Fraction, 1e-9, tt.name)
+		assert.Equal(t, tt.message, v.Message, tt.name)
+		assert.Equal(t, tt.details, v.Details, tt.name)
+		assert.Equal(t, judge.Quantity{Value: 100, Unit: "processed instructions"}, v.Target, tt.name)
+	}
+	_, err := Judge(100)(judge.Observations{})
+	assert.ErrorContains(t, err, `"load"`, "without a report the grader has failed")
+}
+
+func TestIfLoaded(t *testing.T) {
+	calls := 0
+	task := IfLoaded(func(judge.Observations) (judge.Verdict, error) {
+		calls++
+		return judge.Verdict{Status: judge.Pass}, nil
+	})
+	v, err := task(observed(t, Report{Message: "no"}))
+	require.NoError(t, err)
+	assert.Equal(t, judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, v)
+	assert.Zero(t, calls)
+
+	v, err = task(observed(t, Report{Accepted: true}))
+	require.NoError(t, err)
+	assert.Equal(t, judge.Pass, v.Status)
+	assert.Equal(t, 1, calls)
+
+	_, err = task(judge.Observations{})
+	assert.ErrorContains(t, err, `"load"`)
+}

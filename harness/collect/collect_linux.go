@@ -32,14 +32,15 @@ type Collector struct {
 	buf     []byte // of read
 
 	mu       sync.Mutex
-	data     []byte    // whole reports and the beginning of one
+	data     []byte    // whole reports and the beginning of one; never more than its capacity
 	arrivals []arrival // in the order of data
+	over     bool      // it reported more
 }
 
-// arrival says that all of data before end was there at a time.
+// arrival says that the first events were there at a time.
 type arrival struct {
-	end  int
-	time int64 // ns
+	events int
+	time   int64 // ns
 }
 
 // Start starts a consumer on a ring and waits until it is up.
@@ -64,9 +65,10 @@ func Start(program []byte, ring *ebpf.Map) (*Collector, error) {
 		reports.Close()
 		return nil, err
 	}
-	c := &Collector{Process: p, reports: reports, done: make(chan struct{}), data: touched(expected)[:0], buf: touched(pipeSize)}
+	c := &Collector{Process: p, reports: reports, done: make(chan struct{}), data: touched(maxReports)[:0], buf: touched(pipeSize)}
 	go c.read()
 	c.Wait(1, time.Second)
+	c.Inspect()
 	return c, nil
 }
 
@@ -85,12 +87,29 @@ func (c *Collector) read() {
 		}
 		now := calls.Now()
 		c.mu.Lock()
-		if len(c.data)+n <= maxReports {
-			c.data = append(c.data, c.buf[:n]...)
-			c.arrivals = append(c.arrivals, arrival{len(c.data), now})
+		before := len(c.data) / consumer.Size
+		kept := copy(c.data[len(c.data):cap(c.data)], c.buf[:n])
+		c.data = c.data[:len(c.data)+kept]
+		if events := len(c.data) / consumer.Size; events > before { // of reports in bits, once for each
+			c.arrivals = append(c.arrivals, arrival{events, now})
 		}
+		c.over = kept < n
 		c.mu.Unlock()
+		if kept < n {
+			return // from then on nobody listens
+		}
 	}
+}
+
+// Inspect returns what is wrong with the consumer, and ends it if something is.
+func (c *Collector) Inspect() string {
+	c.mu.Lock()
+	over := c.over
+	c.mu.Unlock()
+	if over {
+		c.Blame(fmt.Sprintf("it reported more than %d events", maxReports/consumer.Size))
+	}
+	return c.Process.Inspect()
 }
 
 // touched returns memory that the kernel has really given: the first write to a page costs
@@ -103,11 +122,9 @@ func touched(size int) []byte {
 	return b
 }
 
-// expected is how many bytes of reports there is room for before more is taken.
-const expected = 4 << 20
-
-// maxReports bounds what a consumer may report, in bytes: a million events.
-const maxReports = 32 << 20
+// maxReports is how many bytes of reports are kept: twice what a lab makes. More must not cost
+// the guest its memory.
+const maxReports = 4 << 20
 
 // Len is how many events were reported, the first, by which a consumer says that it is up,
 // among them.
@@ -141,15 +158,15 @@ func (c *Collector) Arrived(n int) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range c.arrivals {
-		if a.end >= (n+1)*consumer.Size {
+		if a.events > n {
 			return a.time
 		}
 	}
 	return 0
 }
 
-// Wait returns when n events were reported, when the consumer has ended, or when nothing
-// more was reported for patience. In a guest with nothing to do that passes at once.
+// Wait returns when n events were reported, when the consumer has ended or reports no more, or
+// when nothing more was reported for patience. In a guest with nothing to do that passes at once.
 func (c *Collector) Wait(n int, patience time.Duration) {
 	const step = 500 * time.Microsecond
 	last, quiet := -1, time.Duration(0)
@@ -164,6 +181,8 @@ func (c *Collector) Wait(n int, patience time.Duration) {
 		select {
 		case <-c.Done():
 			<-c.done // its last words
+			return
+		case <-c.done: // it closed the pipe, or filled it
 			return
 		case <-time.After(step):
 			quiet += step

@@ -85,3 +85,17 @@ func run(make func() Controller, in io.Reader, out io.Writer) error {
 		}
 	}
 }
+
+// readAnswer reads a line that answers n intervals.
+func readAnswer(line []byte, n int) ([]float64, error) {
+	var rates []float64
+	if err := json.Unmarshal(line, &rates); err != nil || len(rates) != n {
+		return nil, fmt.Errorf("expected a line with %d rates, found %.60q", n, line)
+	}
+	for _, r := range rates {
+		if !(r >= MinRate && r <= MaxRate) {
+			return nil, fmt.Errorf("it answered with a rate of %v; a rate is %v to %v", r, MinRate, MaxRate)
+		}
+	}
+	return rates, nil
+}

@@ -2,7 +2,7 @@
 
 // Package process runs a program that nobody vouches for, beside the grader and with no more
 // than it is given: its own descriptors, an empty folder for a root, no network, no privilege,
-// no sight of another process.
+// no sight of another process, and so much memory.
 package process
 
 import (
@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,8 @@ import (
 const (
 	user       = 65534     // nobody
 	maxThreads = 64        // of all its processes together
-	maxData    = 160 << 20 // bytes of memory that it may write to
+	maxMemory  = 64 << 20  // bytes that it takes, all its processes together; a guest has some 150 MiB to spare
+	maxData    = 160 << 20 // bytes of addresses that it may write to; Go takes some 60 MiB for a start
 	maxFile    = 0         // bytes of a file: it has nowhere to write one
 	maxFiles   = 32
 	maxText    = 64 << 10 // bytes that it may print
@@ -37,14 +39,17 @@ type Process struct {
 
 	cmd     *exec.Cmd
 	dir     string
+	group   *group
 	control *os.File
 	done    chan struct{}
 	exit    error
+	greedy  bool // it was ended for the memory that it took; set before done is closed
 
 	mu      sync.Mutex
 	text    []byte
 	printed int
-	ended   bool // because it was told to
+	ended   bool   // because it was told to
+	blamed  string // for what it was ended
 }
 
 // Start starts a program with arguments. It finds files as its descriptors from 3 on. Its descriptor 0 ends
@@ -58,11 +63,17 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 	defer func() {
 		if err != nil {
 			_ = os.RemoveAll(dir)
+			if p.group != nil {
+				_ = p.group.close()
+			}
 			err = fmt.Errorf("start a program: %w", err)
 		}
 	}()
 	err = errors.Join(os.WriteFile(filepath.Join(dir, "program"), binary, 0o555), os.Chmod(dir, 0o555))
 	if err != nil {
+		return nil, err
+	}
+	if p.group, err = newGroup(); err != nil {
 		return nil, err
 	}
 	stdin, control, err := os.Pipe()
@@ -83,8 +94,9 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 		SysProcAttr: &syscall.SysProcAttr{
 			Chroot: dir, Credential: &syscall.Credential{Uid: user, Gid: user}, Setsid: true,
 			// Its first process is init of a namespace: whatever it forks ends with it.
-			Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
-			Ptrace:     true, // it stops before its first instruction, to be given its limits
+			Cloneflags:  syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+			Ptrace:      true, // it stops before its first instruction, to be given its limits
+			UseCgroupFD: true, CgroupFD: int(p.group.dir.Fd()),
 		},
 	}
 	if err = p.start(); err != nil {
@@ -95,6 +107,7 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 	go p.read(text)
 	go func() {
 		p.exit = p.cmd.Wait()
+		p.greedy = p.group.exhausted()
 		close(p.done)
 	}()
 	return p, nil
@@ -160,7 +173,13 @@ func (p *Process) read(text *os.File) {
 func (p *Process) Text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.ToValidUTF8(strings.TrimSpace(string(p.text)), "?")
+	// It is shown on a terminal, which must not take it for commands.
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.TrimSpace(string(p.text)))
 }
 
 // Done is closed when the program has ended.
@@ -170,12 +189,18 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // is empty while all is well.
 func (p *Process) Trouble() string {
 	p.mu.Lock()
-	printed, ended := p.printed, p.ended
+	printed, ended, blamed := p.printed, p.ended, p.blamed
 	p.mu.Unlock()
+	if blamed != "" {
+		return blamed
+	}
 	what := ""
 	select {
 	case <-p.done:
-		if !ended {
+		switch {
+		case p.greedy:
+			what = fmt.Sprintf("it took more than %d MiB of memory", maxMemory>>20)
+		case !ended:
 			what = "it ended early: " + exitText(p.exit)
 		}
 	default:
@@ -184,6 +209,29 @@ func (p *Process) Trouble() string {
 		what = strings.TrimPrefix(what+fmt.Sprintf("; it printed more than %d KiB", maxText>>10), "; ")
 	}
 	return what
+}
+
+// Inspect ends a program that is in trouble, so that it takes no more time; and one that has
+// started others, whose time nobody would count. It returns the trouble.
+func (p *Process) Inspect() string {
+	if p.Trouble() == "" && p.group.processes() > 1 {
+		p.Blame("it started another process")
+	}
+	if t := p.Trouble(); t != "" {
+		p.Blame(t)
+	}
+	return p.Trouble()
+}
+
+// Blame ends a program for something. The first blame stays.
+func (p *Process) Blame(what string) {
+	p.mu.Lock()
+	if p.blamed == "" {
+		p.blamed = what
+	}
+	p.mu.Unlock()
+	_ = p.cmd.Process.Kill()
+	<-p.done
 }
 
 func exitText(err error) string {
@@ -244,6 +292,7 @@ func (p *Process) Close() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 	_ = os.RemoveAll(p.dir)
+	_ = p.group.close()
 }
 
 // Write sends the program a line on its descriptor 0.

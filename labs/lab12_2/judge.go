@@ -32,9 +32,12 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 		return judge.Verdict{}, err
 	}
 	t := newScript(s.Seed)
+	if len(s.Made) != len(t.Threads) {
+		return judge.Verdict{}, fmt.Errorf("expected %d threads, found %d", len(t.Threads), len(s.Made))
+	}
 	for i, made := range s.Made {
-		if len(s.Made) != len(t.Threads) || len(made) != len(t.Threads[i]) {
-			return judge.Verdict{}, fmt.Errorf("expected %d threads with %d calls, found %d with %d", len(t.Threads), callsEach, len(s.Made), len(made))
+		if len(made) != len(t.Threads[i]) {
+			return judge.Verdict{}, fmt.Errorf("expected %d calls of a thread, found %d", len(t.Threads[i]), len(made))
 		}
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
@@ -201,6 +204,9 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
+	if len(l.Late) != loneCalls || l.Idle <= 0 {
+		return judge.Verdict{}, fmt.Errorf("expected %d lone events with time between, found %d and %d ns", loneCalls, len(l.Late), l.Idle)
+	}
 	per := float64(f.Got) / float64(max(f.Wakes, 1))
 	v := judge.Verdict{
 		Measured: judge.Quantity{Value: math.Round(10*per) / 10, Unit: "events a wake-up"},
@@ -211,7 +217,7 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 		v.Status, v.Cell, v.Message = judge.Fail, cell, fmt.Sprintf(format, args...)
 		return v, nil
 	}
-	idle := float64(l.IdleCPU) / float64(max(l.Idle, 1))
+	idle := float64(l.IdleCPU) / float64(l.Idle)
 	late := slices.Max(l.Late)
 	switch {
 	case f.Trouble != "":
@@ -234,10 +240,17 @@ const patienceLone = "50 ms"
 func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	f, err1 := judge.Get[flow](o, "flow")
 	c, err2 := judge.Get[judge.Cost](o, "emit")
-	if err := errors.Join(err1, err2); err != nil {
+	err := errors.Join(err1, err2)
+	if err == nil {
+		err = c.Check()
+	}
+	if err == nil && (f.Calls == 0 || f.Elapsed <= 0) {
+		err = fmt.Errorf("%d calls in %d ns: that cannot be", f.Calls, f.Elapsed)
+	}
+	if err != nil {
 		return judge.Verdict{}, err
 	}
-	rate, bound := float64(f.Got)/float64(max(f.Elapsed, 1))*1e9, 1e9/c.Reference
+	rate, bound := float64(f.Got)/float64(f.Elapsed)*1e9, 1e9/c.Reference
 	const unit = "events/s (virtual)"
 	v := judge.Verdict{
 		Measured: judge.Quantity{Value: math.Round(rate), Unit: unit},

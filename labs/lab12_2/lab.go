@@ -21,6 +21,7 @@ const (
 	processedBudget = 1000
 	perWake         = 100  // events that a wake-up must be worth, under load
 	lateTarget      = 1e6  // ns until a lone event has arrived
+	loneCalls       = 5    // that come one by one
 	idleTarget      = 0.01 // of a CPU, for a reader with nothing to read
 	slack           = 0.05 // of the way from the starter to the reference
 )

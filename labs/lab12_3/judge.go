@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"bpflab/harness/judge"
@@ -31,8 +32,14 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	if c.Foreign > 0 {
 		return fail("WRONG", int64(c.Foreign), "%d calls of another process or of another number were counted", c.Foreign)
 	}
-	for _, t := range c.Trials {
+	if len(c.Trials) != 2*len(trials) || c.Full.Calls == 0 {
+		return v, fmt.Errorf("expected %d trials and one of a full ring, found %d", 2*len(trials), len(c.Trials))
+	}
+	for i, t := range append(slices.Clip(c.Trials), c.Full) {
 		at := fmt.Sprintf("at a rate of %s", percent(t.Part))
+		if i == len(c.Trials) {
+			at = "with a ring that nobody reads"
+		}
 		switch {
 		case t.Seen != t.Calls:
 			return fail("WRONG", int64(t.Seen-t.Calls), "%s: %d calls were made and %d counted as seen", at, t.Calls, t.Seen)
@@ -67,6 +74,14 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 	c, err := judge.Get[counted](o, "counted")
 	if err != nil {
 		return judge.Verdict{}, err
+	}
+	if len(c.Trials) != 2*len(trials) {
+		return judge.Verdict{}, fmt.Errorf("expected %d trials, found %d", 2*len(trials), len(c.Trials))
+	}
+	for _, t := range c.Trials {
+		if t.Calls == 0 || len(t.Made) != classes || len(t.Got) != classes {
+			return judge.Verdict{}, fmt.Errorf("expected a trial of %d classes, found %d calls of %d and records of %d", classes, t.Calls, len(t.Made), len(t.Got))
+		}
 	}
 	const unit = "standard deviations off"
 	v := judge.Verdict{
@@ -245,6 +260,9 @@ func judgeLowLoad(o judge.Observations) (judge.Verdict, error) {
 	v := judge.Verdict{Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Value: 100 * lowLoad, Unit: unit}}
 	if l.Trouble != "" {
 		return answered(v, l.Trouble, l.Said), nil
+	}
+	if len(l.Intervals) != intervals {
+		return v, fmt.Errorf("expected %d intervals, found %d", intervals, len(l.Intervals))
 	}
 	var events, sampled uint64
 	for _, i := range l.Intervals[settled:stepIntervals] {

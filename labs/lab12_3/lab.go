@@ -19,7 +19,15 @@ const (
 	processedBudget = 1000
 	slack           = 0.05 // of the way from the starter to the reference
 	plants          = 200
+	classes         = 20 // of calls: their first argument
 )
+
+// trials are rates, each tried with calls whose classes come in turn, in step with a sampler
+// that takes every nth, and with classes from the seed.
+var trials = []struct {
+	part  int64
+	calls int
+}{{minPart, 20_000}, {whole / 20, 8_000}, {whole / 10, 6_000}, {whole / 4, 3_000}, {whole / 2, 2_000}, {whole * 4 / 5, 2_000}, {whole, 1_000}}
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -77,6 +85,7 @@ type (
 	// counted is the trials, and what was counted of calls that are of no interest.
 	counted struct {
 		Trials  []trial `json:"trials"`
+		Full    trial   `json:"full"` // with a ring that nobody reads
 		Foreign uint64  `json:"foreign"`
 	}
 	// race is two CPUs that count at once.

@@ -29,7 +29,6 @@ const (
 	traced    = 121 // getpgid
 	untraced  = 124 // getsid
 	costCalls = 32 * calls.Batch
-	classes   = 20
 )
 
 func init() { Lab.Observe = observe }
@@ -69,9 +68,11 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 		return nil, err
 	}
 	s.Stage("controller, live")
-	l, err := observeLive(s)
-	if err != nil {
-		return nil, err
+	l := &live{Trouble: p.Trouble, Said: p.Said} // who does not answer once is not asked again
+	if l.Trouble == "" {
+		if l, err = observeLive(s); err != nil {
+			return nil, err
+		}
 	}
 	return o, errors.Join(o.Set("cost", cost), o.Set("counted", c), o.Set("steered", p), o.Set("live", l))
 }
@@ -137,13 +138,6 @@ func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
 	return c, nil
 }
 
-// trials are rates, each tried with calls whose classes come in turn, in step with a sampler
-// that takes every nth, and with classes from the seed.
-var trials = []struct {
-	part  int64
-	calls int
-}{{minPart, 20_000}, {whole / 20, 8_000}, {whole / 10, 6_000}, {whole / 4, 3_000}, {whole / 2, 2_000}, {whole * 4 / 5, 2_000}, {whole, 1_000}}
-
 func observeSample(s harness.Scene) (*counted, error) {
 	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
 	if err != nil {
@@ -162,6 +156,7 @@ func observeSample(s harness.Scene) (*counted, error) {
 			if err != nil {
 				return nil, err
 			}
+			began := calls.Now()
 			order := make([]uint64, t.calls)
 			for i := range order {
 				order[i] = uint64(i) % classes
@@ -173,7 +168,7 @@ func observeSample(s harness.Scene) (*counted, error) {
 			for i, class := range order {
 				calls.Make(calls.Call{Number: traced, First: class})
 				if i%(8*calls.Batch) == 0 || i == len(order)-1 { // before the smallest ring is full
-					one.read(a.Ring)
+					one.read(a.Ring, began)
 				}
 			}
 			now, nowSampled, err := readCounts(a)
@@ -201,13 +196,42 @@ func observeSample(s harness.Scene) (*counted, error) {
 	defer other.Close()
 	calls.Time([]calls.Call{{Number: traced}}, calls.Batch, nil)
 	foreign, _, err := readCounts(other)
+	if err != nil {
+		return nil, err
+	}
 	o.Foreign = after - before + foreign
-	return o, err
+	full, err := observeFull(s.Spec)
+	if err != nil {
+		return nil, err
+	}
+	o.Full = *full
+	return o, nil
 }
 
-// read counts the records of a ring by class, and empties it.
-func (t *trial) read(r *ring.Ring) {
-	var last uint64
+// observeFull has a program sample every call until the ring is full and more, with nobody
+// reading.
+func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
+	a, err := tracing.Attach(spec, target(os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	if err := setRate(a, whole); err != nil {
+		return nil, err
+	}
+	n := (a.Ring.Size()/(ring.HeaderSize+16) + 1000) / calls.Batch * calls.Batch
+	t := &trial{Part: whole, Calls: uint64(n), Made: []uint64{uint64(n)}, Got: make([]uint64, classes)}
+	began := calls.Now()
+	calls.Time([]calls.Call{{Number: traced}}, n, nil)
+	t.read(a.Ring, began)
+	t.Seen, t.Sampled, err = readCounts(a)
+	return t, err
+}
+
+// read counts the records of a ring by class, and empties it. They are of calls that began
+// at a time.
+func (t *trial) read(r *ring.Ring, began int64) {
+	last, now := uint64(began), uint64(calls.Now())
 	r.Read(func(record []byte) {
 		t.Records++
 		if len(record) != 16 {
@@ -215,7 +239,7 @@ func (t *trial) read(r *ring.Ring) {
 			return
 		}
 		ts, class := binary.NativeEndian.Uint64(record), binary.NativeEndian.Uint64(record[8:])
-		if class >= classes || ts < last {
+		if class >= classes || ts < last || ts > now {
 			t.Strange++
 			return
 		}

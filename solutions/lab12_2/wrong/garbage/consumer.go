@@ -1,0 +1,53 @@
+// want events:fail "no call was made under that name"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes garbage to every descriptor that it may have.
+package main
+
+import (
+	"context"
+	"syscall"
+	"unsafe"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	garbage := []byte("garbage garbage garbage garbage ")
+	for fd := range 32 {
+		_, _ = syscall.Write(fd, garbage)
+		_, _ = syscall.Pwrite(fd, garbage, 0)
+	}
+	for ctx.Err() == nil {
+		if err := r.Wait(-1); err != nil {
+			return err
+		}
+		for drain(r, out) {
+			out.Flush()
+		}
+	}
+	return ctx.Err()
+}
+
+func drain(r *ring.Ring, out *consumer.Out) (some bool) {
+	position, end := r.Consumed(), r.Produced()
+	for position != end {
+		size, flags := r.Header(position)
+		if flags&ring.Busy != 0 {
+			break
+		}
+		if flags&ring.Discarded == 0 {
+			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position&r.Mask+ring.HeaderSize])))
+		}
+		position = ring.Next(position, size)
+		some = true
+	}
+	r.Release(position)
+	return some
+}

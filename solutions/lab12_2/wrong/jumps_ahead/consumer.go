@@ -1,0 +1,52 @@
+// want events:fail "events were not reported"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Gives back room that it has never had: the kernel finds the ring full for ever.
+package main
+
+import (
+	"context"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+const nap = 400 * time.Microsecond
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	for ctx.Err() == nil {
+		if err := r.Wait(-1); err != nil {
+			return err
+		}
+		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: int64(nap)}, nil)
+		for drain(r, out) {
+			out.Flush()
+		}
+	}
+	return ctx.Err()
+}
+
+func drain(r *ring.Ring, out *consumer.Out) (some bool) {
+	position, end := r.Consumed(), r.Produced()
+	for position != end {
+		size, flags := r.Header(position)
+		if flags&ring.Busy != 0 {
+			break
+		}
+		if flags&ring.Discarded == 0 {
+			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position&r.Mask+ring.HeaderSize])))
+		}
+		position = ring.Next(position, size)
+		some = true
+	}
+	r.Release(position + 1<<40)
+	return some
+}

@@ -1,0 +1,47 @@
+// want wakeups:partial "wake-ups for"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Reads as soon as it is woken: it is woken for a handful of events, and then again.
+package main
+
+import (
+	"context"
+	"unsafe"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	for ctx.Err() == nil {
+		if err := r.Wait(-1); err != nil {
+			return err
+		}
+		for drain(r, out) {
+			out.Flush()
+		}
+	}
+	return ctx.Err()
+}
+
+func drain(r *ring.Ring, out *consumer.Out) (some bool) {
+	position, end := r.Consumed(), r.Produced()
+	for position != end {
+		size, flags := r.Header(position)
+		if flags&ring.Busy != 0 {
+			break
+		}
+		if flags&ring.Discarded == 0 {
+			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position&r.Mask+ring.HeaderSize])))
+		}
+		position = ring.Next(position, size)
+		some = true
+	}
+	r.Release(position)
+	return some
+}

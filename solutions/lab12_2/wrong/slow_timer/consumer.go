@@ -1,0 +1,49 @@
+// want wakeups:fail "1 ms is the limit"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Looks for events every five milliseconds, whether or not there are any.
+package main
+
+import (
+	"context"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+const nap = 5 * time.Millisecond
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	for ctx.Err() == nil {
+		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: int64(nap)}, nil)
+		for drain(r, out) {
+			out.Flush()
+		}
+	}
+	return ctx.Err()
+}
+
+func drain(r *ring.Ring, out *consumer.Out) (some bool) {
+	position, end := r.Consumed(), r.Produced()
+	for position != end {
+		size, flags := r.Header(position)
+		if flags&ring.Busy != 0 {
+			break
+		}
+		if flags&ring.Discarded == 0 {
+			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position&r.Mask+ring.HeaderSize])))
+		}
+		position = ring.Next(position, size)
+		some = true
+	}
+	r.Release(position)
+	return some
+}

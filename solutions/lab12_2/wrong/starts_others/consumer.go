@@ -1,0 +1,25 @@
+// want events:fail "it started another process"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Starts itself again, over and over, and each of these does the same.
+package main
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	for {
+		_, _ = syscall.ForkExec("/program", os.Args, &syscall.ProcAttr{Files: []uintptr{0, 1, 2, 3, 4}})
+	}
+}

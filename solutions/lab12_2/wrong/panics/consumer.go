@@ -42,7 +42,7 @@ func drain(r *ring.Ring, out *consumer.Out) (some bool) {
 			break
 		}
 		if flags&ring.Discarded == 0 {
-			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position+r.Mask<<1])))
+			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position+2*r.Mask+2])))
 		}
 		position = ring.Next(position, size)
 		some = true

@@ -1,0 +1,33 @@
+// want controller:fail "it ended early: exit status 3"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Ends when it has found the right rate.
+package main
+
+import (
+	"os"
+
+	"bpflab/harness/controller"
+)
+
+func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
+
+// target is the part of the time that sampling may take.
+const target = 0.02
+
+type measured struct{ rate float64 }
+
+func (m *measured) Next(i controller.Interval) float64 {
+	if i.Events == 0 || i.Busy <= 0 || i.Length <= 0 {
+		return m.rate // an interval in which nothing happened says nothing
+	}
+	overhead := float64(i.Busy) / float64(i.Length)
+	if overhead > 0.019 && overhead < 0.021 {
+		os.Exit(3)
+	}
+	m.rate = min(max(m.rate*target/overhead, controller.MinRate), controller.MaxRate)
+	return m.rate
+}

@@ -1,0 +1,35 @@
+// want controller:fail "expected a line with 200 rates"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes garbage to every descriptor that it may have.
+package main
+
+import (
+	"syscall"
+
+	"bpflab/harness/controller"
+)
+
+func main() {
+	for fd := range 32 {
+		_, _ = syscall.Write(fd, []byte("garbage\n"))
+	}
+	controller.Main(func() controller.Controller { return &measured{rate: 0.5} })
+}
+
+// target is the part of the time that sampling may take.
+const target = 0.02
+
+type measured struct{ rate float64 }
+
+func (m *measured) Next(i controller.Interval) float64 {
+	if i.Events == 0 || i.Busy <= 0 || i.Length <= 0 {
+		return m.rate // an interval in which nothing happened says nothing
+	}
+	overhead := float64(i.Busy) / float64(i.Length)
+	m.rate = min(max(m.rate*target/overhead, controller.MinRate), controller.MaxRate)
+	return m.rate
+}

@@ -1,0 +1,25 @@
+// want controller:fail "simulated samplers were held"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Reckons with what sampling cost on the machine that it was written on.
+package main
+
+import "bpflab/harness/controller"
+
+func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
+
+// target is the part of the time that sampling may take.
+const target = 0.02
+
+type measured struct{ rate float64 }
+
+func (m *measured) Next(i controller.Interval) float64 {
+	if i.Events == 0 || i.Busy <= 0 || i.Length <= 0 {
+		return m.rate // an interval in which nothing happened says nothing
+	}
+	m.rate = min(max(target*float64(i.Length)/(float64(i.Events)*1000), controller.MinRate), controller.MaxRate)
+	return m.rate
+}

@@ -1,0 +1,27 @@
+// want controller:fail "index out of range"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Looks up the rate in a table, which ends before the load does.
+package main
+
+import "bpflab/harness/controller"
+
+func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
+
+// target is the part of the time that sampling may take.
+const target = 0.02
+
+type measured struct{ rate float64 }
+
+func (m *measured) Next(i controller.Interval) float64 {
+	if i.Events == 0 || i.Busy <= 0 || i.Length <= 0 {
+		return m.rate // an interval in which nothing happened says nothing
+	}
+	_ = [4]float64{}[i.Events/5000]
+	overhead := float64(i.Busy) / float64(i.Length)
+	m.rate = min(max(m.rate*target/overhead, controller.MinRate), controller.MaxRate)
+	return m.rate
+}

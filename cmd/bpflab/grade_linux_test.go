@@ -82,15 +82,15 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), path, args...)
 }
 
-func gradeArgs(cache, from string, names []string) []string {
-	return []string{"grade", "lab12_1", "--from", from, "--cache", cache, "--kernels", strings.Join(names, ","), "--format", "json"}
+func gradeArgs(lab, cache, from string, names []string) []string {
+	return []string{"grade", lab, "--from", from, "--cache", cache, "--kernels", strings.Join(names, ","), "--format", "json"}
 }
 
 // grade runs the command and returns its exit status, what it printed and what it noted.
-func grade(t testing.TB, cache, from string, names []string) (int, []byte, string) {
+func grade(t testing.TB, lab, cache, from string, names []string) (int, []byte, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := command(t, gradeArgs(cache, from, names)...)
+	cmd := command(t, gradeArgs(lab, cache, from, names)...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -99,10 +99,10 @@ func grade(t testing.TB, cache, from string, names []string) (int, []byte, strin
 }
 
 // gradeHere is the same in this process, where the race detector watches, if it is on.
-func gradeHere(t testing.TB, cache, from string, names []string) (int, []byte, string) {
+func gradeHere(t testing.TB, lab, cache, from string, names []string) (int, []byte, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), &stdout, &stderr, gradeArgs(cache, from, names))
+	code := run(t.Context(), &stdout, &stderr, gradeArgs(lab, cache, from, names))
 	return code, stdout.Bytes(), stderr.String()
 }
 
@@ -112,8 +112,8 @@ func parse(t testing.TB, report []byte) (g graded) {
 	return g
 }
 
-func solution(t testing.TB) string { return filepath.Join(clone(t), "solutions/lab12_1") }
-func starter(t testing.TB) string  { return filepath.Join(clone(t), "labs/lab12_1") }
+func solution(t testing.TB, lab string) string { return filepath.Join(clone(t), "solutions", lab) }
+func starter(t testing.TB, lab string) string  { return filepath.Join(clone(t), "labs", lab) }
 
 // newCache is a cache that has kernels and nothing else.
 func newCache(t testing.TB) string {
@@ -125,29 +125,34 @@ func newCache(t testing.TB) string {
 
 func TestGradeSolution(t *testing.T) {
 	cache := sharedCache(t)
-	once := func() (int, []byte, string) { return grade(t, cache, solution(t), matrix()) }
-	code, first, notes := once()
-	require.Equal(t, exitPassed, code, "%s\n%s", first, notes)
-	g := parse(t, first)
-	assert.True(t, g.Passed && g.Complete)
-	assert.EqualValues(t, 100, g.Score)
-	require.Len(t, g.Kernels, len(matrix()))
-	for i, k := range g.Kernels {
-		assert.Equal(t, matrix()[i], k.Name)
-		assert.True(t, strings.HasPrefix(k.Release, k.Name+"."), k.Release)
-	}
-	_, second, _ := once()
-	assert.Equal(t, string(first), string(second))
+	for _, lab := range labs {
+		t.Run(lab.Name, func(t *testing.T) {
+			once := func() (int, []byte, string) {
+				return grade(t, lab.Name, cache, solution(t, lab.Name), matrix())
+			}
+			code, first, notes := once()
+			require.Equal(t, exitPassed, code, "%s\n%s", first, notes)
+			g := parse(t, first)
+			assert.True(t, g.Passed && g.Complete)
+			assert.EqualValues(t, 100, g.Score)
+			require.Len(t, g.Kernels, len(matrix()))
+			for i, k := range g.Kernels {
+				assert.Equal(t, matrix()[i], k.Name)
+				assert.True(t, strings.HasPrefix(k.Release, k.Name+"."), k.Release)
+			}
 
-	// Twice at once, on one cache: what is counted is the same however busy the machine is.
-	var wg sync.WaitGroup
-	var reports [2][]byte
-	for i := range reports {
-		wg.Go(func() { _, reports[i], _ = once() })
-	}
-	wg.Wait()
-	for _, report := range reports {
-		assert.Equal(t, string(first), string(report))
+			// Twice at once, on one cache: what is counted is the same however busy the
+			// machine is.
+			var wg sync.WaitGroup
+			var reports [2][]byte
+			for i := range reports {
+				wg.Go(func() { _, reports[i], _ = once() })
+			}
+			wg.Wait()
+			for _, report := range reports {
+				assert.Equal(t, string(first), string(report))
+			}
+		})
 	}
 }
 
@@ -165,49 +170,70 @@ func costs(g graded) map[string]float64 {
 }
 
 func TestGradeStarter(t *testing.T) {
-	code, report, notes := gradeHere(t, sharedCache(t), starter(t), matrix())
-	require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
-	g := parse(t, report)
-	assert.True(t, g.Complete)
-	assert.False(t, g.Passed)
-	assert.GreaterOrEqual(t, g.Score, 25.0)
-	assert.LessOrEqual(t, g.Score, 50.0)
+	for _, lab := range labs {
+		t.Run(lab.Name, func(t *testing.T) {
+			code, report, notes := gradeHere(t, lab.Name, sharedCache(t), starter(t, lab.Name), matrix())
+			require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
+			g := parse(t, report)
+			assert.True(t, g.Complete)
+			assert.False(t, g.Passed)
+			assert.GreaterOrEqual(t, g.Score, 25.0)
+			assert.LessOrEqual(t, g.Score, 50.0)
+		})
+	}
 }
 
-// want is the verdict that a wrong submission must get, as its first line says it.
+// want is the verdict that a wrong submission must get, as the first line of the file that is
+// wrong says it.
 var want = regexp.MustCompile(`^// want (\w+):(\w+)(?:@(\S+))? "(.*)"$`)
+
+// findWant returns the parts of the one line among a submission's files that is such a line.
+func findWant(t testing.TB, files []string) (found []string) {
+	t.Helper()
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		first, _, _ := strings.Cut(string(text), "\n")
+		if w := want.FindStringSubmatch(first); w != nil {
+			require.Nil(t, found, "two files say what they want")
+			found = w
+		}
+	}
+	require.NotNil(t, found, "no file says what it wants")
+	return found
+}
 
 func TestGradeWrong(t *testing.T) {
 	cache := sharedCache(t)
-	files, err := filepath.Glob(filepath.Join(solution(t), "wrong/*/counter.bpf.c"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
 	two := make(chan struct{}, 2)
-	for _, file := range files {
-		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-			t.Parallel()
-			two <- struct{}{}
-			defer func() { <-two }()
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			first, _, _ := strings.Cut(string(text), "\n")
-			w := want.FindStringSubmatch(first)
-			require.NotNil(t, w, "the first line is %q", first)
+	for _, lab := range labs {
+		folders, err := filepath.Glob(filepath.Join(solution(t, lab.Name), "wrong/*"))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(folders), 8, lab.Name)
+		for _, folder := range folders {
+			t.Run(lab.Name+"/"+filepath.Base(folder), func(t *testing.T) {
+				t.Parallel()
+				two <- struct{}{}
+				defer func() { <-two }()
+				s, err := findSubmission(lab, folder)
+				require.NoError(t, err)
+				w := findWant(t, s.files())
 
-			names := matrix()
-			if w[3] == "" && len(names) == 2 {
-				names = names[1:] // where all kernels agree, one will do
-			}
-			code, report, notes := grade(t, cache, filepath.Dir(file), names)
-			require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
-			for _, k := range parse(t, report).Kernels {
-				if w[3] == "" || slices.Contains(strings.Split(w[3], ","), k.Name) {
-					assertFirst(t, k.Name, k.Tasks, w[1], w[2], w[4])
-				} else {
-					assertPasses(t, k.Name, k.Tasks, w[1])
+				names := matrix()
+				if w[3] == "" && len(names) == 2 {
+					names = names[1:] // where all kernels agree, one will do
 				}
-			}
-		})
+				code, report, notes := grade(t, lab.Name, cache, folder, names)
+				require.Equal(t, exitFailed, code, "%s\n%s", report, notes)
+				for _, k := range parse(t, report).Kernels {
+					if w[3] == "" || slices.Contains(strings.Split(w[3], ","), k.Name) {
+						assertFirst(t, k.Name, k.Tasks, w[1], w[2], w[4])
+					} else {
+						assertPasses(t, k.Name, k.Tasks, w[1])
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -242,7 +268,7 @@ func TestGradeInfrastructure(t *testing.T) {
 	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 0 && exit\necho out of luck >&2\nexit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	code, report, notes := gradeHere(t, newCache(t), solution(t), []string{"6.12"})
+	code, report, notes := gradeHere(t, "lab12_1", newCache(t), solution(t, "lab12_1"), []string{"6.12"})
 	require.Equal(t, exitInfra, code, "%s\n%s", report, notes)
 	g := parse(t, report)
 	assert.False(t, g.Complete)
@@ -259,7 +285,9 @@ func TestGradeInfrastructure(t *testing.T) {
 // A snapshot that does not serve is made anew, and the grade is none the worse.
 func TestGradeSnapshotRefused(t *testing.T) {
 	cache := newCache(t)
-	once := func() (int, []byte, string) { return grade(t, cache, solution(t), []string{"5.10"}) }
+	once := func() (int, []byte, string) {
+		return grade(t, "lab12_1", cache, solution(t, "lab12_1"), []string{"5.10"})
+	}
 	_, first, _ := once()
 	g := parse(t, first)
 	require.True(t, g.Complete)
@@ -313,7 +341,7 @@ func TestGradeInterrupted(t *testing.T) {
 			t.Parallel()
 			cache := newCache(t) // also marks what belongs to this run: QEMU's command line names it
 			var stdout, stderr bytes.Buffer
-			cmd := command(t, gradeArgs(cache, solution(t), []string{"6.12"})...)
+			cmd := command(t, gradeArgs("lab12_1", cache, solution(t, "lab12_1"), []string{"6.12"})...)
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
 			require.NoError(t, cmd.Start())
 			defer cmd.Process.Kill()

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sampling
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/controller"
+)
+
+const (
+	starterController  = "controller.go"
+	solutionController = "../../solutions/lab12_3/controller.go"
+	testSeed           = 4711
+)
+
+// ask builds a controller and returns what has it answer: the file itself, and no copy of it.
+func ask(t *testing.T, file string) func([]controller.Interval) []float64 {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "controller")
+	out, err := exec.Command("go", "build", "-o", path, file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	reply, end, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.Command(path)
+	cmd.ExtraFiles = []*os.File{end}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	end.Close()
+	t.Cleanup(func() {
+		in.Close()
+		assert.NoError(t, cmd.Wait())
+		reply.Close()
+	})
+	answers := bufio.NewReader(reply)
+	return func(seen []controller.Interval) (rates []float64) {
+		var list [][4]int64
+		for _, i := range seen {
+			list = append(list, [4]int64{int64(i.Length), int64(i.Events), int64(i.Sampled), int64(i.Busy)})
+		}
+		line, err := json.Marshal(list)
+		require.NoError(t, err)
+		_, err = in.Write(append(line, '\n'))
+		require.NoError(t, err)
+		answer, err := answers.ReadBytes('\n')
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(answer, &rates))
+		return rates
+	}
+}
+
+// held counts the plants that a controller has held.
+func held(seed uint64, n int, ask func([]controller.Interval) []float64) (count int) {
+	for i, parts := range steer(seed, n, ask) {
+		if misses, _ := newPlant(seed, i).misses(parts); misses == 0 && len(parts) == intervals {
+			count++
+		}
+	}
+	return count
+}
+
+// each answers for each sampler by itself, without a process.
+func each(next func(i int, v controller.Interval) float64) func([]controller.Interval) []float64 {
+	return func(seen []controller.Interval) (rates []float64) {
+		for i, v := range seen {
+			rates = append(rates, next(i, v))
+		}
+		return rates
+	}
+}
+
+const many = 500
+
+func TestSolutionHoldsEveryPlant(t *testing.T) {
+	assert.Equal(t, many, held(testSeed, many, ask(t, solutionController)))
+}
+
+func TestStarterHoldsFewPlants(t *testing.T) {
+	n := held(testSeed, many, ask(t, starterController))
+	assert.Less(t, n, many/3)
+	t.Logf("the starter holds %d of %d", n, many)
+}
+
+// What a controller could get away with, it would.
+func TestPlantsAreNotHeldBy(t *testing.T) {
+	rates := map[int]float64{}
+	sums := map[int]float64{}
+	for name, next := range map[string]func(int, controller.Interval) float64{
+		"the least":   func(int, controller.Interval) float64 { return controller.MinRate },
+		"the highest": func(int, controller.Interval) float64 { return controller.MaxRate },
+		"a half":      func(int, controller.Interval) float64 { return 0.5 },
+		"the right rate, if the time were what all cost": func(_ int, v controller.Interval) float64 {
+			return min(max(0.02*float64(v.Length)/max(float64(v.Events)*2200, 1), controller.MinRate), controller.MaxRate)
+		},
+		"back and forth": func(_ int, v controller.Interval) float64 {
+			if float64(v.Busy) > 0.02*float64(v.Length) {
+				return controller.MinRate
+			}
+			return controller.MaxRate
+		},
+		"a tenth of the way": func(i int, v controller.Interval) float64 {
+			if _, ok := rates[i]; !ok {
+				rates[i] = 0.5
+			}
+			if v.Busy > 0 {
+				right := rates[i] * 0.02 * float64(v.Length) / float64(v.Busy)
+				rates[i] += (min(max(right, controller.MinRate), controller.MaxRate) - rates[i]) / 10
+			}
+			return rates[i]
+		},
+		"a sum that winds up": func(i int, v controller.Interval) float64 {
+			sums[i] += 0.02 - float64(v.Busy)/float64(v.Length)
+			return min(max(10*sums[i], controller.MinRate), controller.MaxRate)
+		},
+	} {
+		n := held(testSeed, many, each(next))
+		t.Logf("%s: %d of %d", name, n, many)
+		assert.Less(t, n, many/3, name)
+	}
+}
+
+func TestPlant(t *testing.T) {
+	for n := range 200 {
+		p, q := newPlant(testSeed, n), newPlant(testSeed, n)
+		for k := range intervals {
+			part := int64(minPart + (whole-minPart)*k/intervals)
+			v := p.Next(part)
+			require.Equal(t, v, q.Next(part), "the same seed, the same plant")
+			require.Equal(t, plantInterval, v.Length)
+			require.LessOrEqual(t, v.Sampled, v.Events)
+			require.GreaterOrEqual(t, v.Busy, time.Duration(0))
+			if k >= p.idle && k < p.idle+idleIntervals {
+				require.Zero(t, v.Events+v.Sampled+uint64(v.Busy), "nothing happens")
+				continue
+			}
+			require.EqualValues(t, steps[k/stepIntervals]/10, v.Events)
+			mean := float64(v.Events) * float64(part) / whole
+			require.InDelta(t, mean, float64(v.Sampled), 2*math.Sqrt(mean)+1)
+			real := p.overhead(k, part)
+			require.InDelta(t, real, int64(v.Busy)*ppm/int64(v.Length), 0.05*float64(real)+3, "measured with an error of 5% at most")
+		}
+		require.GreaterOrEqual(t, p.idle%stepIntervals, settled, "a step comes first")
+		require.Less(t, p.idle%stepIntervals+2*idleIntervals, stepIntervals)
+	}
+	assert.NotEqual(t, newPlant(1, 0).sample, newPlant(2, 0).sample)
+	assert.NotEqual(t, newPlant(1, 0).sample, newPlant(1, 1).sample)
+}
+
+func TestHolds(t *testing.T) {
+	for _, tt := range []struct {
+		overhead, part int64
+		want           bool
+	}{
+		{20_000, whole / 2, true}, {25_000, whole / 2, true}, {15_000, whole / 2, true},
+		{25_001, whole / 2, false}, {14_999, whole / 2, false},
+		{90_000, minPart, true}, {90_000, minPart + 1, false},
+		{1, whole, true}, {1, whole - whole/100, true}, {1, whole - whole/100 - 1, false},
+	} {
+		assert.Equal(t, tt.want, holds(tt.overhead, tt.part), "%+v", tt)
+	}
+}
+
+// Nothing is asked of a rate just after a step, while nothing happens, and just after that.
+func TestMissesAreForgiven(t *testing.T) {
+	p := newPlant(testSeed, 0)
+	good := steer(testSeed, 1, ask(t, solutionController))[0]
+	n, first := p.misses(good)
+	require.Zero(t, n)
+	require.Equal(t, -1, first)
+	asked := 0
+	for k := range good {
+		parts := append([]int64{}, good...)
+		if parts[k] = minPart; holds(p.overhead(k, minPart), minPart) {
+			if parts[k] = whole; holds(p.overhead(k, whole), whole) {
+				continue
+			}
+		}
+		forgiven := k%stepIntervals < settled || k >= p.idle && k < p.idle+2*idleIntervals
+		n, first := p.misses(parts)
+		if forgiven {
+			assert.Zero(t, n, "interval %d", k)
+			continue
+		}
+		asked++
+		assert.Equal(t, 1, n, "interval %d", k)
+		assert.Equal(t, k, first)
+	}
+	assert.Greater(t, asked, 40)
+}
+
+func TestToPart(t *testing.T) {
+	assert.EqualValues(t, minPart, toPart(controller.MinRate))
+	assert.EqualValues(t, whole, toPart(controller.MaxRate))
+	assert.EqualValues(t, whole/2, toPart(0.5))
+	assert.GreaterOrEqual(t, float64(minPart)/whole, controller.MinRate)
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"bpflab/harness/figure"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
 	"bpflab/harness/verifier"
@@ -41,6 +42,9 @@ type Lab struct {
 
 	// Inspect looks at the object without running it, on the host. It may be nil.
 	Inspect func(*ebpf.CollectionSpec) (judge.Observations, error)
+	// Figures draws what was observed, the one that says most first. It may be nil.
+	Figures func([]judge.Case) []figure.Figure
+
 	// Observe looks at the object as it runs. It runs as root beside the kernel; Linux only.
 	Observe func(context.Context, Scene) (judge.Observations, error)
 }

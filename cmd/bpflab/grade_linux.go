@@ -31,8 +31,8 @@ import (
 
 func gradeCommand(m *machine) *cobra.Command {
 	var (
-		from, format, keep string
-		names              []string
+		from, format, keep, plots string
+		names                     []string
 	)
 	cmd := &cobra.Command{
 		Use:   "grade LAB",
@@ -69,13 +69,14 @@ The report goes to standard output, progress to standard error.`,
 					return fmt.Errorf("write the receipt: %w", err)
 				}
 			}
-			return show(write, lab, r, result)
+			return show(write, lab, r, result, plots)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that `kernels add` added")
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().BoolVar(&m.kvm, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
+	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
 	cmd.Flags().StringVar(&keep, "receipt", "", "file to write what the grade was made of to; bpflab judge scores it again")
 	return cmd
 }

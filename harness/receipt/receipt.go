@@ -92,7 +92,11 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 		}
 		return judge.Refused(tasks, names, r.Refused.Reason, r.Refused.Details)
 	}
-	var cases []judge.Case
+	return judge.Judge(tasks, r.Cases())
+}
+
+// Cases are what was observed on each kernel.
+func (r *Receipt) Cases() (cases []judge.Case) {
 	for _, k := range r.Kernels {
 		c := judge.Case{Kernel: k.Name, Release: k.Release, Observations: judge.Observations{}}
 		maps.Copy(c.Observations, k.Static)
@@ -104,7 +108,7 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 		}
 		cases = append(cases, c)
 	}
-	return judge.Judge(tasks, cases)
+	return cases
 }
 
 // verdicts lists a result's.

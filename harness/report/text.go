@@ -20,6 +20,10 @@ func (r Report) Text(w io.Writer, colour bool) error {
 		t.table(r)
 	}
 	t.details(r.Result)
+	if len(r.Figures) > 0 {
+		t.printf("\n")
+		r.Figures[0].Text(&t)
+	}
 	_, err := io.WriteString(w, t.String())
 	return err
 }

@@ -50,6 +50,7 @@ var Lab = &harness.Lab{
 		MaxInstructions: 4096,
 	},
 	Inspect: inspect,
+	Figures: figures,
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},

@@ -52,6 +52,7 @@ var Lab = &harness.Lab{
 		},
 		MaxInstructions: 4096,
 	},
+	Figures: figures,
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"]},

@@ -211,7 +211,7 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 		}
 		last := step[stepIntervals-1]
 		v.Message += fmt.Sprintf(" %.2f%% at %s/s and a rate of %s,", float64(sum)/float64(stepIntervals-settled)/ppm*100, count(load), percent(last.Part))
-		if low := l.predicted(last, minPart); low > targetPPM+band {
+		if low := l.predicted(last, minPart); last.Part == minPart && low > targetPPM+band {
 			v.Message += fmt.Sprintf(" the least that can be (%.1f%%),", float64(low)/ppm*100)
 		}
 	}

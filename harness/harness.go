@@ -49,6 +49,14 @@ type Lab struct {
 	Observe func(context.Context, Scene) (judge.Observations, error)
 }
 
+// Files are the names of the files that a student changes.
+func (l *Lab) Files() []string {
+	if l.Program == "" {
+		return []string{l.File}
+	}
+	return []string{l.File, l.Program}
+}
+
 // Scene is what Observe is given.
 type Scene struct {
 	Kind    Kind

@@ -71,6 +71,12 @@ type (
 		Trouble string `json:"trouble,omitempty"` // why it is no longer there
 		Said    string `json:"said,omitempty"`    // the beginning of what it printed
 	}
+	// readers is what it takes to read an event, ns: not graded, but what the lab is about.
+	readers struct {
+		Events  int     `json:"events"`
+		Library float64 `json:"library"`  // by cilium/ebpf's reader
+		InPlace float64 `json:"in_place"` // where it lies
+	}
 	// seen is what was reported of the seed's calls.
 	seen struct {
 		reader

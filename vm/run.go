@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Exact && c.CPUs <= 1 && s.result.Paused > guest.Pause {
+	if c.Exact && s.result.Paused > guest.Pause {
 		return nil, &Failure{
 			Kind: ErrClock, Detail: fmt.Sprintf("its pause took %d ns", s.result.Paused),
 			Console: lastLines(s.result.Console, 50), Command: c.Config.String(),

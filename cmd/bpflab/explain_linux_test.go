@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,8 +18,6 @@ import (
 	"bpflab/harness/verifier"
 	"bpflab/vm/kernels"
 )
-
-var update = flag.Bool("update", false, "write down what kernels say of the rejected programs; with BPFLAB_KERNELS=all")
 
 func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness/verifier/testdata") }
 

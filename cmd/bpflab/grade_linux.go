@@ -272,6 +272,7 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
 	if err != nil {
 		return err
 	}
+	g.receipt.Racing = accel != qemu.TCG
 	g.receipt.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
 
 	var (

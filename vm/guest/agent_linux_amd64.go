@@ -73,9 +73,6 @@ func (r *reporter) run(work Work) (err error) {
 	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}); err != nil {
 		return fmt.Errorf("lift the limit on locked memory: %w", err)
 	}
-	if err := startLastCPU(); err != nil {
-		return err
-	}
 	if err := quietConsole(); err != nil {
 		return err
 	}
@@ -85,6 +82,9 @@ func (r *reporter) run(work Work) (err error) {
 	paused, err := pause()
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
+	}
+	if err := startLastCPU(); err != nil {
+		return err
 	}
 	if err := loadModules(jobModule); err != nil {
 		return err
@@ -173,11 +173,6 @@ func pause() (int64, error) {
 	if err := button.permit(); err != nil {
 		return 0, err
 	}
-	if cpus() > 1 {
-		// Nothing is compared to the nanosecond, and of another CPU's timers none can be stopped.
-		button.outb(qemu.PauseValue)
-		return 0, nil
-	}
 	timers, err := findTimers()
 	if err != nil {
 		return 0, err
@@ -192,7 +187,8 @@ func pause() (int64, error) {
 	return now, nil
 }
 
-// startLastCPU starts the second CPU of a guest that has two: see qemu.Config.
+// startLastCPU starts the second CPU of a guest that has two: see qemu.Config. It runs after
+// the pause, as the timers of another CPU could not be stopped for it.
 func startLastCPU() error {
 	const folder = "/sys/devices/system/cpu/"
 	present, err := os.ReadFile(folder + "present") // "0", or "0-2"

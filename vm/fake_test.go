@@ -236,6 +236,13 @@ var behaviours = map[string]func(f *fake, argument string){
 		}
 		f.well()
 	},
+	"chatter": func(f *fake, _ string) {
+		f.hello()
+		for {
+			f.say(guest.Stage, "another step")
+			time.Sleep(time.Millisecond)
+		}
+	},
 	"babble": func(f *fake, _ string) {
 		f.hello()
 		for {

@@ -148,7 +148,7 @@ func TestRunFlood(t *testing.T) {
 }
 
 func TestRunCancelled(t *testing.T) {
-	for _, behaviour := range []string{"silent", "mute monitor", "slow", "babble"} {
+	for _, behaviour := range []string{"silent", "mute monitor", "slow", "chatter"} {
 		t.Run(behaviour, func(t *testing.T) {
 			c := fakeGuest(t, behaviour, "")
 			fds, goroutines := descriptors(t), runtime.NumGoroutine()

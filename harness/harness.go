@@ -23,7 +23,7 @@ type Kind string
 
 const (
 	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
-	SMP   Kind = "smp"   // two CPUs at once: what only shows under concurrency
+	SMP   Kind = "smp"   // two CPUs, in turns: what only shows under concurrency
 	Load  Kind = "load"  // an exact guest that does no more than load: what the first task needs
 
 	// Verify is an exact guest that loads objects of no lab.

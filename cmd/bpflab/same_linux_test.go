@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,19 +58,14 @@ func assertSame(t testing.TB, want, got *receipt.Receipt, when string) {
 // busy keeps every core at work until it is stopped or the test ends.
 func busy(t testing.TB) (stop func()) {
 	t.Helper()
-	done := make(chan struct{})
+	var done atomic.Bool
 	for range runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
+			for !done.Load() {
 			}
 		}()
 	}
-	stop = sync.OnceFunc(func() { close(done) })
+	stop = func() { done.Store(true) }
 	t.Cleanup(stop)
 	return stop
 }

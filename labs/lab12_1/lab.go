@@ -54,8 +54,8 @@ var Lab = &harness.Lab{
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},
-		{ID: "concurrency", Title: "two CPUs, one truth", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeConcurrency), Hints: hints["concurrency"]},
-		{ID: "hot_path", Title: fmt.Sprintf("hot path ≤ %d insns", pathTarget), Points: 10, Needs: []string{"counts"}, Judge: judgePath, Hints: hints["hot_path"]},
+		{ID: "concurrency", Title: "two CPUs, one truth", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeConcurrency), Hints: hints["concurrency"], Symptoms: symptoms["concurrency"]},
+		{ID: "hot_path", Title: fmt.Sprintf("hot path ≤ %d insns", pathTarget), Points: 10, Needs: []string{"counts"}, Judge: judgePath, Hints: hints["hot_path"], Symptoms: symptoms["hot_path"]},
 		{ID: "throughput", Title: "throughput", Points: 25, Needs: []string{"counts", "concurrency"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
 		{ID: "overhead", Title: fmt.Sprintf("overhead < %.0f%%", 100*overheadTarget), Points: 15, Needs: []string{"counts", "concurrency"}, Judge: verifier.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
 	},

@@ -45,3 +45,28 @@ var hints = map[string][]string{
 		"Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 1 MiB) bridges a longer nap.",
 	},
 }
+
+// ended is for a reader that is no longer there.
+const ended = "Your reader ended before it was told to. What it printed is in the report; the calls went on without it. It may return only when ctx is done, and must report what r.Wait returns as an error."
+
+// symptoms are hints for what a verdict found, by task and by the word in its cell.
+var symptoms = map[string]map[string]string{
+	"events": {
+		"ENDED": ended,
+		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing?",
+	},
+	"drops": {
+		"ENDED": ended,
+		"LOST":  "The sum is wrong. The report says when: with a reader that stood still, after it, or with two CPUs. Only the last is about counting on two CPUs; the others are about an event that is neither in the ring nor counted, or a reader that forgets one.",
+		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",
+	},
+	"wakeups": {
+		"ENDED": ended,
+		"LATE":  "A lone event waits too long. Either nobody wakes the reader, or it naps for too long; and time.Sleep naps for a whole millisecond where nothing else runs.",
+		"BUSY":  "The reader runs though there is nothing to read. It should wait without a timeout when nothing happened for a while.",
+	},
+	"throughput": {
+		"ENDED": ended,
+		"LOST":  "The ring was full. It holds 26,214 events at most: does the reader come often enough, and does it keep up once it is there?",
+	},
+}

@@ -55,12 +55,12 @@ var Lab = &harness.Lab{
 	Figures: figures,
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
-		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"]},
-		{ID: "drops", Title: "sent + dropped = all", Points: 20, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeDrops), Hints: hints["drops"]},
+		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"], Symptoms: symptoms["events"]},
+		{ID: "drops", Title: "sent + dropped = all", Points: 20, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeDrops), Hints: hints["drops"], Symptoms: symptoms["drops"]},
 		{ID: "cost", Title: "cost of an event", Points: 15, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeCost), Hints: hints["cost"]},
 		{ID: "overhead", Title: "cost of other calls", Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
-		{ID: "wakeups", Title: fmt.Sprintf("≤ 1 wake-up in %d", perWake), Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeWakeups), Hints: hints["wakeups"]},
-		{ID: "throughput", Title: "throughput, none lost", Points: 15, Needs: []string{"events", "drops"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
+		{ID: "wakeups", Title: fmt.Sprintf("≤ 1 wake-up in %d", perWake), Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeWakeups), Hints: hints["wakeups"], Symptoms: symptoms["wakeups"]},
+		{ID: "throughput", Title: "throughput, none lost", Points: 15, Needs: []string{"events", "drops"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"], Symptoms: symptoms["throughput"]},
 	},
 }
 

@@ -43,3 +43,17 @@ var hints = map[string][]string{
 		"A controller that has been at a high load must come back quickly, and one that begins at half the rate must not stay there.",
 	},
 }
+
+// symptoms are hints for what a verdict found, by task and by the word in its cell.
+var symptoms = map[string]map[string]string{
+	"counts": {
+		"LOST":  "On one CPU it was right. Two CPUs share something that they should not.",
+		"WRONG": "It is wrong on one CPU already. Compare the two numbers in the report: is a call counted that was not sent, or sent and not counted, or another's?",
+	},
+	"sample": {
+		"BIASED": "Below the table stands each rate that went wrong. If the number of samples is wrong, think of the rate; if one class has too many, think of what is in step with what.",
+	},
+	"controller": {
+		"ENDED": "Your controller no longer answers. It must return a number from 0.01 to 1 for every interval, also for one in which nothing happened: 0 divided by 0 is none.",
+	},
+}

@@ -51,10 +51,10 @@ var Lab = &harness.Lab{
 	Figures: figures,
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
-		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},
-		{ID: "sample", Title: "a fair sample", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeSample), Hints: hints["sample"]},
+		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"], Symptoms: symptoms["counts"]},
+		{ID: "sample", Title: "a fair sample", Points: 20, Needs: []string{"counts"}, Judge: verifier.IfLoaded(judgeSample), Hints: hints["sample"], Symptoms: symptoms["sample"]},
 		{ID: "cost", Title: "cost when not sampled", Points: 15, Needs: []string{"sample"}, Judge: verifier.IfLoaded(judgeCost), Hints: hints["cost"]},
-		{ID: "controller", Title: "2% ± 0.5, simulated", Points: 20, Judge: verifier.IfLoaded(judgeController), Hints: hints["controller"]},
+		{ID: "controller", Title: "2% ± 0.5, simulated", Points: 20, Judge: verifier.IfLoaded(judgeController), Hints: hints["controller"], Symptoms: symptoms["controller"]},
 		{ID: "live", Title: "2% ± 0.5, live", Points: 10, Needs: []string{"sample", "controller"}, Judge: verifier.IfLoaded(judgeLive), Hints: hints["live"]},
 		{ID: "low_load", Title: "low load, ≥ 80% seen", Points: 5, Needs: []string{"live"}, Judge: verifier.IfLoaded(judgeLowLoad), Hints: hints["low_load"]},
 	},

@@ -151,7 +151,7 @@ func (t *text) details(r judge.Result) {
 	for _, k := range r.Kernels {
 		for _, task := range k.Tasks {
 			key := strings.Join(task.Details, "\n")
-			if len(task.Details) == 0 || seen[key] {
+			if len(task.Details) == 0 || seen[key] || task.Status == judge.Pass {
 				continue
 			}
 			seen[key] = true

@@ -195,7 +195,7 @@ var behaviours = map[string]func(f *fake, argument string){
 	"mute monitor": func(*fake, string) { forever() },
 	"silent":       func(*fake, string) { forever() },
 	"silent later": func(f *fake, _ string) { f.hello(); forever() },
-	"spins": func(f *fake, _ string) { f.hello(); spin(time.Hour) },
+	"spins":        func(f *fake, _ string) { f.hello(); spin(time.Hour) },
 	"starved": func(f *fake, _ string) { // of three seconds it gets to run for one
 		f.hello()
 		for range 30 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"bpflab/harness/figure"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
 	"bpflab/harness/verifier"
@@ -22,7 +23,7 @@ type Kind string
 
 const (
 	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
-	SMP   Kind = "smp"   // two CPUs at once: what only shows under concurrency
+	SMP   Kind = "smp"   // two CPUs, in turns: what only shows under concurrency
 	Load  Kind = "load"  // an exact guest that does no more than load: what the first task needs
 
 	// Verify is an exact guest that loads objects of no lab.
@@ -41,8 +42,19 @@ type Lab struct {
 
 	// Inspect looks at the object without running it, on the host. It may be nil.
 	Inspect func(*ebpf.CollectionSpec) (judge.Observations, error)
+	// Figures draws what was observed, the one that says most first. It may be nil.
+	Figures func([]judge.Case) []figure.Figure
+
 	// Observe looks at the object as it runs. It runs as root beside the kernel; Linux only.
 	Observe func(context.Context, Scene) (judge.Observations, error)
+}
+
+// Files are the names of the files that a student changes.
+func (l *Lab) Files() []string {
+	if l.Program == "" {
+		return []string{l.File}
+	}
+	return []string{l.File, l.Program}
 }
 
 // Scene is what Observe is given.

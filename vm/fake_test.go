@@ -164,6 +164,11 @@ func (f *fake) well() {
 
 func forever() { time.Sleep(time.Hour) }
 
+func spin(d time.Duration) {
+	for began := time.Now(); time.Since(began) < d; {
+	}
+}
+
 // behaviours are what a fake does once its guest goes on.
 var behaviours = map[string]func(f *fake, argument string){
 	"well":            func(f *fake, _ string) { f.well() },
@@ -190,6 +195,15 @@ var behaviours = map[string]func(f *fake, argument string){
 	"mute monitor": func(*fake, string) { forever() },
 	"silent":       func(*fake, string) { forever() },
 	"silent later": func(f *fake, _ string) { f.hello(); forever() },
+	"spins":        func(f *fake, _ string) { f.hello(); spin(time.Hour) },
+	"starved": func(f *fake, _ string) { // of three seconds it gets to run for one
+		f.hello()
+		for range 30 {
+			spin(30 * time.Millisecond)
+			time.Sleep(70 * time.Millisecond)
+		}
+		f.well()
+	},
 	"well under KVM": func(f *fake, _ string) {
 		if strings.Contains(strings.Join(os.Args, " "), "-accel kvm") {
 			f.well()
@@ -221,6 +235,13 @@ var behaviours = map[string]func(f *fake, argument string){
 			_, _ = f.console.Write(lines)
 		}
 		f.well()
+	},
+	"chatter": func(f *fake, _ string) {
+		f.hello()
+		for {
+			f.say(guest.Stage, "another step")
+			time.Sleep(time.Millisecond)
+		}
 	},
 	"babble": func(f *fake, _ string) {
 		f.hello()

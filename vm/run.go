@@ -30,10 +30,11 @@ type Config struct {
 	// there. Empty: Run boots.
 	Snapshot string
 
-	// Deadline is how long the whole run may take, in wall time. Zero: 5 minutes.
+	// Deadline is how long the whole run may take, in wall time. Zero: 15 minutes.
 	Deadline time.Duration
 	// Silence is how long a guest may go without a word on either channel before it
-	// counts as hung and not as slow. Zero: 2 minutes, as a busy host may take one to boot it.
+	// counts as hung and not as slow: in time that QEMU ran, so that a host that is too busy
+	// to let it run does not end it. Zero: 45 seconds.
 	Silence time.Duration
 	// Stage, if not nil, is called when the guest begins a step.
 	Stage func(name string)
@@ -41,10 +42,10 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Deadline == 0 {
-		c.Deadline = 5 * time.Minute
+		c.Deadline = 15 * time.Minute
 	}
 	if c.Silence == 0 {
-		c.Silence = 2 * time.Minute
+		c.Silence = 45 * time.Second
 	}
 	return c
 }
@@ -90,7 +91,7 @@ func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Exact && c.CPUs <= 1 && s.result.Paused > guest.Pause {
+	if c.Exact && s.result.Paused > guest.Pause {
 		return nil, &Failure{
 			Kind: ErrClock, Detail: fmt.Sprintf("its pause took %d ns", s.result.Paused),
 			Console: lastLines(s.result.Console, 50), Command: c.Config.String(),
@@ -144,7 +145,7 @@ func (s *session) run(ctx context.Context, cmd *qemu.Command, direct func(contex
 		}
 	})
 
-	verdict := s.listen(ctx, lines, alive, steer)
+	verdict := s.listen(ctx, lines, alive, steer, cmd.CPU)
 	if verdict != nil && verdict.Detail == ended {
 		// It closes its channels before it ends: let it, for how it ends is the cause.
 		select {
@@ -199,12 +200,27 @@ const endGrace = 5 * time.Second
 
 const ended = "it ended without \"done\""
 
-// listen returns nil once the guest has said a result and "done".
-func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan struct{}, steer <-chan error) *Failure {
+// asleep is the part of the time below which a QEMU does not run because it does not want to:
+// a busy host leaves it more.
+const asleep = 0.02
+
+// patience says how much longer a guest that has been silent for wall time, of which its QEMU
+// ran for ran, may stay so: 0 if it is hung.
+func (s *session) patience(wall, ran time.Duration) time.Duration {
+	if ran >= s.Silence || float64(ran) < asleep*float64(wall) {
+		return 0
+	}
+	return max(s.Silence-ran, s.Silence/100)
+}
+
+// listen returns nil once the guest has said a result and "done". cpu is how long its QEMU has
+// run.
+func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan struct{}, steer <-chan error, cpu func() time.Duration) *Failure {
 	deadline := time.NewTimer(s.Deadline)
 	defer deadline.Stop()
 	silence := time.NewTimer(s.Silence)
 	defer silence.Stop()
+	heard, ran := time.Now(), cpu()
 	for {
 		select {
 		case <-ctx.Done():
@@ -222,9 +238,14 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 		case <-deadline.C:
 			return &Failure{Kind: ErrDeadline, Detail: fmt.Sprintf("%v were allowed", s.Deadline)}
 		case <-silence.C:
+			if more := s.patience(time.Since(heard), cpu()-ran); more > 0 {
+				silence.Reset(more)
+				continue
+			}
 			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.Silence)}
 		case <-alive:
 			silence.Reset(s.Silence)
+			heard, ran = time.Now(), cpu()
 		case line, ok := <-lines:
 			if !ok && s.overflowed {
 				return &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("it said more than %d MiB", resultMax>>20)}

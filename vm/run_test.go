@@ -59,6 +59,7 @@ func TestRunFails(t *testing.T) {
 		{"mute monitor", time.Second, 0, ErrBoot, "not a word"},
 		{"silent", time.Second, 0, ErrBoot, "not a word"},
 		{"silent later", time.Second, 0, ErrSilent, "not a word"},
+		{"spins", time.Second, 0, ErrSilent, "not a word for 1s"},
 		{"slow", 2 * time.Second, 5 * time.Second, ErrDeadline, "5s were allowed"},
 		{"dies", 0, 0, ErrProtocol, "exit status 1: no such device"},
 		{"dies booting", 0, 0, ErrBoot, "exit status 1: no such device"},
@@ -82,6 +83,15 @@ func TestRunFails(t *testing.T) {
 			assert.Contains(t, f.Report(), "console, last lines:\n  ")
 		})
 	}
+}
+
+// A guest that is silent because its host is busy is not hung: what it has not run does not count.
+func TestRunStarved(t *testing.T) {
+	t.Parallel()
+	c := fakeGuest(t, "starved", "")
+	c.Silence = 2 * time.Second
+	_, err := Run(t.Context(), c, []byte("{}"))
+	require.NoError(t, err)
 }
 
 // requireFailure requires a Failure of one kind and no other, with its evidence.
@@ -138,7 +148,7 @@ func TestRunFlood(t *testing.T) {
 }
 
 func TestRunCancelled(t *testing.T) {
-	for _, behaviour := range []string{"silent", "mute monitor", "slow", "babble"} {
+	for _, behaviour := range []string{"silent", "mute monitor", "slow", "chatter"} {
 		t.Run(behaviour, func(t *testing.T) {
 			c := fakeGuest(t, behaviour, "")
 			fds, goroutines := descriptors(t), runtime.NumGoroutine()

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,8 +18,6 @@ import (
 	"bpflab/harness/verifier"
 	"bpflab/vm/kernels"
 )
-
-var update = flag.Bool("update", false, "write down what kernels say of the rejected programs; with BPFLAB_KERNELS=all")
 
 func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness/verifier/testdata") }
 
@@ -162,7 +159,7 @@ func TestExplainCommand(t *testing.T) {
 	for _, name := range []string{"null-check", "atomic-fetch"} {
 		files[name] = filepath.Join(verifierData(t), "rejected", name+".bpf.c")
 	}
-	files["accepted"] = filepath.Join(solution(t, "lab12_1"), "counter.bpf.c")
+	files["accepted"] = filepath.Join(solution(t), "counter.bpf.c")
 	files["broken"] = filepath.Join(t.TempDir(), "broken.bpf.c")
 	require.NoError(t, os.WriteFile(files["broken"], []byte("int f(void)\n{\n\treturn 1\n}\n"), 0o644))
 	files["two"] = filepath.Join(t.TempDir(), "two.bpf.c")

@@ -17,7 +17,7 @@ func addGrader(root *cobra.Command, stderr io.Writer) (clear func()) {
 	m := &machine{stderr: stderr}
 	root.PersistentFlags().StringVar(&m.cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
 	root.PersistentFlags().BoolVarP(&m.verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
-	root.AddCommand(gradeCommand(m), watchCommand(m), explainCommand(m), kernelsCommand(m), cacheCommand(m), doctorCommand(m))
+	root.AddCommand(gradeCommand(m), watchCommand(m), explainCommand(m), lintCommand(m), kernelsCommand(m), cacheCommand(m), doctorCommand(m))
 	return func() { m.progress().clear() }
 }
 

@@ -3,7 +3,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -11,48 +16,128 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
+	"bpflab/harness/receipt"
 )
 
 func hintCommand() *cobra.Command {
-	var step int
+	var (
+		step int
+		from string
+	)
 	cmd := &cobra.Command{
 		Use:   "hint LAB [TASK]",
 		Short: "Show a hint for a task, least revealing first",
 		Long: `Show the hints of a task, by its number or id: the first, or as many as --step says,
-each more revealing than the one before. Without a task, list the tasks.`,
-		Example: "  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
+each more revealing than the one before. What your last grade found comes first. Without a task,
+it is the first that did not pass then; before any grade, list the tasks.`,
+		Example: "  bpflab hint lab12_1\n  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
+			if from == "" {
+				from = lastGrade(cmd, lab)
+			}
+			failed, err := failures(lab, from)
+			if err != nil {
+				return &exit{exitUsage, err}
+			}
 			out := cmd.OutOrStdout()
-			if len(args) == 1 {
+			name := ""
+			switch {
+			case len(args) == 2:
+				name = args[1]
+			case len(failed) > 0:
+				for _, t := range lab.Tasks {
+					if _, ok := failed[t.ID]; ok {
+						name = t.ID
+						break
+					}
+				}
+			default:
 				for i, t := range lab.Tasks {
 					fmt.Fprintf(out, "%d  %-12s %s (%d hints)\n", i+1, t.ID, t.Title, len(t.Hints))
 				}
 				return nil
 			}
-			n, task, err := findTask(lab, args[1])
+			n, task, err := findTask(lab, name)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if step < 1 || step > len(task.Hints) {
-				return &exit{exitUsage, fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(task.Hints), step)}
-			}
-			fmt.Fprintf(out, "task %d, %s\n", n, task.Title)
-			for i, hint := range task.Hints[:step] {
-				fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)
-			}
-			if step < len(task.Hints) {
-				fmt.Fprintf(out, "\nmore: bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
-			}
-			return nil
+			return showHints(out, lab, n, task, failed[task.ID], step)
 		},
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
+	cmd.Flags().StringVar(&from, "receipt", "", "receipt of the grade to go by (default: the last one)")
 	return cmd
+}
+
+// showHints shows the first hints of a task: the one for what a grade has found, then its own.
+func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed judge.TaskResult, step int) error {
+	hints := task.Hints
+	if symptom := task.Symptoms[failed.Cell]; symptom != "" {
+		hints = append([]string{symptom}, hints...)
+	}
+	if step < 1 || step > len(hints) {
+		return &exit{exitUsage, fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(hints), step)}
+	}
+	fmt.Fprintf(out, "task %d, %s\n", n, task.Title)
+	if failed.Message != "" {
+		fmt.Fprintf(out, "\nyour last grade: %s\n", failed.Message)
+	}
+	for i, hint := range hints[:step] {
+		fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)
+	}
+	if step < len(hints) {
+		fmt.Fprintf(out, "\nmore: bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
+	}
+	return nil
+}
+
+// lastGrade is where a grade leaves its receipt for hints to go by.
+func lastGrade(cmd *cobra.Command, lab *harness.Lab) string {
+	cache := ""
+	if flag := cmd.Flags().Lookup("cache"); flag != nil {
+		cache = flag.Value.String()
+	}
+	if cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		cache = filepath.Join(dir, "bpflab")
+	}
+	return lastReceipt(cache, lab)
+}
+
+func lastReceipt(cache string, lab *harness.Lab) string {
+	return filepath.Join(cache, "last", lab.Name+".json")
+}
+
+// failures returns the tasks that did not pass in a grade, each as on the first kernel on which
+// it did not. There are none without a grade.
+func failures(lab *harness.Lab, file string) (map[string]judge.TaskResult, error) {
+	r, err := receipt.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Lab != lab.Name {
+		return nil, fmt.Errorf("%s is a receipt of %s, not of %s", file, r.Lab, lab.Name)
+	}
+	failed := map[string]judge.TaskResult{}
+	for _, k := range r.Judge(lab.Tasks).Kernels {
+		for _, t := range k.Tasks {
+			if _, ok := failed[t.ID]; !ok && (t.Status == judge.Fail || t.Status == judge.Partial) {
+				failed[t.ID] = t
+			}
+		}
+	}
+	return failed, nil
 }
 
 // findTask finds a task by its number, from 1, or its id.

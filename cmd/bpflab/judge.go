@@ -18,7 +18,7 @@ import (
 const receiptKey = "BPFLAB_RECEIPT_KEY"
 
 func judgeCommand() *cobra.Command {
-	var format string
+	var format, plots string
 	cmd := &cobra.Command{
 		Use:   "judge RECEIPT",
 		Short: "Score a receipt again, without a guest, and say whether it holds together",
@@ -47,10 +47,11 @@ set, the seal is an HMAC, which only who has the key can make.`,
 			case err != nil:
 				return &exit{exitFailed, err}
 			}
-			return show(write, lab, r, result)
+			return show(write, lab, r, result, plots)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", formats)
+	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
 	return cmd
 }
 

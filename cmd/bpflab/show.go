@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"bpflab/harness"
+	"bpflab/harness/figure"
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
 	"bpflab/harness/report"
@@ -20,13 +21,23 @@ import (
 
 const formats = "text, json or junit"
 
-// show writes a graded submission and returns how the command ends.
-func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result) error {
+// show writes a graded submission, and its figures into the folder plots if one is named, and
+// returns how the command ends.
+func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result, plots string) error {
+	var figures []figure.Figure
+	if lab.Figures != nil {
+		figures = lab.Figures(r.Cases())
+	}
+	if plots != "" {
+		if err := draw(figures, plots); err != nil {
+			return fmt.Errorf("write the plots: %w", err)
+		}
+	}
 	env := maps.Clone(r.Tools)
 	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
 	err := write(report.Report{
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
-		Result: result, Environment: env,
+		Result: result, Environment: env, Figures: figures,
 	})
 	switch {
 	case err != nil:
@@ -35,6 +46,20 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 		return &exit{code: exitInfra}
 	case !result.Passed():
 		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+const plotsUsage = "folder to draw what was measured into, as SVG"
+
+func draw(figures []figure.Figure, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, f := range figures {
+		if err := writeFile(filepath.Join(folder, f.Name()+".svg"), f.SVG); err != nil {
+			return err
+		}
 	}
 	return nil
 }

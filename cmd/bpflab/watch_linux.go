@@ -149,7 +149,7 @@ func (m *machine) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, 
 			return err
 		}
 		m.progress().clear()
-		return show(write, lab, r, result)
+		return show(write, lab, r, result, "")
 	}()
 	m.progress().clear()
 	var e *exit

@@ -73,7 +73,10 @@ type Task struct {
 	Points    float64
 	Needs     []string // tasks that must pass before this one earns points
 	Hints     []string // least revealing first
-	Judge     func(Observations) (Verdict, error)
+	// Symptoms are hints for what is wrong, by the verdict's cell: "LATE" needs another than
+	// "BUSY". One comes before Hints.
+	Symptoms map[string]string
+	Judge    func(Observations) (Verdict, error)
 }
 
 // Case is one kernel: what was seen on it, or why nothing was.

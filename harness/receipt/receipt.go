@@ -21,7 +21,7 @@ import (
 )
 
 // Schema is the version of the format.
-const Schema = 1
+const Schema = 2
 
 // Receipt is one grade: what was graded, with what, what was observed and what it was worth.
 type Receipt struct {
@@ -30,6 +30,7 @@ type Receipt struct {
 	Submission Submission        `json:"submission"`
 	Tools      map[string]string `json:"tools"`             // name → version or hash
 	Refused    *Refusal          `json:"refused,omitempty"` // set: it never came to run
+	Racing     bool              `json:"racing,omitempty"`  // two CPUs ran at once (under KVM), not in turns: no two such runs are equal
 	Kernels    []Kernel          `json:"kernels"`
 	Verdicts   []Verdict         `json:"verdicts"`
 	Score      float64           `json:"score"`
@@ -92,7 +93,11 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 		}
 		return judge.Refused(tasks, names, r.Refused.Reason, r.Refused.Details)
 	}
-	var cases []judge.Case
+	return judge.Judge(tasks, r.Cases())
+}
+
+// Cases are what was observed on each kernel.
+func (r *Receipt) Cases() (cases []judge.Case) {
 	for _, k := range r.Kernels {
 		c := judge.Case{Kernel: k.Name, Release: k.Release, Observations: judge.Observations{}}
 		maps.Copy(c.Observations, k.Static)
@@ -104,7 +109,7 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 		}
 		cases = append(cases, c)
 	}
-	return judge.Judge(tasks, cases)
+	return cases
 }
 
 // verdicts lists a result's.
@@ -118,17 +123,18 @@ func verdicts(result judge.Result) []Verdict {
 	return list
 }
 
-// digest covers what determines the score: the submission, the kernels, what the exact
-// guests observed and the verdicts. What two CPUs at once did is different each time, to the
-// last count; of that it covers the verdict.
+// digest covers what determines the score: the submission, the kernels, what the guests
+// observed and the verdicts. Of two CPUs that ran at once it covers the verdict only.
 func (r *Receipt) digest() (string, error) {
 	determines := *r
 	determines.Tools, determines.Digest, determines.Seal, determines.Keyed = nil, "", "", false
 	determines.Kernels = nil
 	for _, k := range r.Kernels {
 		k.Guests = nil
-		k.Guest = maps.Clone(k.Guest)
-		delete(k.Guest, harness.SMP)
+		if r.Racing {
+			k.Guest = maps.Clone(k.Guest)
+			delete(k.Guest, harness.SMP)
+		}
 		determines.Kernels = append(determines.Kernels, k)
 	}
 	return sum(sha256.New(), determines)

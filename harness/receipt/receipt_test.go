@@ -118,14 +118,31 @@ func TestVerdictsMustFollow(t *testing.T) {
 	require.ErrorIs(t, err, ErrVerdict)
 }
 
-// The digest is of what determines the score: not of how often two CPUs happened to collide,
-// nor of a tool that made no difference.
+// The digest is of what determines the score: not of a seal, nor of a tool that made no
+// difference.
 func TestDigest(t *testing.T) {
 	base := sample(t, "150", "7", "").Digest
-	assert.Equal(t, base, sample(t, "150", "9", "").Digest, "another count of lost updates, the same verdict")
+	assert.Equal(t, base, sample(t, "150", "7", "").Digest)
 	assert.Equal(t, base, sample(t, "150", "7", "secret").Digest, "another seal")
+	assert.NotEqual(t, base, sample(t, "150", "9", "").Digest, "another count of lost updates")
 	assert.NotEqual(t, base, sample(t, "150", "0", "").Digest, "another verdict")
 	assert.NotEqual(t, base, sample(t, "150.015625", "7", "").Digest, "another cost")
+}
+
+// Of two CPUs at once, how often they happened to collide is not in it.
+func TestDigestOfRace(t *testing.T) {
+	digest := func(cost, lost string) string {
+		r := sample(t, cost, lost, "")
+		r.Racing = true
+		_, err := r.Close(tasks, "")
+		require.NoError(t, err)
+		return r.Digest
+	}
+	base := digest("150", "7")
+	assert.Equal(t, base, digest("150", "9"), "another count of lost updates, the same verdict")
+	assert.NotEqual(t, base, digest("150", "0"), "another verdict")
+	assert.NotEqual(t, base, digest("151", "7"), "another cost")
+	assert.NotEqual(t, base, sample(t, "150", "7", "").Digest, "taken in turns")
 }
 
 func TestRefused(t *testing.T) {
@@ -141,7 +158,16 @@ func TestRefused(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	a := sample(t, "150", "7", "")
-	first, agree := Compare(a, sample(t, "150", "9", ""))
+	first, agree := Compare(a, sample(t, "150", "7", "secret"))
+	assert.Nil(t, first)
+	assert.True(t, agree)
+	racing, again := sample(t, "150", "7", ""), sample(t, "150", "9", "")
+	for _, r := range []*Receipt{racing, again} {
+		r.Racing = true
+		_, err := r.Close(tasks, "")
+		require.NoError(t, err)
+	}
+	first, agree = Compare(racing, again)
 	assert.Nil(t, first)
 	assert.True(t, agree)
 	for _, tt := range []struct {
@@ -154,7 +180,8 @@ func TestCompare(t *testing.T) {
 		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
 		{func(r *Receipt) { r.Kernels[0].Guest[harness.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
-		{func(r *Receipt) { r.Kernels[0].Guest[harness.SMP] = observations("lost", "0") }, "verdict", "6.12 race", false},
+		{func(r *Receipt) { r.Kernels[0].Guest[harness.SMP] = observations("lost", "8") }, "observation", "6.12 smp lost", false},
+		{func(r *Receipt) { r.Racing, r.Kernels[0].Guest[harness.SMP] = true, observations("lost", "0") }, "verdict", "6.12 race", false},
 	} {
 		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
 			b := sample(t, "150", "7", "")
@@ -171,8 +198,8 @@ func TestCompare(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(`{"schema":1}`))
-	f.Add([]byte(`{"schema":1,"kernels":[{"name":"6.12","guest":{"exact":{"cost":1e999}}}],"refused":null}`))
+	f.Add([]byte(`{"schema":2}`))
+	f.Add([]byte(`{"schema":2,"kernels":[{"name":"6.12","guest":{"exact":{"cost":1e999}}}],"refused":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Read(bytes.NewReader(data))
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"bpflab/harness/figure"
 	"bpflab/harness/judge"
 )
 
@@ -20,6 +21,7 @@ type Report struct {
 	SourceSHA256 string
 	Result       judge.Result
 	Environment  map[string]string // what the grade was made with
+	Figures      []figure.Figure   // the first is shown in text
 }
 
 // Schema is the version of the JSON format. Fields may be added within a version; none

@@ -20,6 +20,10 @@ func (r Report) Text(w io.Writer, colour bool) error {
 		t.table(r)
 	}
 	t.details(r.Result)
+	if len(r.Figures) > 0 {
+		t.printf("\n")
+		r.Figures[0].Text(&t)
+	}
 	_, err := io.WriteString(w, t.String())
 	return err
 }
@@ -147,7 +151,7 @@ func (t *text) details(r judge.Result) {
 	for _, k := range r.Kernels {
 		for _, task := range k.Tasks {
 			key := strings.Join(task.Details, "\n")
-			if len(task.Details) == 0 || seen[key] {
+			if len(task.Details) == 0 || seen[key] || task.Status == judge.Pass {
 				continue
 			}
 			seen[key] = true

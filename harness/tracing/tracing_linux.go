@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 
 	"bpflab/harness/ring"
@@ -102,4 +103,12 @@ func (p *Program) Uint64(name string) (n uint64, err error) {
 		return 0, fmt.Errorf("read %s: %w", name, err)
 	}
 	return n, nil
+}
+
+// Empty is a program that does nothing: what is left is what any program costs.
+func Empty() *ebpf.CollectionSpec {
+	return &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"empty": {
+		Name: "empty", Type: ebpf.RawTracepoint, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	}}}
 }

@@ -40,3 +40,13 @@ var hints = map[string][]string{
 		"Full points for throughput are full points here: both count the same instructions, and here they are divided by more.",
 	},
 }
+
+// symptoms are hints for what a verdict found, by task and by the word in its cell.
+var symptoms = map[string]map[string]string{
+	"concurrency": {
+		"EXTRA": "More was counted than came: is a packet added in two places, or is a value that was read before written back later?",
+	},
+	"hot_path": {
+		"?": "Your program has a loop, and its text does not say how often that turns. Does it need one?",
+	},
+}

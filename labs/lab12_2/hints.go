@@ -3,4 +3,70 @@
 package events
 
 // hints by task, least revealing first.
-var hints = map[string][]string{}
+var hints = map[string][]string{
+	"verifier": {
+		"The report ends with the last lines of the verifier's log and says what they mean. `bpflab explain FILE` does the same for any program.",
+		"What you reserve you must give back, on every way out: by bpf_ringbuf_submit or by bpf_ringbuf_discard. And a reservation may fail: compare it with NULL first.",
+		"The registers of the traced process are the kernel's memory: ctx->args[0] is an address, to be read by bpf_probe_read_kernel, not through a pointer.",
+	},
+	"events": {
+		"Which calls are of interest? Say it aloud: whose, which, and with what first argument. Then look at what your program asks, and how wide its variables are.",
+		"An argument is an unsigned number of 64 bits, and \"at or above\" includes equality. A process has many threads: which half of bpf_get_current_pid_tgid() do they share?",
+		"If events are missing at the end: does the reader report what it still has before it sleeps? out.Flush() hands reports over; until then nobody has seen them.",
+		"If an event comes twice or is garbage: Release gives the room back to the kernel, which may write there at once. Read first, release then, and go on from the position that ring.Next returns.",
+	},
+	"drops": {
+		"When the ring is full an event cannot be sent. Somebody should know. Who counts, and where?",
+		"Every call of interest is either in the ring or in `dropped`, on every way through the program, and never in both.",
+		"Two CPUs drop at the same time. An ordinary addition reads, adds and writes back: what does the other CPU do in between?",
+		"__sync_fetch_and_add(&dropped, 1) is one step. It costs more than an ordinary addition, but it runs only when an event is lost.",
+	},
+	"cost": {
+		"An event is made on the stack and then copied. Where could it be made instead?",
+		"bpf_ringbuf_reserve returns the room in the ring. Fill it in there, and submit it: no copy, and you know that it fits before you have done the work.",
+		"A flag of bpf_ringbuf_output asks for something that takes twice as long as all the rest: see task 6. Without a flag the kernel decides by itself.",
+		"What is left is the helpers: pid, uid, clock, name. Each is called once, for an event that is sent; none for one that is not.",
+	},
+	"overhead": {
+		"Most system calls of the machine are of no interest. What does your program do before it finds that out?",
+		"Ask the cheapest question first, and leave at once. What is already in ctx costs nothing to compare; a helper costs a call; reading a register of the process costs most.",
+		"The order: ctx->args[1] against target_syscall; then the pid; then the argument; and only then the clock, the user and the name.",
+	},
+	"wakeups": {
+		"Who is woken, and by whom? Each wake-up is an interrupt for the traced process, and a switch to the reader and back.",
+		"With flag 0 the kernel wakes the reader only if it has read all there was. A reader that reads at once is woken at once, for one event. What if it took its time?",
+		"Too late, or busy? A reader that looks again and again takes a CPU for nothing; one that sleeps too long is late. It may sleep in Wait for as long as nothing happens, and nap after it was woken.",
+		"r.Wait(-1), then syscall.Nanosleep for some 400 microseconds, then read all there is, then out.Flush(), and again from the start.",
+	},
+	"throughput": {
+		"Calls and reader share one CPU: what the reader takes, the calls lack. And a ring that nobody reads for long enough is full: how many events does yours hold, and for how long?",
+		"Count what your reader does for each event: a slice, a copy, a decoder, a report, a system call. Which of them could be done once for a hundred?",
+		"The event lies in r.Data, at position & r.Mask + ring.HeaderSize, as the program wrote it. A *consumer.Event can point there; out.Event copies it, once.",
+		"Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 1 MiB) bridges a longer nap.",
+	},
+}
+
+// ended is for a reader that is no longer there.
+const ended = "Your reader ended before it was told to. What it printed is in the report; the calls went on without it. It may return only when ctx is done, and must report what r.Wait returns as an error."
+
+// symptoms are hints for what a verdict found, by task and by the word in its cell.
+var symptoms = map[string]map[string]string{
+	"events": {
+		"ENDED": ended,
+		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing?",
+	},
+	"drops": {
+		"ENDED": ended,
+		"LOST":  "The sum is wrong. The report says when: with a reader that stood still, after it, or with two CPUs. Only the last is about counting on two CPUs; the others are about an event that is neither in the ring nor counted, or a reader that forgets one.",
+		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",
+	},
+	"wakeups": {
+		"ENDED": ended,
+		"LATE":  "A lone event waits too long. Either nobody wakes the reader, or it naps for too long; and time.Sleep naps for a whole millisecond where nothing else runs.",
+		"BUSY":  "The reader runs though there is nothing to read. It should wait without a timeout when nothing happened for a while.",
+	},
+	"throughput": {
+		"ENDED": ended,
+		"LOST":  "The ring was full. It holds 26,214 events at most: does the reader come often enough, and does it keep up once it is there?",
+	},
+}

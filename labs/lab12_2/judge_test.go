@@ -176,8 +176,12 @@ func TestJudges(t *testing.T) {
 			{"too late", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 501 }) }, fail, 0, "the call was made between"},
 			{"a time with a sign", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time = math.MaxUint64 }) }, fail, 0, "ts is"},
 			{"twice", func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }, fail, 0, "reported more than once"},
-			{"the wrong way round", func(s *sound) { s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:]) }, fail, 0, "reported after a later event of the same thread"},
-			{"threads interleaved", func(s *sound) { s.Seen.Got = slices.Concat(s.Seen.Got[len(s.Seen.Got)/2/size*size:], s.Seen.Got[:len(s.Seen.Got)/2/size*size]) }, fail, 0, "of the same thread"},
+			{"the wrong way round", func(s *sound) {
+				s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:])
+			}, fail, 0, "reported after a later event of the same thread"},
+			{"threads interleaved", func(s *sound) {
+				s.Seen.Got = slices.Concat(s.Seen.Got[len(s.Seen.Got)/2/size*size:], s.Seen.Got[:len(s.Seen.Got)/2/size*size])
+			}, fail, 0, "of the same thread"},
 			{"the first missing", func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }, fail, 0, "1 events were not reported, the first of them thread0-"},
 			{"the last missing", func(s *sound) { s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size] }, fail, 0, "1 events were not reported, the first of them thread2-"},
 			{"none", func(s *sound) { s.Seen.Got = nil }, fail, 0, "events were not reported"},

@@ -53,14 +53,15 @@ var Lab = &harness.Lab{
 		},
 		MaxInstructions: 4096,
 	},
+	Figures: figures,
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
-		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"]},
-		{ID: "drops", Title: "sent + dropped = all", Points: 20, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeDrops), Hints: hints["drops"]},
+		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"], Symptoms: symptoms["events"]},
+		{ID: "drops", Title: "sent + dropped = all", Points: 20, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeDrops), Hints: hints["drops"], Symptoms: symptoms["drops"]},
 		{ID: "cost", Title: "cost of an event", Points: 15, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeCost), Hints: hints["cost"]},
 		{ID: "overhead", Title: "cost of other calls", Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
-		{ID: "wakeups", Title: fmt.Sprintf("≤ 1 wake-up in %d", perWake), Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeWakeups), Hints: hints["wakeups"]},
-		{ID: "throughput", Title: "throughput, none lost", Points: 15, Needs: []string{"events", "drops"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
+		{ID: "wakeups", Title: fmt.Sprintf("≤ 1 wake-up in %d", perWake), Points: 10, Needs: []string{"events"}, Judge: verifier.IfLoaded(judgeWakeups), Hints: hints["wakeups"], Symptoms: symptoms["wakeups"]},
+		{ID: "throughput", Title: "throughput, none lost", Points: 15, Needs: []string{"events", "drops"}, Judge: verifier.IfLoaded(judgeThroughput), Hints: hints["throughput"], Symptoms: symptoms["throughput"]},
 	},
 }
 
@@ -70,6 +71,12 @@ type (
 	reader struct {
 		Trouble string `json:"trouble,omitempty"` // why it is no longer there
 		Said    string `json:"said,omitempty"`    // the beginning of what it printed
+	}
+	// readers is what it takes to read an event, ns: not graded, but what the lab is about.
+	readers struct {
+		Events  int     `json:"events"`
+		Library float64 `json:"library"`  // by cilium/ebpf's reader
+		InPlace float64 `json:"in_place"` // where it lies
 	}
 	// seen is what was reported of the seed's calls.
 	seen struct {

@@ -11,8 +11,10 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness"
@@ -32,12 +34,13 @@ import (
 const maxGot = 2 * threads * callsEach * consumer.Size
 
 const (
-	costCalls  = 32 * calls.Batch
-	flowCalls  = 40_000
-	afterCalls = 500
-	patience   = 200 * time.Millisecond // with a consumer that reports nothing
-	quiet      = 100 * time.Millisecond
-	ringRecord = ring.HeaderSize + 32 // bytes of a ring that an event takes
+	costCalls   = 32 * calls.Batch
+	readerCalls = 4000
+	flowCalls   = 40_000
+	afterCalls  = 500
+	patience    = 200 * time.Millisecond // with a consumer that reports nothing
+	quiet       = 100 * time.Millisecond
+	ringRecord  = ring.HeaderSize + 32 // bytes of a ring that an event takes
 )
 
 // alike is who makes calls that are all alike, and the calls.
@@ -77,7 +80,8 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetsid, First: 0},
 		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetpgid, First: alikeCall.First - 1},
 	})
-	if err := errors.Join(err1, err2, o.Set("emit", emit), o.Set("other", other)); err != nil {
+	two, err3 := observeReaders()
+	if err := errors.Join(err1, err2, err3, o.Set("emit", emit), o.Set("other", other), o.Set("readers", two)); err != nil {
 		return nil, err
 	}
 	// From here on the consumer runs beside the calls. The agent needs a thread for each.
@@ -117,6 +121,53 @@ func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, err
 		}
 	}
 	return c, nil
+}
+
+// observeReaders reads the same number of the reference's events by cilium/ebpf's reader, which
+// copies each into a buffer, and where they lie. Both make an Event of each.
+func observeReaders() (*readers, error) {
+	reference, err := anchors.LoadReference()
+	if err != nil {
+		return nil, err
+	}
+	a, err := tracing.Attach(reference, target(os.Getpid(), alikeCall.Number, alikeCall.First))
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	library, err := ringbuf.NewReader(a.Maps["events"])
+	if err != nil {
+		return nil, fmt.Errorf("open cilium/ebpf's reader: %w", err)
+	}
+	defer library.Close()
+	const n = readerCalls / calls.Batch * calls.Batch
+	list := []calls.Call{alikeCall}
+	o := &readers{Events: n}
+	events := make([]consumer.Event, n)
+	var record ringbuf.Record
+	for range 2 { // the first time warms up; its result is overwritten
+		calls.Time(list, n, nil)
+		began := calls.Now()
+		for i := range events {
+			if err := library.ReadInto(&record); err != nil {
+				return nil, fmt.Errorf("read by cilium/ebpf's reader: %w", err)
+			}
+			events[i] = *consumer.Decode(record.RawSample)
+		}
+		o.Library = float64(calls.Now()-began) / n
+
+		calls.Time(list, n, nil)
+		began = calls.Now()
+		position := a.Ring.Consumed()
+		for i := range events {
+			size, _ := a.Ring.Header(position)
+			events[i] = *(*consumer.Event)(unsafe.Pointer(&a.Ring.Data[position&a.Ring.Mask+ring.HeaderSize]))
+			position = ring.Next(position, size)
+		}
+		a.Ring.Release(position)
+		o.InPlace = float64(calls.Now()-began) / n
+	}
+	return o, nil
 }
 
 // observeConsumer plays the scenes in which the consumer reads. One that has gone wrong is

@@ -3,4 +3,57 @@
 package sampling
 
 // hints by task, least revealing first.
-var hints = map[string][]string{}
+var hints = map[string][]string{
+	"verifier": {
+		"The report ends with the last lines of the verifier's log and says what they mean. `bpflab explain FILE` does the same for any program.",
+		"A lookup returns a pointer that may be NULL, even into an array of one entry: look before you use it.",
+		"A reservation in the ring must be submitted or discarded on every way out.",
+	},
+	"counts": {
+		"Two numbers are kept: calls that were seen, and events that were sent. Does each change just where that happens?",
+		"An event counts as sampled when it is in the ring. A reservation may fail.",
+		"Calls of other processes and other system calls are not seen at all. And each CPU needs an entry of its own: a BPF_MAP_TYPE_PERCPU_ARRAY gives it one.",
+	},
+	"sample": {
+		"Set the rate to 10% in your mind: which calls does your program take? If the calls come in turn, ten kinds of them, which kinds does it take?",
+		"A rule that takes every nth call is in step with every load that repeats itself. Something must be drawn by chance.",
+		"`rate` is how many of 65,536 calls to take, and it changes as the program runs. A random number below 65,536 is less than it just so often.",
+		"Or draw how far it is to the next sample: 1 to 2/rate - 1 calls, each as likely. That is 1/rate on average, and one random number for each sample.",
+	},
+	"cost": {
+		"At 1%, what does your program do for the other 99 calls? All of it is what this task measures.",
+		"Nothing that only a sample needs belongs before the decision: not the clock, not the argument.",
+		"Global data is read by one instruction, a hash by a few hundred. And a random number is a call.",
+		"Keep, in the entry that you have looked up anyway, the number of the next call to take (mine[] is yours). Then a call that is not taken costs a count and a comparison.",
+	},
+	"controller": {
+		"What does a sample cost? The starter guesses. What would tell you?",
+		"Busy divided by Length is the overhead, measured. If it is twice the target, what rate would have been right?",
+		"rate × target / overhead is right at once if all of the time goes into samples, and nearly right if some does not; the next interval mends the rest. A fixed step is too small at one load and too large at another.",
+		"Keep nothing that can grow while the rate stands at its limit. And when nothing happened, Busy is nought: an interval that says nothing should change nothing.",
+	},
+	"live": {
+		"The same controller, the same loads, your own sampler. If it held the simulated ones, what is different here?",
+		"The time is what the kernel says your program ran. A sampler that ignores `rate` cannot be steered; one that is dear even where it does not sample leaves nothing for samples.",
+		"At a million calls a second not even the reference can stay at 2%: counting alone takes more. The right rate is then the least one, 1%.",
+	},
+	"low_load": {
+		"At ten thousand calls a second, what would it cost to take them all?",
+		"Where even the highest rate stays below the target, the highest rate is right: 100%.",
+		"A controller that has been at a high load must come back quickly, and one that begins at half the rate must not stay there.",
+	},
+}
+
+// symptoms are hints for what a verdict found, by task and by the word in its cell.
+var symptoms = map[string]map[string]string{
+	"counts": {
+		"LOST":  "On one CPU it was right. Two CPUs share something that they should not.",
+		"WRONG": "It is wrong on one CPU already. Compare the two numbers in the report: is a call counted that was not sent, or sent and not counted, or another's?",
+	},
+	"sample": {
+		"BIASED": "Below the table stands each rate that went wrong. If the number of samples is wrong, think of the rate; if one class has too many, think of what is in step with what.",
+	},
+	"controller": {
+		"ENDED": "Your controller no longer answers. It must return a number from 0.01 to 1 for every interval, also for one in which nothing happened: 0 divided by 0 is none.",
+	},
+}

@@ -14,6 +14,14 @@ import (
 //go:noescape
 func outs(port uint16, p *byte, n uintptr)
 
+// ins reads n bytes from an I/O port to p.
+//
+//go:noescape
+func ins(port uint16, p *byte, n uintptr)
+
+// outw writes a word to an I/O port, which belongs to the next port as well.
+func outw(port, value uint16)
+
 // inb reads a byte from an I/O port.
 func inb(port uint16) byte
 

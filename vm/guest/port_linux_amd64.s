@@ -12,6 +12,23 @@ TEXT ·outs(SB), NOSPLIT, $0-24
 	OUTSB
 	RET
 
+// func ins(port uint16, p *byte, n uintptr)
+TEXT ·ins(SB), NOSPLIT, $0-24
+	MOVWLZX port+0(FP), DX
+	MOVQ p+8(FP), DI
+	MOVQ n+16(FP), CX
+	CLD
+	REP
+	INSB
+	RET
+
+// func outw(port, value uint16)
+TEXT ·outw(SB), NOSPLIT, $0-4
+	MOVWLZX port+0(FP), DX
+	MOVWLZX value+2(FP), AX
+	OUTW
+	RET
+
 // func inb(port uint16) byte
 TEXT ·inb(SB), NOSPLIT, $0-9
 	MOVWLZX port+0(FP), DX

@@ -12,13 +12,13 @@ import (
 )
 
 // timers are all that run in a guest: that of its CPU and that of its real-time clock. It
-// stops them while it pauses. QEMU, which finds all CPUs idle then, may or may not move the
+// stops them to pause. QEMU, which finds all CPUs idle then, may or may not move the
 // clock on to the next timer before it has stopped the guest, whichever of two of its threads
 // is first. Without a timer there is nothing to move it to.
 type timers struct {
 	apic []byte // the local APIC's registers
 	left uint32 // of the CPU's timer, in its own unit
-	rtc  byte   // register B of the clock
+	rtc  byte   // register B of the real-time clock
 }
 
 const (
@@ -63,8 +63,8 @@ func (t *timers) stop() {
 	atomic.StoreUint32(t.register(apicInitial), 0)
 }
 
-// start has them go on where they stood.
-func (t *timers) start() {
-	atomic.StoreUint32(t.register(apicInitial), t.left)
-	rtcData.outb(t.rtc)
-}
+// start has the CPU's timer go on where it stood. The real-time clock stays stopped: a guest
+// does not read it again, and QEMU would tell its monitor that the clock was set, and then
+// wait for a second of the host's time before it tells so again. The end of that second cuts
+// short the turn of whichever CPU has it.
+func (t *timers) start() { atomic.StoreUint32(t.register(apicInitial), t.left) }

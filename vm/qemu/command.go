@@ -114,6 +114,9 @@ func (c *Command) Wait() error {
 	return c.exit
 }
 
+// CPU is how long QEMU has run, all its threads together; 0 where the host does not tell.
+func (c *Command) CPU() time.Duration { return cpuTime(c.cmd.Process.Pid) }
+
 // Close closes this end of the guest's channels.
 func (c *Command) Close() {
 	c.Results.Close()

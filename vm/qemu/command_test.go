@@ -79,7 +79,7 @@ func TestArgs(t *testing.T) {
 		assert.Contains(t, boot, want)
 	}
 	assert.NotContains(t, boot, "-incoming")
-	assert.Equal(t, boot+" -incoming fd:7", strings.Join(Config{Restore: true}.Args(), " "))
+	assert.Equal(t, boot+" -incoming fd:7 -global migration.announce-rounds=0", strings.Join(Config{Restore: true}.Args(), " "))
 }
 
 // What String prints means the same to a shell, whatever a file is called.

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/spf13/cobra"
+
+	"bpflab/harness"
+	"bpflab/harness/build"
+	"bpflab/harness/judge"
+	"bpflab/harness/lint"
+	"bpflab/vm/kernels"
+)
+
+func lintCommand(m *machine) *cobra.Command {
+	var names []string
+	cmd := &cobra.Command{
+		Use:   "lint-lab LAB",
+		Short: "Check that a lab is whole, for who writes one",
+		Long: `Check that a lab is whole, for who writes one: its texts, hints and TODOs; that its starter
+is open and its solution passes, that each wrong submission gets the verdict it names, on each
+kernel; and that its policy allows no more than is used.
+
+Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a lab.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lab, err := harness.Find(labs, args[0])
+			if err != nil {
+				return &exit{exitUsage, err}
+			}
+			root, err := moduleRoot()
+			if err != nil {
+				return &exit{exitUsage, err}
+			}
+			if err := m.known(names); err != nil {
+				return err
+			}
+			found, err := m.lint(cmd.Context(), cmd.OutOrStdout(), root, lab, names)
+			if err != nil {
+				return err
+			}
+			if found > 0 {
+				return &exit{code: exitFailed}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
+	return cmd
+}
+
+// lint prints what was checked and what is wrong, and returns how much that is.
+func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harness.Lab, names []string) (wrong int, err error) {
+	tell := func(what string, found []string) {
+		m.progress().clear()
+		wrong += len(found)
+		if len(found) == 0 {
+			fmt.Fprintln(w, "ok   ", what)
+			return
+		}
+		fmt.Fprintln(w, "WRONG", what)
+		for _, f := range found {
+			fmt.Fprintln(w, "       ", f)
+		}
+	}
+	tell("texts, hints, TODOs", lint.Texts(root, lab))
+
+	folders, err := lint.Wrong(root, lab)
+	if err != nil {
+		return wrong, err
+	}
+	starter, solution := filepath.Join(root, "labs", lab.Name), filepath.Join(root, "solutions", lab.Name)
+	unused, err := m.unused(ctx, lab, append([]string{starter, solution}, folders...))
+	if err != nil {
+		return wrong, err
+	}
+	tell("a policy that allows what is used", unused)
+
+	for _, part := range []struct {
+		what, folder string
+		check        func(judge.Result) []string
+	}{{"a starter that is open", starter, lint.Starter}, {"a solution that passes", solution, lint.Solution}} {
+		result, err := m.result(ctx, lab, part.folder, names)
+		if err != nil {
+			return wrong, err
+		}
+		tell(part.what, part.check(result))
+	}
+	for _, folder := range folders {
+		want, err := lint.ReadWant(folder, lab)
+		if err != nil {
+			continue // told with the texts
+		}
+		result, err := m.result(ctx, lab, folder, names)
+		if err != nil {
+			return wrong, err
+		}
+		var found []string
+		if err := want.Check(result); err != nil {
+			found = []string{err.Error()}
+		}
+		tell("wrong/"+filepath.Base(folder), found)
+	}
+	return wrong, nil
+}
+
+// result grades the submission in a folder.
+func (m *machine) result(ctx context.Context, lab *harness.Lab, folder string, names []string) (judge.Result, error) {
+	source, err := findSubmission(lab, folder)
+	if err != nil {
+		return judge.Result{}, err
+	}
+	_, result, err := m.grade(ctx, lab, source, names)
+	if err == nil && !result.Complete {
+		err = fmt.Errorf("%s could not be graded on every kernel", folder)
+	}
+	return result, err
+}
+
+// unused says what the policy allows and no object of some folders uses.
+func (m *machine) unused(ctx context.Context, lab *harness.Lab, folders []string) ([]string, error) {
+	cache, err := m.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	var objects []*ebpf.CollectionSpec
+	for _, folder := range folders {
+		object, err := build.Compile(ctx, cache, filepath.Join(folder, lab.File))
+		if err != nil {
+			continue // a submission may be wrong in this, too: its verdict says so
+		}
+		if spec, err := lab.Policy.Check(object.ELF); err == nil {
+			objects = append(objects, spec)
+		}
+	}
+	return lint.Unused(lab, objects), nil
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/receipt"
+)
+
+// The tests of this file hold bpflab to its claim: the same file gets the same score, and is
+// observed to do the same, to the last digit. BPFLAB_RUNS says how often they grade.
+
+func runs(t testing.TB, otherwise int) int {
+	t.Helper()
+	text := os.Getenv("BPFLAB_RUNS")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, "BPFLAB_RUNS is how often to grade")
+	return n
+}
+
+// receiptOf grades and returns the receipt.
+func receiptOf(t testing.TB, cache, from string, names []string) *receipt.Receipt {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "receipt.json")
+	cmd := command(t, append(gradeArgs(cache, from, names), "--receipt", file)...)
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitPassed && code != exitFailed {
+		require.NoError(t, err, "%s", out)
+	}
+	r, err := receipt.ReadFile(file)
+	require.NoError(t, err)
+	return r
+}
+
+// assertSame asserts that two receipts have one digest, and says where they part.
+func assertSame(t testing.TB, want, got *receipt.Receipt, when string) {
+	t.Helper()
+	first, agree := receipt.Compare(want, got)
+	if !assert.True(t, agree, "%s: digests %s and %s", when, want.Digest, got.Digest) && first != nil {
+		t.Errorf("first difference: %+v", *first)
+	}
+}
+
+// busy keeps every core at work until it is stopped or the test ends.
+func busy(t testing.TB) (stop func()) {
+	t.Helper()
+	var done atomic.Bool
+	for range runtime.NumCPU() {
+		go func() {
+			for !done.Load() {
+			}
+		}()
+	}
+	stop = func() { done.Store(true) }
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestSameUnderLoad(t *testing.T) {
+	cache, n := sharedCache(t), runs(t, 2)
+	digests := map[string]bool{}
+	for _, from := range []string{starter(t), solution(t)} {
+		first := receiptOf(t, cache, from, matrix())
+		digests[first.Digest] = true
+		stop := func() {}
+		for i := 1; i < n; i++ {
+			if i == n/2 {
+				stop = busy(t)
+			}
+			r := receiptOf(t, cache, from, matrix())
+			digests[r.Digest] = true
+			assertSame(t, first, r, fmt.Sprintf("%s, run %d of %d, the second half under load", filepath.Base(from), i+1, n))
+		}
+		stop()
+	}
+	assert.Len(t, digests, 2, "one for each file")
+}
+
+// Nothing of how a guest was made shows in what is observed in it.
+func TestSameFromTwoCaches(t *testing.T) {
+	names := matrix()
+	from := filepath.Join(solution(t), "wrong/lost_bytes")
+	one, other := receiptOf(t, newCache(t), from, names), receiptOf(t, newCache(t), from, names)
+	assertSame(t, one, other, "another cache")
+}
+
+// losers are the submissions that must lose updates.
+func losers(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(solution(t), "wrong/*/counter.bpf.c"))
+	require.NoError(t, err)
+	list := []string{starter(t)}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if strings.HasPrefix(string(text), "// want concurrency:fail") {
+			list = append(list, filepath.Dir(file))
+		}
+	}
+	require.Greater(t, len(list), 1)
+	return list
+}
+
+// Lost updates are found every time, and never where none are lost.
+func TestLostUpdatesAreFound(t *testing.T) {
+	cache, names := sharedCache(t), matrix()[:1]
+	status := func(from string) string {
+		_, report, notes := grade(t, cache, from, names)
+		for _, task := range parse(t, report).Kernels[0].Tasks {
+			if task.ID == "concurrency" {
+				return task.Status
+			}
+		}
+		require.Fail(t, "no such task", "%s\n%s", report, notes)
+		return ""
+	}
+	for i := range runs(t, 3) {
+		assert.Equal(t, "pass", status(solution(t)), "the solution, run %d", i+1)
+		for _, from := range losers(t) {
+			assert.Equal(t, "fail", status(from), "%s, run %d", filepath.Base(from), i+1)
+		}
+	}
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package counter
+
+import (
+	"bpflab/harness/figure"
+	"bpflab/harness/judge"
+)
+
+func figures(cases []judge.Case) []figure.Figure {
+	return figure.Costs("lab12_1-packet", "Cost of a packet over the empty program", "instructions", cases,
+		func(o judge.Observations) (judge.Cost, error) {
+			c, err := getCost(o, "drop")
+			return c.Cost, err
+		})
+}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +40,9 @@ func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program,
 	text, err := os.ReadFile(source)
 	if err != nil {
 		return nil, fmt.Errorf("read Go source: %w", err)
+	}
+	if err := refuseC(source, text); err != nil {
+		return nil, err
 	}
 	path, err := exec.LookPath("go")
 	if err != nil {
@@ -94,6 +99,21 @@ func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program,
 		return nil, fmt.Errorf("build %s: the file changed while Go read it: run the command again", source)
 	}
 	return &Program{ELF: elf, SHA256: hash(elf), SourceSHA256: hash(text), Go: strings.TrimSpace(string(version))}, nil
+}
+
+// refuseC refuses a program that is C in part: Go would only say that it finds no Go source.
+func refuseC(source string, text []byte) error {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, source, text, parser.ImportsOnly)
+	if err != nil {
+		return nil // Go says it better
+	}
+	for _, i := range file.Imports {
+		if i.Path.Value == `"C"` {
+			return goError(source, set.Position(i.Pos()).String()+`: import "C": there is no C in a submission's Go program`)
+		}
+	}
+	return nil
 }
 
 // goLine is what Go says of a place: file.go:12:3: undefined: x

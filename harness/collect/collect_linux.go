@@ -55,12 +55,13 @@ func Start(program []byte, ring *ebpf.Map) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe for reports: %w", err)
 	}
-	defer end.Close()
 	if _, err := unix.FcntlInt(end.Fd(), unix.F_SETPIPE_SZ, pipeSize); err != nil {
 		reports.Close()
+		end.Close()
 		return nil, fmt.Errorf("make room for reports: %w", err)
 	}
 	p, err := process.Start(program, []string{strconv.Itoa(int(ring.MaxEntries()))}, ringFile, end)
+	end.Close() // or the reports of a consumer that has ended would not end
 	if err != nil {
 		reports.Close()
 		return nil, err

@@ -1,4 +1,4 @@
-// want throughput:partial "of which the reader took"
+// want throughput:fail "dropped"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want verifier:fail "build constraints exclude all Go files"
+// want verifier:fail "there is no C in a submission"
 
 //go:build ignore
 

@@ -247,7 +247,7 @@ func state(c *collect.Collector) reader {
 // a name of its own.
 func observeEvents(c *collect.Collector, t script) (*seen, error) {
 	o := &seen{PID: uint32(os.Getpid()), Made: make([][][2]int64, len(t.Threads))}
-	before := c.Len()
+	const before = 1 // that it is up; whatever else it has reported by now is wrong
 	var (
 		wg   sync.WaitGroup
 		errs = make([]error, len(t.Threads))

@@ -60,7 +60,7 @@ func (w Want) Check(r judge.Result) error {
 		i := slices.IndexFunc(k.Tasks, func(t judge.TaskResult) bool { return t.Status != judge.Pass && t.Status != judge.Skip })
 		switch {
 		case i < 0 && named:
-			return fmt.Errorf("Linux %s: expected %s:%s, and every task passes", k.Name, w.Task, w.Status)
+			return fmt.Errorf("on Linux %s: expected %s:%s, and every task passes", k.Name, w.Task, w.Status)
 		case i < 0:
 			continue
 		}
@@ -72,7 +72,7 @@ func (w Want) Check(r judge.Result) error {
 			if !named {
 				verb = "expected no"
 			}
-			return fmt.Errorf("Linux %s: %s %s:%s with %q, found %s:%s with %q", k.Name, verb, w.Task, w.Status, w.Message, t.ID, t.Status, t.Message)
+			return fmt.Errorf("on Linux %s: %s %s:%s with %q, found %s:%s with %q", k.Name, verb, w.Task, w.Status, w.Message, t.ID, t.Status, t.Message)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@
 package consumer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unsafe"
 )
@@ -13,6 +14,13 @@ type Event struct {
 	UID  uint32
 	Time uint64 // ns, bpf_ktime_get_ns
 	Comm [16]byte
+}
+
+// Name is Comm up to its first NUL. What stands behind that is anybody's: on Linux 6.1
+// bpf_get_current_comm leaves there what the ring held before.
+func (e *Event) Name() string {
+	name, _, _ := bytes.Cut(e.Comm[:], []byte{0})
+	return string(name)
 }
 
 // Size is the size of an event, in bytes.

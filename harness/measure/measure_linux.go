@@ -12,6 +12,7 @@ package measure
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -66,3 +67,16 @@ func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traf
 	}
 	return sent, nil
 }
+
+// Undisturbed is what a batch of calls takes that nothing came between: the first eighth. Go's
+// runtime has a thread that looks around every 20 µs at first, and ever less often; the first
+// quartile of a short run may still have met it.
+func Undisturbed(batches []uint64) float64 {
+	sorted := slices.Sorted(slices.Values(batches))
+	return float64(sorted[len(sorted)/8])
+}
+
+// Settle waits until what a kernel has put off is done: what it frees of a program that was
+// unloaded, what it patches for one that was attached. In a guest with nothing to do the time
+// passes at once.
+func Settle() { time.Sleep(50 * time.Millisecond) }

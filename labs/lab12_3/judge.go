@@ -215,16 +215,17 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 	v.Message = "overhead"
 	misses, asked, apart := 0, 0, int64(0)
 	for n, load := range steps {
-		var sum int64
+		var sum, foretold int64
 		step := l.Intervals[n*stepIntervals:][:stepIntervals]
 		for _, i := range step[settled:] {
 			asked++
 			sum += i.overhead()
-			apart = max(apart, i.overhead()-l.predicted(i, i.Part), l.predicted(i, i.Part)-i.overhead())
+			foretold += l.predicted(i, i.Part)
 			if !holds(i.overhead(), i.Part) {
 				misses++
 			}
 		}
+		apart = max(apart, (sum-foretold)/(stepIntervals-settled), (foretold-sum)/(stepIntervals-settled))
 		last := step[stepIntervals-1]
 		v.Message += fmt.Sprintf(" %.2f%% at %s/s and a rate of %s,", float64(sum)/float64(stepIntervals-settled)/ppm*100, count(load), percent(last.Part))
 		if low := l.predicted(last, minPart); last.Part == minPart && low > targetPPM+band {
@@ -232,12 +233,13 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 		}
 	}
 	v.Message = strings.TrimSuffix(v.Message, ",")
-	// What a plant of these costs would have said.
-	v.Details = []string{fmt.Sprintf("a call costs %.0f ns and a sample %.0f more, by the kernel's clock; the overhead is within %.2f points of what that predicts", l.Skip, l.Sample, float64(apart)/ppm*100)}
 	v.Measured.Value = float64(misses)
 	v.Fraction = judge.Between(float64(misses), float64(asked)/4, 0)
 	v.Status = judge.Graded(v.Fraction)
-	if misses > 0 {
+	if misses == 0 {
+		v.Details = []string{fmt.Sprintf("a call costs %.0f ns and a sample %.0f more, by the kernel's clock; the overhead is within %.2f points of what a simulated sampler of these costs has",
+			l.Skip, l.Sample, float64(apart)/ppm*100)}
+	} else {
 		v.Cell = fmt.Sprintf("%d off", misses)
 		v.Message = fmt.Sprintf("%d of %d intervals off 2%% ± 0.5: %s", misses, asked, v.Message)
 	}

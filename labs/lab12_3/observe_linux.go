@@ -28,7 +28,7 @@ import (
 const (
 	traced    = 121 // getpgid
 	untraced  = 124 // getsid
-	costCalls = 32 * calls.Batch
+	costCalls = 64 * calls.Batch
 )
 
 func init() { Lab.Observe = observe }
@@ -129,8 +129,9 @@ func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
 		if err := setRate(a, minPart); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
+		measure.Settle()
 		batches := calls.Time([]calls.Call{{Number: traced, First: 1 << 40}}, costCalls, a.Drain)
-		*p.cost = measure.Typical(batches) / calls.Batch
+		*p.cost = measure.Undisturbed(batches) / calls.Batch
 		if err := a.Close(); err != nil {
 			return nil, err
 		}
@@ -374,15 +375,23 @@ func observeLive(s harness.Scene) (*live, error) {
 		i.Events, i.Sampled, i.Busy = now-seen, nowSampled-sampled, int64(after.Runtime-before.Runtime)
 		return i, errors.Join(err1, err2)
 	}
-	// What a call costs, at the least rate and at the highest.
-	low, err1 := play(minPart, 100_000, liveInterval)
-	high, err2 := play(whole, 100_000, liveInterval)
+	// What a call costs and a sample more: at the least rate nearly all is the one, at the
+	// highest both are there as often.
+	low, err1 := play(minPart, steps[2], 3*liveInterval)
+	high, err2 := play(whole, steps[1], 3*liveInterval)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	// Other system calls run the program too; they are few, and the same at any rate.
-	o.Sample = float64(high.Busy-low.Busy) / float64(max(int64(high.Sampled)-int64(low.Sampled), 1))
-	o.Skip = (float64(low.Busy) - o.Sample*float64(low.Sampled)) / float64(max(low.Events, 1))
+	each := func(i interval) (samples, ns float64) {
+		n := float64(max(i.Events, 1))
+		return float64(i.Sampled) / n, float64(i.Busy) / n
+	}
+	few, cheap := each(low)
+	all, dear := each(high)
+	if all > few {
+		o.Sample = (dear - cheap) / (all - few)
+	}
+	o.Skip = cheap - o.Sample*few
 
 	part := int64(firstPart)
 	for _, load := range steps {

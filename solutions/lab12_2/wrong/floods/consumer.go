@@ -1,4 +1,4 @@
-// want events:fail "it reported more than"
+// want events:fail "no call was made under that name"
 
 //go:build ignore
 

@@ -278,8 +278,8 @@ func observeEvents(c *collect.Collector, t script) (*seen, error) {
 		})
 	}
 	wg.Wait()
-	c.Wait(before+want, patience)
-	time.Sleep(time.Millisecond) // for what comes too often
+	c.Wait(before+want, 3*patience) // one that takes all memory is still at it after a while
+	time.Sleep(time.Millisecond)    // for what comes too often
 	o.Got, o.reader = c.Raw(before), state(c)
 	o.Got = o.Got[:min(len(o.Got), maxGot)]
 	return o, errors.Join(errs...)

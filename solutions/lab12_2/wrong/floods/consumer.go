@@ -1,4 +1,4 @@
-// want events:fail "no call was made under that name"
+// want events:fail "it reported more than"
 
 //go:build ignore
 

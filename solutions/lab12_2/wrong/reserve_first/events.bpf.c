@@ -1,4 +1,4 @@
-// want overhead:fail "instructions over the empty program"
+// want overhead:partial "instructions over the empty program"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Reserves room before it knows that the event is wanted, and gives it back: right, and dear. */

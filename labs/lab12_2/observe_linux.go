@@ -212,6 +212,9 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	if err != nil {
 		return err
 	}
+	if len(first.Got) == 0 && first.Trouble == "" {
+		first.reader = full.reader // what it was at while it reported nothing
+	}
 	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full))
 }
 
@@ -278,8 +281,8 @@ func observeEvents(c *collect.Collector, t script) (*seen, error) {
 		})
 	}
 	wg.Wait()
-	c.Wait(before+want, 3*patience) // one that takes all memory is still at it after a while
-	time.Sleep(time.Millisecond)    // for what comes too often
+	c.Wait(before+want, patience)
+	time.Sleep(time.Millisecond) // for what comes too often
 	o.Got, o.reader = c.Raw(before), state(c)
 	o.Got = o.Got[:min(len(o.Got), maxGot)]
 	return o, errors.Join(errs...)

@@ -80,7 +80,7 @@ func (s seen) compare(t script) (found []string) {
 		if e == nil {
 			break
 		}
-		comm := strings.TrimRight(string(e.Comm[:]), "\x00")
+		comm := e.Name()
 		where, ok := calls[comm]
 		if !ok {
 			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name", comm, e.PID, e.UID)

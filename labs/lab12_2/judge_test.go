@@ -168,6 +168,7 @@ func TestJudges(t *testing.T) {
 		"events": {
 			{"right", func(*sound) {}, pass, 1, ""},
 			{"made up", func(s *sound) { s.event(3, func(e *consumer.Event) { copy(e.Comm[:], "another") }) }, fail, 0, "no call was made under that name"},
+			{"what was there before, behind the name", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Comm[15] = 'x' }) }, pass, 1, ""},
 			{"another pid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.PID++ }) }, fail, 0, "pid is 100 and should be 99"},
 			{"another uid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.UID = 0 }) }, fail, 0, "uid is 0 and should be 1001"},
 			{"too early", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time -= 501 }) }, fail, 0, "the call was made between"},

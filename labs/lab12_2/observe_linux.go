@@ -292,11 +292,9 @@ func observeEvents(c *collect.Collector, t script) (*seen, error) {
 func count(c *collect.Collector, n int, want uint64) amount {
 	a := amount{Calls: want}
 	var last uint64
-	comm := [16]byte{}
-	copy(comm[:], alike.Name)
 	for _, e := range c.Events(n) {
 		a.Got++
-		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Comm != comm || e.Time < last {
+		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Name() != alike.Name || e.Time < last {
 			a.Strange++
 		}
 		last = e.Time
@@ -505,11 +503,9 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 // read empties a ring and returns how many events it held, and how many of them are not those
 // that were made.
 func read(r *ring.Ring) (got, strange uint64) {
-	comm := [16]byte{}
-	copy(comm[:], alike.Name)
 	r.Read(func(record []byte) {
 		got++
-		if e := consumer.Decode(record); e == nil || e.PID != uint32(os.Getpid()) || e.Comm != comm {
+		if e := consumer.Decode(record); e == nil || e.PID != uint32(os.Getpid()) || e.Name() != alike.Name {
 			strange++
 		}
 	})

@@ -28,8 +28,12 @@ var groups = sync.OnceValues(func() (string, error) {
 	const root = "/sys/fs/cgroup"
 	var fs unix.Statfs_t
 	err := unix.Statfs(root, &fs)
-	if err == nil && fs.Type != unix.CGROUP2_SUPER_MAGIC {
-		err = unix.Mount("cgroup2", root, "cgroup2", 0, "") // a guest has none yet
+	switch {
+	case err != nil:
+	case fs.Type == unix.SYSFS_MAGIC: // a guest has mounted none yet
+		err = unix.Mount("cgroup2", root, "cgroup2", 0, "")
+	case fs.Type != unix.CGROUP2_SUPER_MAGIC:
+		err = fmt.Errorf("expected version 2 of them at %s", root)
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory +pids"), 0)

@@ -25,7 +25,7 @@ import (
 const (
 	user       = 65534     // nobody
 	maxThreads = 64        // of all its processes together
-	maxMemory  = 64 << 20  // bytes that it takes, all its processes together; a guest has some 150 MiB to spare
+	maxMemory  = 32 << 20  // bytes that it takes, all its processes together; a guest has some 150 MiB to spare
 	maxData    = 160 << 20 // bytes of addresses that it may write to; Go takes some 60 MiB for a start
 	maxFile    = 0         // bytes of a file: it has nowhere to write one
 	maxFiles   = 32

@@ -213,6 +213,9 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	if err != nil {
 		return err
 	}
+	if len(first.Got) == 0 && first.Trouble == "" {
+		first.reader = full.reader // what it was at while it reported nothing
+	}
 	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full))
 }
 

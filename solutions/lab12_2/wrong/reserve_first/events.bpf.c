@@ -1,4 +1,4 @@
-// want overhead:fail "instructions over the empty program"
+// want overhead:partial "instructions over the empty program"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Reserves room before it knows that the event is wanted, and gives it back: right, and dear. */
@@ -49,7 +49,7 @@ int on_syscall(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	if (first < threshold) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		bpf_ringbuf_discard(e, 0);
 		return 0;
 	}
 	e->pid = pid;

@@ -1,4 +1,4 @@
-// want wakeups:fail "a lone event was not reported"
+// want events:fail "events were not reported"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Wakes the reader for every hundredth event. The last ninety-nine wait for the next hundred. */

@@ -1,4 +1,4 @@
-// want counts:fail "calls were made and"
+// want counts:fail "another process or of another number"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Looks at who makes the call and not at which it is. */

@@ -39,10 +39,3 @@ func Decode(record []byte) *Event {
 	copy(e.Comm[:], record[16:])
 	return e
 }
-
-// Name is the thread's name. What stands behind it in Comm says nothing: on Linux 6.1
-// bpf_get_current_comm leaves there what was there before, in a ring a piece of an old event.
-func (e *Event) Name() string {
-	name, _, _ := bytes.Cut(e.Comm[:], []byte{0})
-	return string(name)
-}

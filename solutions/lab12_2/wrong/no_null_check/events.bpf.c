@@ -1,4 +1,4 @@
-// want verifier:fail "ringbuf_mem_or_null"
+// want verifier:fail "mem_or_null"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Takes for granted that there is room in the ring. */

@@ -97,6 +97,20 @@ func (p *Program) Close() error {
 	return errors.Join(errs...)
 }
 
+// Missed is how often the program was not run because it ran already: from Linux 6.13 on a
+// thread may lose its CPU in the middle of it, and whoever calls on that CPU meanwhile is not
+// seen. It is nobody's fault but the kernel's, and it counts calls of no interest as well.
+func (p *Program) Missed() (n uint64, err error) {
+	for _, prog := range p.Programs {
+		stats, err := prog.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read how often a program was missed: %w", err)
+		}
+		n += stats.RecursionMisses
+	}
+	return n, nil
+}
+
 // Uint64 reads a variable of the program's.
 func (p *Program) Uint64(name string) (n uint64, err error) {
 	if err := p.Variables[name].Get(&n); err != nil {

@@ -85,6 +85,7 @@ type (
 		PID     uint32       `json:"pid"`     // of the process that made them
 		Made    [][][2]int64 `json:"made"`    // when each was made: just before, and just after, ns
 		Got     []byte       `json:"got"`     // as the consumer reported them, 32 bytes each
+		Missed  uint64       `json:"missed"`  // calls for which the kernel did not run the program
 		Foreign int          `json:"foreign"` // bytes written or dropped for calls of another process
 	}
 	// amount is what became of calls that were all of interest and all alike.
@@ -93,6 +94,7 @@ type (
 		Got     uint64 `json:"got"`     // reported
 		Strange uint64 `json:"strange"` // of them, those that differ from the call, or are out of order
 		Dropped uint64 `json:"dropped"` // by the program's own count
+		Missed  uint64 `json:"missed"`  // calls, of whatever interest, for which the kernel did not run it
 	}
 	// stall is a reader that stands still until the ring is full, and goes on.
 	stall struct {
@@ -107,6 +109,7 @@ type (
 		Rounds   int    `json:"rounds"`   // when there is none
 		Calls    uint64 `json:"calls"`    // in them
 		Dropped  uint64 `json:"dropped"`  // counted
+		Missed   uint64 `json:"missed"`   // calls for which the kernel did not run the program
 		Met      int    `json:"met"`      // rounds in which a program that is known to miscount did
 		Overflow bool   `json:"overflow"` // the ring was full
 	}

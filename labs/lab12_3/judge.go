@@ -41,7 +41,7 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 			at = "with a ring that nobody reads"
 		}
 		switch {
-		case t.Seen != t.Calls:
+		case unseen(t.Calls, t.Seen, t.Missed) != 0:
 			return fail("WRONG", int64(t.Seen-t.Calls), "%s: %d calls were made and %d counted as seen", at, t.Calls, t.Seen)
 		case t.Sampled != t.Records:
 			return fail("WRONG", int64(t.Sampled-t.Records), "%s: %d events counted as sampled, and %d in the ring", at, t.Sampled, t.Records)
@@ -49,7 +49,7 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 			return fail("WRONG", int64(t.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", at, t.Strange, t.Records)
 		}
 	}
-	lost := int64(r.Calls - r.Seen)
+	lost := unseen(r.Calls, r.Seen, r.Missed)
 	switch {
 	case lost != 0:
 		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", r.Calls, r.Seen)
@@ -59,6 +59,15 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 		return v, fmt.Errorf("nothing was lost, but neither did a program that is known to lose: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, r.Rounds, metRounds)
 	}
 	return v, nil
+}
+
+// unseen is how many calls were not counted, or, below 0, how many too many. Of those that were
+// not, the kernel has missed as many as it says, at most.
+func unseen(calls, seen, missed uint64) int64 {
+	if seen < calls {
+		return max(int64(calls-seen)-int64(min(missed, calls)), 0)
+	}
+	return int64(calls) - int64(seen)
 }
 
 func percent(part int64) string { return fmt.Sprintf("%.3g%%", 100*float64(part)/whole) }
@@ -228,7 +237,7 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 		apart = max(apart, (sum-foretold)/(stepIntervals-settled), (foretold-sum)/(stepIntervals-settled))
 		last := step[stepIntervals-1]
 		v.Message += fmt.Sprintf(" %.2f%% at %s/s and a rate of %s,", float64(sum)/float64(stepIntervals-settled)/ppm*100, count(load), percent(last.Part))
-		if low := l.predicted(last, minPart); last.Part == minPart && low > targetPPM+band {
+		if low := l.predicted(last, minPart); last.Part == minPart && l.Sample > 0 && low > targetPPM+band {
 			v.Message += fmt.Sprintf(" the least that can be (%.1f%%),", float64(low)/ppm*100)
 		}
 	}

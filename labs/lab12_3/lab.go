@@ -78,6 +78,7 @@ type (
 		Seen     uint64 `json:"seen"`    // by the program's own count
 		Sampled  uint64 `json:"sampled"` // by the program's own count
 		Records  uint64 `json:"records"` // in the ring
+		Missed   uint64 `json:"missed"`  // calls for which the kernel did not run the program
 		Strange  uint64 `json:"strange"` // of them, those that no call explains, or out of order
 		// Of each class, the calls made and the records.
 		Made []uint64 `json:"made"`
@@ -95,6 +96,7 @@ type (
 		Seen    uint64 `json:"seen"`
 		Sampled uint64 `json:"sampled"`
 		Records uint64 `json:"records"`
+		Missed  uint64 `json:"missed"` // calls for which the kernel did not run the program
 		Rounds  int    `json:"rounds"`
 		Met     int    `json:"met"` // rounds in which a program that is known to lose counts did
 	}

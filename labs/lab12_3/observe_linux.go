@@ -153,8 +153,9 @@ func observeSample(s harness.Scene) (*counted, error) {
 			if err := setRate(a, t.part); err != nil {
 				return nil, err
 			}
-			seen, sampled, err := readCounts(a)
-			if err != nil {
+			seen, sampled, err1 := readCounts(a)
+			missed, err2 := a.Missed()
+			if err := errors.Join(err1, err2); err != nil {
 				return nil, err
 			}
 			began := calls.Now()
@@ -172,11 +173,12 @@ func observeSample(s harness.Scene) (*counted, error) {
 					one.read(a.Ring, began)
 				}
 			}
-			now, nowSampled, err := readCounts(a)
-			if err != nil {
+			now, nowSampled, err1 := readCounts(a)
+			nowMissed, err2 := a.Missed()
+			if err := errors.Join(err1, err2); err != nil {
 				return nil, err
 			}
-			one.Seen, one.Sampled = now-seen, nowSampled-sampled
+			one.Seen, one.Sampled, one.Missed = now-seen, nowSampled-sampled, nowMissed-missed
 			o.Trials = append(o.Trials, one)
 		}
 	}
@@ -225,8 +227,10 @@ func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
 	began := calls.Now()
 	calls.Time([]calls.Call{{Number: traced}}, n, nil)
 	t.read(a.Ring, began)
+	var missedErr error
 	t.Seen, t.Sampled, err = readCounts(a)
-	return t, err
+	t.Missed, missedErr = a.Missed()
+	return t, errors.Join(err, missedErr)
 }
 
 // read counts the records of a ring by class, and empties it. They are of calls that began
@@ -297,8 +301,10 @@ func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
 		o.Calls += made
 		yours.Ring.Read(func([]byte) { o.Records++ })
 	}
+	var missedErr error
 	o.Seen, o.Sampled, err = readCounts(yours)
-	return o, err
+	o.Missed, missedErr = yours.Missed()
+	return o, errors.Join(err, missedErr)
 }
 
 // observePlants has the controller steer simulated samplers.

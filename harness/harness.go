@@ -72,7 +72,7 @@ type Job struct {
 	Kind    Kind   `json:"kind"`
 	Seed    uint64 `json:"seed"`
 	ELF     []byte `json:"elf"`
-	Program []byte `json:"program,omitempty"`
+	Program []byte `json:"program,omitempty"` // packed by Pack: a guest reads its job byte by byte
 
 	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
 	// returns what became of them.
@@ -108,7 +108,11 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string))
 	if err != nil {
 		return nil, fmt.Errorf("read the submission: %w", err)
 	}
-	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: job.Program, Stage: stage})
+	program, err := unpack(job.Program)
+	if err != nil {
+		return nil, fmt.Errorf("unpack the submission's program: %w", err)
+	}
+	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: program, Stage: stage})
 }
 
 // Find returns the lab of a name.

@@ -206,7 +206,9 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 		r.Submission.ProgramSHA256, r.Submission.BinarySHA256 = program.SourceSHA256, program.SHA256
 		r.Tools["go"] = program.Go
 		text = sha256Hex(text + program.SourceSHA256)
-		g.job.Program = program.ELF
+		if g.job.Program, err = harness.Pack(program.ELF); err != nil {
+			return nil, fmt.Errorf("pack the submission's program: %w", err)
+		}
 	}
 	if r.Submission.Seed, err = seedOf(text); err != nil {
 		return nil, err

@@ -205,8 +205,8 @@ func TestJudges(t *testing.T) {
 		"live": {
 			{"held", func(*sound) {}, pass, 1, " at 10 k/s and a rate of 100%, 2.00% at 100 k/s and a rate of"},
 			{"the least that can be", func(*sound) {}, pass, 1, "the least that can be (3.0%)"},
-			{"one off", func(s *sound) { s.late(1, 1) }, partial, 1 - 1/20., "1 of 80 intervals off 2% ± 0.5: overhead"},
-			{"a quarter off", func(s *sound) { s.late(1, 20) }, fail, 0, "20 of 80 intervals off"},
+			{"one off", func(s *sound) { s.late(1, 1) }, partial, 1 - 1/15., "1 of 60 intervals off 2% ± 0.5: overhead"},
+			{"a quarter off", func(s *sound) { s.late(1, 20) }, fail, 0, "15 of 60 intervals off"},
 			{"off before it must be right", func(s *sound) {
 				for k := range settled {
 					s.Live.Intervals[stepIntervals+k].Busy *= 4
@@ -226,7 +226,7 @@ func TestJudges(t *testing.T) {
 				for k := range s.Live.Intervals[:stepIntervals] {
 					s.Live.Intervals[k].Sampled = 40
 				}
-			}, partial, 0.5, "800 of 2000 events were sampled, at a load that would allow all"},
+			}, partial, 0.5, "600 of 1500 events were sampled, at a load that would allow all"},
 			{"no longer there", func(s *sound) { s.Live = live{Trouble: trouble} }, fail, 0, "the controller: " + trouble},
 			unloaded,
 		},

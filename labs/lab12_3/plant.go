@@ -14,7 +14,7 @@ import (
 var steps = []int64{10_000, 100_000, 1_000_000, 50_000} // events a second
 
 const (
-	stepIntervals = 30
+	stepIntervals = 25
 	intervals     = 4 * stepIntervals
 	settled       = 10 // intervals after a step until the overhead must be right: a second
 	whole         = 1 << 16

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
@@ -76,7 +77,7 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 		return wrong, err
 	}
 	starter, solution := filepath.Join(root, "labs", lab.Name), filepath.Join(root, "solutions", lab.Name)
-	unused, err := m.unused(ctx, lab, append([]string{starter, solution}, folders...))
+	unused, err := m.unused(ctx, root, lab, append([]string{starter, solution}, folders...))
 	if err != nil {
 		return wrong, err
 	}
@@ -124,7 +125,7 @@ func (m *machine) result(ctx context.Context, lab *harness.Lab, folder string, n
 }
 
 // unused says what the policy allows and no object of some folders uses.
-func (m *machine) unused(ctx context.Context, lab *harness.Lab, folders []string) ([]string, error) {
+func (m *machine) unused(ctx context.Context, root string, lab *harness.Lab, folders []string) ([]string, error) {
 	cache, err := m.cacheDir()
 	if err != nil {
 		return nil, err
@@ -139,5 +140,9 @@ func (m *machine) unused(ctx context.Context, lab *harness.Lab, folders []string
 			objects = append(objects, spec)
 		}
 	}
-	return lint.Unused(lab, objects), nil
+	readme, err := os.ReadFile(filepath.Join(root, "labs", lab.Name, "README.md"))
+	if err != nil {
+		readme = nil // told with the texts
+	}
+	return lint.Unused(lab, objects, string(readme)), nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
+	"bpflab/harness/policy"
 )
 
 // What a lab must have at least.
@@ -29,7 +30,7 @@ const (
 // sections are those of every lab's README, in this order.
 var sections = []string{"## What you will build and learn", "## How it works", "## The tasks", "## How to check", "## Going further"}
 
-var todo = regexp.MustCompile(`TODO(?: (\d+))?`)
+var todo = regexp.MustCompile(`TODO(?: (\d+))?:`)
 
 // Texts checks what needs no compiler and no guest, in the clone at root, and returns what is
 // wrong.
@@ -68,7 +69,7 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 		}
 		if text, err = os.ReadFile(filepath.Join(solution, file)); err != nil {
 			wrong("the solution: %v", err)
-		} else if todo.Match(text) {
+		} else if strings.Contains(string(text), "TODO") {
 			wrong("the solution's %s has a TODO", file)
 		}
 	}
@@ -104,9 +105,9 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 	return found
 }
 
-// Unused says what a lab's policy allows that none of some objects uses: a policy allows what
-// a lab needs.
-func Unused(lab *harness.Lab, objects []*ebpf.CollectionSpec) (found []string) {
+// Unused says what a lab's policy allows that none of some objects uses and its README does not
+// name: a policy allows what a lab needs.
+func Unused(lab *harness.Lab, objects []*ebpf.CollectionSpec, readme string) (found []string) {
 	helpers, types := map[asm.BuiltinFunc]bool{}, map[ebpf.MapType]bool{}
 	for _, spec := range objects {
 		for _, p := range spec.Programs {
@@ -121,14 +122,14 @@ func Unused(lab *harness.Lab, objects []*ebpf.CollectionSpec) (found []string) {
 		}
 	}
 	for _, h := range lab.Policy.Helpers {
-		if !helpers[h] {
-			found = append(found, fmt.Sprintf("the policy allows %v, which neither starter nor solution nor any wrong submission uses", h))
+		if name := policy.HelperName(h); !helpers[h] && !strings.Contains(readme, name) {
+			found = append(found, fmt.Sprintf("the policy allows %s, which neither starter nor solution nor any wrong submission uses, nor README.md names", name))
 		}
 	}
 	for _, m := range lab.Policy.Maps {
 		for _, t := range m.Types {
-			if !types[t] {
-				found = append(found, fmt.Sprintf("the policy allows a %v for %s, which neither starter nor solution nor any wrong submission uses", t, m.Name))
+			if name := strings.ToUpper(t.String()); !types[t] && !strings.Contains(strings.ReplaceAll(readme, "_", ""), name) {
+				found = append(found, fmt.Sprintf("the policy allows a %v for %s, which neither starter nor solution nor any wrong submission uses, nor README.md names", t, m.Name))
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func (p Policy) checkCall(ins *asm.Instruction, add func(found, remedy string)) 
 		}
 	case ins.IsBuiltinCall():
 		if fn := asm.BuiltinFunc(ins.Constant); !slices.Contains(p.Helpers, fn) {
-			add(helperName(fn), "do without it")
+			add(HelperName(fn), "do without it")
 		}
 	default:
 		add("a call of unknown kind", "call helpers through bpf_helpers.h")
@@ -112,14 +112,14 @@ func checkLoad(ins *asm.Instruction, spec *ebpf.CollectionSpec, add func(found s
 func helperNames(fns []asm.BuiltinFunc) []string {
 	var names []string
 	for _, fn := range fns {
-		names = append(names, helperName(fn))
+		names = append(names, HelperName(fn))
 	}
 	return names
 }
 
-// helperName returns the name a helper has in C: FnGetPrandomU32 is
+// HelperName returns the name a helper has in C: FnGetPrandomU32 is
 // bpf_get_prandom_u32.
-func helperName(fn asm.BuiltinFunc) string {
+func HelperName(fn asm.BuiltinFunc) string {
 	var b strings.Builder
 	b.WriteString("bpf")
 	for _, r := range strings.TrimPrefix(fn.String(), "Fn") {

@@ -162,7 +162,7 @@ type entry struct {
 // value is what a map operation reads into.
 func (e *entry) value(m *ebpf.Map) any {
 	switch m.Type() {
-	case ebpf.PerCPUArray, ebpf.PerCPUHash, ebpf.LRUCPUHash:
+	case ebpf.PerCPUArray, ebpf.PerCPUHash:
 		return &e.all
 	}
 	e.all = nil

@@ -46,9 +46,9 @@ var Lab = &harness.Lab{
 		MaxMaps:     8,
 		MaxMapBytes: 4 << 20,
 		Helpers: []asm.BuiltinFunc{
-			asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem,
+			asm.FnMapLookupElem,
 			asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid, asm.FnGetCurrentComm,
-			asm.FnKtimeGetNs, asm.FnProbeReadKernel, asm.FnGetSmpProcessorId,
+			asm.FnKtimeGetNs, asm.FnProbeReadKernel,
 			asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufSubmit, asm.FnRingbufDiscard, asm.FnRingbufQuery,
 		},
 		MaxInstructions: 4096,

@@ -49,10 +49,10 @@ var Lab = &harness.Lab{
 		MaxMaps:     8,
 		MaxMapBytes: 4 << 20,
 		Helpers: []asm.BuiltinFunc{
-			asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem,
-			asm.FnGetCurrentPidTgid, asm.FnGetPrandomU32, asm.FnGetSmpProcessorId,
+			asm.FnMapLookupElem,
+			asm.FnGetCurrentPidTgid, asm.FnGetPrandomU32,
 			asm.FnKtimeGetNs, asm.FnProbeReadKernel,
-			asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufSubmit, asm.FnRingbufDiscard, asm.FnRingbufQuery,
+			asm.FnRingbufOutput, asm.FnRingbufReserve, asm.FnRingbufSubmit, asm.FnRingbufDiscard,
 		},
 		MaxInstructions: 4096,
 	},

@@ -5,7 +5,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,10 +117,6 @@ func parseCosts(t testing.TB, text string) costTable {
 	return table
 }
 
-// What another build of bpflab may move: its pages lie elsewhere, and those of packets with
-// them. The same build moves nothing.
-var otherBuild = costs{Drop: 0.5, Pass: 4}
-
 // Costs are what they were, to the last digit, wherever QEMU, clang and the kernel are.
 func TestCosts(t *testing.T) {
 	if *update {
@@ -132,14 +127,9 @@ func TestCosts(t *testing.T) {
 	want := parseCosts(t, string(text))
 	require.Equal(t, string(text), want.String(), "as -update writes it")
 	got := measureCosts(t, matrix())
-	var allowed costs
-	if got.made["guest"] != want.made["guest"] {
-		allowed = otherBuild
-		t.Logf("%s was made with another build of bpflab: costs may differ by %v instructions", costsGolden, allowed)
-	}
 	for _, k := range got.kernels {
 		t.Run(k, func(t *testing.T) {
-			for _, tool := range []string{"qemu", "clang", k} {
+			for _, tool := range []string{"qemu", "clang", "guest", k} {
 				if got.made[tool] != want.made[tool] {
 					t.Skipf("%s: %s is %q here; the costs were measured with %q", costsGolden, tool, got.made[tool], want.made[tool])
 				}
@@ -147,7 +137,7 @@ func TestCosts(t *testing.T) {
 			require.Len(t, want.costs[k], len(got.costs[k]))
 			for name, c := range got.costs[k] {
 				w := want.costs[k][name]
-				if math.Abs(c.Drop-w.Drop) > allowed.Drop || math.Abs(c.Pass-w.Pass) > allowed.Pass {
+				if c != w {
 					t.Errorf("%s: a packet takes %f and %f instructions (dropped, passed); %f and %f are expected", name, c.Drop, c.Pass, w.Drop, w.Pass)
 				}
 			}

@@ -172,11 +172,14 @@ func TestWait(t *testing.T) {
 	require.NoError(t, r.Wait(-1), "it does not sleep while a record lies ready")
 	assert.Equal(t, []uint64{1}, r.numbers())
 
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		time.Sleep(20 * time.Millisecond)
 		assert.True(t, r.write(t, 2, submit))
 	}()
 	require.NoError(t, r.Wait(-1))
+	<-written // the test run returns a moment after its record is there
 	assert.Equal(t, []uint64{2}, r.numbers())
 }
 

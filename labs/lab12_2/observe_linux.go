@@ -3,7 +3,6 @@
 package events
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -380,7 +379,10 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	}
 	c.Wait(before+flowCalls, patience)
 	o.amount = count(c, before, flowCalls)
-	o.Elapsed = cmp.Or(c.Arrived(before+int(o.Got)-1), calls.Now()) - began
+	o.Elapsed = calls.Now() - began
+	if o.Got > 0 {
+		o.Elapsed = c.Arrived(before+int(o.Got)-1) - began
+	}
 	now, err := c.CPU()
 	if o.reader = state(c); o.Trouble == "" {
 		if err := errors.Join(cpuErr, err); err != nil {

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"time"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"bpflab/harness"
 	"bpflab/harness/calls"
-	"bpflab/harness/controller"
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
@@ -305,117 +302,4 @@ func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
 	o.Seen, o.Sampled, err = readCounts(yours)
 	o.Missed, missedErr = yours.Missed()
 	return o, errors.Join(err, missedErr)
-}
-
-// observePlants has the controller steer simulated samplers.
-func observePlants(s harness.Scene) (*steered, error) {
-	c, err := controller.Start(s.Program)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	o := &steered{Seed: s.Seed, Plants: plants}
-	for _, parts := range steer(s.Seed, plants, c.Ask) {
-		for _, part := range parts {
-			o.Rates = binary.LittleEndian.AppendUint16(o.Rates, uint16(part-1))
-		}
-	}
-	o.Trouble, o.Said = c.Trouble()
-	return o, nil
-}
-
-const (
-	liveInterval = 10 * time.Millisecond // a tenth of a plant's: a second in a tenth of the time
-	pace         = time.Millisecond      // how often calls are made, as many at once as are due
-)
-
-// observeLive has the controller steer the submission's own sampler. Its time is what the
-// kernel says that the program ran.
-func observeLive(s harness.Scene) (*live, error) {
-	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	c, err := controller.Start(s.Program)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
-	if err != nil {
-		return nil, fmt.Errorf("have the kernel time programs: %w", err)
-	}
-	defer stats.Close()
-
-	o := &live{}
-	play := func(part, load int64, length time.Duration) (interval, error) {
-		i := interval{Part: part, Load: load}
-		if err := setRate(a, part); err != nil {
-			return i, err
-		}
-		seen, sampled, err1 := readCounts(a)
-		before, err2 := a.Programs[program].Stats()
-		if err := errors.Join(err1, err2); err != nil {
-			return i, err
-		}
-		began := time.Now()
-		made := int64(0)
-		for {
-			elapsed := time.Since(began)
-			for due := load * int64(min(elapsed+pace, length)) / int64(time.Second); made < due; made++ {
-				calls.Make(calls.Call{Number: traced, First: uint64(made) % classes})
-				if made%256 == 255 && time.Since(began) > length {
-					break
-				}
-			}
-			if elapsed = time.Since(began); elapsed >= length {
-				break
-			}
-			time.Sleep(min(pace-elapsed%pace, length-elapsed))
-		}
-		i.Length = int64(time.Since(began))
-		a.Drain()
-		after, err1 := a.Programs[program].Stats()
-		now, nowSampled, err2 := readCounts(a)
-		i.Events, i.Sampled, i.Busy = now-seen, nowSampled-sampled, int64(after.Runtime-before.Runtime)
-		return i, errors.Join(err1, err2)
-	}
-	// What a call costs and a sample more: at the least rate nearly all is the one, at the
-	// highest both are there as often.
-	low, err1 := play(minPart, steps[2], 3*liveInterval)
-	high, err2 := play(whole, steps[1], 3*liveInterval)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	each := func(i interval) (samples, ns float64) {
-		n := float64(max(i.Events, 1))
-		return float64(i.Sampled) / n, float64(i.Busy) / n
-	}
-	few, cheap := each(low)
-	all, dear := each(high)
-	if all > few {
-		o.Sample = (dear - cheap) / (all - few)
-	}
-	o.Skip = cheap - o.Sample*few
-
-	part := int64(firstPart)
-	for _, load := range steps {
-		for range stepIntervals {
-			i, err := play(part, load, liveInterval)
-			if err != nil {
-				return nil, err
-			}
-			o.Intervals = append(o.Intervals, i)
-			rates := c.Ask([]controller.Interval{{
-				Length: time.Duration(i.Length), Events: i.Events, Sampled: i.Sampled, Busy: time.Duration(i.Busy),
-			}})
-			if rates == nil {
-				o.Trouble, o.Said = c.Trouble()
-				return o, nil
-			}
-			part = toPart(rates[0])
-		}
-	}
-	return o, nil
 }

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness"
+	"bpflab/harness/calls"
+	"bpflab/harness/collect"
+	"bpflab/harness/judge"
+	"bpflab/harness/measure"
+	"bpflab/harness/tracing"
+)
+
+// observeConsumer plays the scenes in which the consumer reads. One that has gone wrong is
+// not started again: what it did not report is missing in every scene that follows.
+func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
+	s.Stage("other processes")
+	foreign, err := observeForeign(s.Spec, t)
+	if err != nil {
+		return err
+	}
+	a, err := tracing.Attach(s.Spec, target(os.Getpid(), t.Number, t.Threshold))
+	if err != nil {
+		return err
+	}
+	defer func() { a.Close() }()
+	s.Stage("consumer")
+	c, err := collect.Start(s.Program, a.Maps["events"])
+	if err != nil {
+		return err
+	}
+	defer func() { c.Close() }()
+
+	s.Stage("every event, once")
+	first, err := observeEvents(a, c, t)
+	for try := 1; err == nil && first.Missed > 0 && first.Trouble == "" && try < maxTries; try++ {
+		first, err = observeEvents(a, c, t)
+	}
+	if err != nil {
+		return err
+	}
+	first.Seed, first.Foreign = s.Seed, foreign
+
+	s.Stage("lone events")
+	alone, err := observeLone(c, t)
+	if err != nil {
+		return err
+	}
+	s.Stage("throughput")
+	fast, err := observeFlow(a, c, t)
+	if err != nil {
+		return err
+	}
+	s.Stage("a reader that stalls")
+	full, err := observeStall(a, c, t)
+	if err != nil {
+		return err
+	}
+	if len(first.Got) == 0 && first.Trouble == "" {
+		first.reader = full.reader // what it was at while it reported nothing
+	}
+	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full))
+}
+
+// observeForeign makes calls that would be of interest, were they another process's, and
+// returns how much the program has made of them.
+func observeForeign(spec *ebpf.CollectionSpec, t script) (int, error) {
+	a, err := tracing.Attach(spec, target(os.Getpid()+4711, t.Number, t.Threshold))
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	err = alike.Do(func() error {
+		calls.Time([]calls.Call{{Number: t.Number, First: ^uint64(0)}}, calls.Batch, nil)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	dropped, err := a.Uint64("dropped")
+	return int(a.Ring.Produced() + dropped), err
+}
+
+// state says how the consumer fares, which ends if it fares badly.
+func state(c *collect.Collector) reader {
+	r := reader{Trouble: c.Inspect()}
+	if r.Trouble != "" {
+		r.Said = c.Text()
+	}
+	return r
+}
+
+// observeEvents makes the seed's calls, from several threads of several users, each call under
+// a name of its own.
+func observeEvents(a *tracing.Program, c *collect.Collector, t script) (*seen, error) {
+	o := &seen{PID: uint32(os.Getpid()), Made: make([][][2]int64, len(t.Threads))}
+	before := upReports
+	missed, err := a.Missed()
+	if err != nil {
+		return nil, err
+	}
+	if missed > 0 { // it is tried again
+		before = c.Len()
+	}
+	var (
+		wg   sync.WaitGroup
+		errs = make([]error, len(t.Threads))
+		want = 0
+	)
+	for i, list := range t.Threads {
+		for _, call := range list {
+			if t.interesting(call) {
+				want++
+			}
+		}
+		wg.Go(func() {
+			thread := calls.Thread{Name: name(i, 0), UID: int(user(i))}
+			errs[i] = thread.Do(func() error {
+				for n, call := range list {
+					if err := calls.SetName(name(i, n)); err != nil {
+						return err
+					}
+					made := calls.Now()
+					calls.Make(calls.Call{Number: call.Number, First: call.First})
+					o.Made[i] = append(o.Made[i], [2]int64{made, calls.Now()})
+					if n%8 == 7 {
+						unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
+					}
+				}
+				return nil
+			})
+		})
+	}
+	wg.Wait()
+	c.Wait(before+want, patience)
+	time.Sleep(time.Millisecond) // for what comes too often
+	o.Got, o.reader = c.Raw(before), state(c)
+	o.Got = o.Got[:min(len(o.Got), maxGot)]
+	now, err := a.Missed()
+	o.Missed = now - missed
+	return o, errors.Join(append(errs, err)...)
+}
+
+// count says what was reported, from the nth report on, of calls that were all alike.
+func count(c *collect.Collector, n int, want uint64) amount {
+	a := amount{Calls: want}
+	var last uint64
+	for _, e := range c.Events(n) {
+		a.Got++
+		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Name() != alike.Name || e.Time < last {
+			a.Strange++
+		}
+		last = e.Time
+	}
+	return a
+}
+
+// observeLone makes calls one by one, with a long time of nothing between.
+func observeLone(c *collect.Collector, t script) (*lone, error) {
+	o := &lone{}
+	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
+	for range loneCalls {
+		began, err1 := c.CPU()
+		start := calls.Now()
+		time.Sleep(quiet)
+		o.Idle += calls.Now() - start
+		ended, err2 := c.CPU()
+		if c.Trouble() == "" {
+			if err := errors.Join(err1, err2); err != nil {
+				return nil, err
+			}
+			o.IdleCPU += int64(ended - began)
+		}
+		before, late := c.Len(), int64(-1)
+		err := alike.Do(func() error {
+			made := calls.Now()
+			calls.Make(list[0])
+			c.Wait(before+1, patience/4)
+			if arrived := c.Arrived(before); arrived != 0 {
+				late = arrived - made
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.Late = append(o.Late, late)
+	}
+	o.reader = state(c)
+	return o, nil
+}
+
+// observeFlow makes calls as fast as that goes.
+func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, error) {
+	wakes, err := measure.CountWakes()
+	if err != nil {
+		return nil, err
+	}
+	defer wakes.Close()
+	o := &flow{}
+	dropped, err := a.Uint64("dropped")
+	if err != nil {
+		return nil, err
+	}
+	missed, err := a.Missed()
+	if err != nil {
+		return nil, err
+	}
+	before := c.Len()
+	cpu, cpuErr := c.CPU()
+	began := calls.Now()
+	err = alike.Do(func() error {
+		calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, flowCalls, nil)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Wait(before+flowCalls, patience)
+	o.amount = count(c, before, flowCalls)
+	o.Elapsed = calls.Now() - began
+	if o.Got > 0 {
+		o.Elapsed = c.Arrived(before+int(o.Got)-1) - began
+	}
+	now, err := c.CPU()
+	if o.reader = state(c); o.Trouble == "" {
+		if err := errors.Join(cpuErr, err); err != nil {
+			return nil, err
+		}
+		o.CPU = int64(now - cpu)
+	}
+	if o.Wakes, err = wakes.Count(); err != nil {
+		return nil, err
+	}
+	o.Dropped, err = a.Uint64("dropped")
+	o.Dropped -= dropped
+	nowMissed, missedErr := a.Missed()
+	o.Missed = nowMissed - missed
+	return o, errors.Join(err, missedErr)
+}
+
+// observeStall stops the consumer until the ring is full and more, and lets it go on.
+func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
+	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
+	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
+	play := func(n int, stopped bool) (amount, error) {
+		dropped, err := a.Uint64("dropped")
+		if err != nil {
+			return amount{}, err
+		}
+		missed, err := a.Missed()
+		if err != nil {
+			return amount{}, err
+		}
+		before := c.Len()
+		if stopped && c.Trouble() == "" {
+			if err := c.Stop(); err != nil {
+				return amount{}, fmt.Errorf("stop the consumer: %w", err)
+			}
+		}
+		err = alike.Do(func() error {
+			calls.Time(list, n, nil)
+			return nil
+		})
+		if stopped && c.Trouble() == "" {
+			err = errors.Join(err, c.Continue())
+		}
+		if err != nil {
+			return amount{}, err
+		}
+		now, err := a.Uint64("dropped")
+		if err != nil {
+			return amount{}, err
+		}
+		dropped = now - dropped
+		c.Wait(before+n-int(min(dropped, uint64(n))), patience)
+		got := count(c, before, uint64(n))
+		got.Dropped = dropped
+		nowMissed, err := a.Missed()
+		got.Missed = nowMissed - missed
+		return got, err
+	}
+	var err error
+	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch
+	if o.Full, err = play(more, true); err != nil {
+		return nil, err
+	}
+	if o.After, err = play(afterCalls/calls.Batch*calls.Batch, false); err != nil {
+		return nil, err
+	}
+	o.reader = state(c)
+	return o, nil
+}

@@ -164,10 +164,26 @@ func TestGradeSolution(t *testing.T) {
 			}
 			wg.Wait()
 			for i, report := range reports {
-				assert.Equal(t, string(first), string(report), "notes of the first:\n%s\nand of this one:\n%s", notes, said[i])
+				if lab.Program == "" {
+					assert.Equal(t, string(first), string(report), "notes of the first:\n%s\nand of this one:\n%s", notes, said[i])
+				} else { // where a guest sleeps, docs/how-it-works.md tells why not
+					assert.Equal(t, verdicts(g), verdicts(parse(t, report)))
+				}
 			}
 		})
 	}
+}
+
+// verdicts are the scores, and what each task was worth on each kernel.
+func verdicts(g graded) []string {
+	list := []string{fmt.Sprint(g.Score, g.Passed, g.Complete)}
+	for _, k := range g.Kernels {
+		list = append(list, fmt.Sprint(k.Name, " ", k.Score))
+		for _, task := range k.Tasks {
+			list = append(list, fmt.Sprint(k.Name, " ", task.ID, " ", task.Status))
+		}
+	}
+	return list
 }
 
 func TestGradeStarter(t *testing.T) {

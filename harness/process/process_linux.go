@@ -260,20 +260,6 @@ func (p *Process) CPU() (time.Duration, error) {
 	return time.Duration(now.Nano()), nil
 }
 
-// Finish tells the program to end, and ends it if it has not within grace. It reports whether
-// the program ended well by itself.
-func (p *Process) Finish(grace time.Duration) bool {
-	p.told()
-	select {
-	case <-p.done:
-		p.Close()
-		return p.exit == nil
-	case <-time.After(grace):
-	}
-	p.Close()
-	return false
-}
-
 // told says that the program's end is none of its own doing from now on.
 func (p *Process) told() {
 	p.mu.Lock()

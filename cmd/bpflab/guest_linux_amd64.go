@@ -4,10 +4,13 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 
 	"bpflab/harness"
+	"bpflab/harness/awake"
 	"bpflab/vm/guest"
+	"bpflab/vm/qemu"
 )
 
 // guestMain is the life of a guest. It does not return.
@@ -15,6 +18,11 @@ func guestMain() {
 	// A collection in the middle of a measurement would be measured. A guest lives for one
 	// job and has memory enough.
 	debug.SetGCPercent(-1)
+	if os.Getenv(qemu.Awake) != "" {
+		if err := awake.Start(); err != nil {
+			panic(err) // the end of PID 1, and of the guest, which the host reports
+		}
+	}
 	guest.Main(func(ctx context.Context, payload []byte, stage func(string)) (any, error) {
 		return harness.Carry(ctx, labs, payload, stage)
 	})

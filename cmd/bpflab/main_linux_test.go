@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
-	defer os.RemoveAll(builtDir)
+	defer func() { os.RemoveAll(builtDir) }()
 	return m.M.Run()
 }
 

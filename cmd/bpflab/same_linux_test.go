@@ -33,10 +33,10 @@ func runs(t testing.TB, otherwise int) int {
 }
 
 // receiptOf grades and returns the receipt.
-func receiptOf(t testing.TB, cache, from string, names []string) *receipt.Receipt {
+func receiptOf(t testing.TB, lab, cache, from string, names []string) *receipt.Receipt {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "receipt.json")
-	cmd := command(t, append(gradeArgs(cache, from, names), "--receipt", file)...)
+	cmd := command(t, append(gradeArgs(lab, cache, from, names), "--receipt", file)...)
 	out, err := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != exitPassed && code != exitFailed {
 		require.NoError(t, err, "%s", out)
@@ -72,30 +72,36 @@ func busy(t testing.TB) (stop func()) {
 
 func TestSameUnderLoad(t *testing.T) {
 	cache, n := sharedCache(t), runs(t, 2)
-	digests := map[string]bool{}
-	for _, from := range []string{starter(t), solution(t)} {
-		first := receiptOf(t, cache, from, matrix())
-		digests[first.Digest] = true
-		stop := func() {}
-		for i := 1; i < n; i++ {
-			if i == n/2 {
-				stop = busy(t)
+	for _, lab := range labs {
+		t.Run(lab.Name, func(t *testing.T) {
+			digests := map[string]bool{}
+			for _, from := range []string{starterOf(t, lab.Name), solutionOf(t, lab.Name)} {
+				first := receiptOf(t, lab.Name, cache, from, matrix())
+				digests[first.Digest] = true
+				stop := func() {}
+				for i := 1; i < n; i++ {
+					if i == n/2 {
+						stop = busy(t)
+					}
+					r := receiptOf(t, lab.Name, cache, from, matrix())
+					digests[r.Digest] = true
+					assertSame(t, first, r, fmt.Sprintf("%s, run %d of %d, the second half under load", from, i+1, n))
+				}
+				stop()
 			}
-			r := receiptOf(t, cache, from, matrix())
-			digests[r.Digest] = true
-			assertSame(t, first, r, fmt.Sprintf("%s, run %d of %d, the second half under load", filepath.Base(from), i+1, n))
-		}
-		stop()
+			assert.Len(t, digests, 2, "one for each file")
+		})
 	}
-	assert.Len(t, digests, 2, "one for each file")
 }
 
 // Nothing of how a guest was made shows in what is observed in it.
 func TestSameFromTwoCaches(t *testing.T) {
-	names := matrix()
-	from := filepath.Join(solution(t), "wrong/lost_bytes")
-	one, other := receiptOf(t, newCache(t), from, names), receiptOf(t, newCache(t), from, names)
-	assertSame(t, one, other, "another cache")
+	one, other := newCache(t), newCache(t)
+	for _, lab := range labs {
+		from := solutionOf(t, lab.Name)
+		first := receiptOf(t, lab.Name, one, from, matrix())
+		assertSame(t, first, receiptOf(t, lab.Name, other, from, matrix()), lab.Name+" from another cache")
+	}
 }
 
 // losers are the submissions that must lose updates.
@@ -119,7 +125,7 @@ func losers(t testing.TB) []string {
 func TestLostUpdatesAreFound(t *testing.T) {
 	cache, names := sharedCache(t), matrix()[:1]
 	status := func(from string) string {
-		_, report, notes := grade(t, cache, from, names)
+		_, report, notes := grade(t, "lab12_1", cache, from, names)
 		for _, task := range parse(t, report).Kernels[0].Tasks {
 			if task.ID == "concurrency" {
 				return task.Status

@@ -16,6 +16,8 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"bpflab/harness/awake"
+	"bpflab/harness/calls"
 	"bpflab/harness/netlab"
 	"bpflab/harness/traffic"
 )
@@ -54,7 +56,9 @@ func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traf
 	if err != nil {
 		return nil, err
 	}
+	resume := awake.Alone()
 	sent, err := s.Send(n)
+	resume()
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +72,23 @@ func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traf
 	return sent, nil
 }
 
-// Undisturbed is what a batch of calls takes that nothing came between: the first eighth. Go's
-// runtime has a thread that looks around every 20 µs at first, and ever less often; the first
-// quartile of a short run may still have met it.
-func Undisturbed(batches []uint64) float64 {
-	sorted := slices.Sorted(slices.Values(batches))
-	return float64(sorted[len(sorted)/8])
+// PerCall makes n calls, those of a list over and over, on a thread of its own, and between after
+// every batch of them. It returns what a call takes that nothing came between, ns: the first
+// eighth of the batches. Go's runtime has a thread that looks around every 20 µs at first, and ever
+// less often; the first quartile of a short run may still have met it.
+func PerCall(by calls.Thread, list []calls.Call, n int, between func()) (cost float64, err error) {
+	Settle()
+	defer awake.Alone()()
+	err = by.Do(func() error {
+		batches := calls.Time(list, n, between)
+		slices.Sort(batches)
+		cost = float64(batches[len(batches)/8]) / calls.Batch
+		return nil
+	})
+	return cost, err
 }
 
 // Settle waits until what a kernel has put off is done: what it frees of a program that was
-// unloaded, what it patches for one that was attached. In a guest with nothing to do the time
-// passes at once.
+// unloaded, what it patches for one that was attached. In a guest with nothing to do this takes
+// the host some milliseconds.
 func Settle() { time.Sleep(50 * time.Millisecond) }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"bpflab/harness/awake"
 )
 
 // turns is how often CPUs that QEMU runs in turns change places. The shorter, the more often
@@ -39,6 +41,7 @@ func OnTwoCPUs(f func(i int) error) (err error) {
 	if err != nil {
 		return err
 	}
+	defer awake.Alone()()
 	for i, cpu := range cpus {
 		timer, err := startTimer(cpu, turns[i])
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 
 	"bpflab/harness"
+	"bpflab/harness/awake"
 	"bpflab/harness/calls"
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
@@ -110,11 +111,7 @@ func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, err
 		if err != nil {
 			return nil, err
 		}
-		measure.Settle()
-		err = alike.Do(func() error {
-			*p.cost = measure.Undisturbed(calls.Time(list, costCalls, a.Drain)) / calls.Batch
-			return nil
-		})
+		*p.cost, err = measure.PerCall(alike, list, costCalls, a.Drain)
 		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
@@ -139,6 +136,7 @@ func observeReaders() (*readers, error) {
 		return nil, fmt.Errorf("open cilium/ebpf's reader: %w", err)
 	}
 	defer library.Close()
+	defer awake.Alone()()
 	const n = readerCalls / calls.Batch * calls.Batch
 	list := []calls.Call{alikeCall}
 	o := &readers{Events: n}

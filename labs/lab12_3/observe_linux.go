@@ -126,10 +126,8 @@ func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
 		if err := setRate(a, minPart); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
-		measure.Settle()
-		batches := calls.Time([]calls.Call{{Number: traced, First: 1 << 40}}, costCalls, a.Drain)
-		*p.cost = measure.Undisturbed(batches) / calls.Batch
-		if err := a.Close(); err != nil {
+		*p.cost, err = measure.PerCall(calls.Thread{Name: "alike"}, []calls.Call{{Number: traced, First: 1 << 40}}, costCalls, a.Drain)
+		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
 	}

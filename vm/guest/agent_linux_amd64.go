@@ -55,10 +55,22 @@ func readJob() ([]byte, error) {
 	return raw, nil
 }
 
-// settle is how long a guest is left alone before it is measured. Deferred work of the
-// boot made an empty program look three times as slow on Linux 7.3 until 3 s after it.
-// Under icount this is virtual time and passes at once.
+// settle is how long a guest is left alone, at least, before it is measured. Deferred work of
+// the boot made an empty program look three times as slow on Linux 7.3 until 3 s after it.
+// Under icount this is virtual time and passes in a fraction of that.
 const settle = 3 * time.Second
+
+// rest lets the guest settle. It ends at a full second of the guest's clock: while a kernel
+// boots it halts, and the clock of one boot may be some microseconds ahead of another's.
+func rest() error {
+	until := unix.NsecToTimespec(int64((time.Duration(monotonic()) + settle).Truncate(time.Second) + time.Second))
+	for {
+		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &until, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
 
 // Main is the life of PID 1: it mounts, loads modules, does the job, reports and ends the
 // guest. It does not return.
@@ -105,7 +117,9 @@ func (r *reporter) run(work Work) (err error) {
 	if err := quietConsole(); err != nil {
 		return err
 	}
-	time.Sleep(settle)
+	if err := rest(); err != nil {
+		return fmt.Errorf("let the guest settle: %w", err)
+	}
 	// A snapshot is taken here, at this very instruction. What comes after it is done anew in
 	// each run, the reading of the job included: its module sees the job of this run.
 	paused, err := pause()

@@ -36,6 +36,10 @@ const PausePort = 0x505
 // PauseValue is what a guest writes there; it tells QEMU of a panic that is none.
 const PauseValue = 1
 
+// Awake is set in the environment of an exact guest's init, which is to see to it that the
+// guest never halts.
+const Awake = "BPFLAB_AWAKE"
+
 // Config describes a guest.
 type Config struct {
 	Binary    string // QEMU binary; empty: qemu-system-x86_64 on PATH
@@ -169,5 +173,8 @@ func (c Config) cmdline() []string {
 	// The kernel hands init what it does not know. A signal of Go's that preempts a thread in
 	// the middle of a test run starts that run anew, and its packets count twice.
 	line = append(line, "GODEBUG=asyncpreemptoff=1")
+	if c.Exact {
+		line = append(line, Awake+"=1")
+	}
 	return append(line, c.Cmdline...)
 }

@@ -185,12 +185,10 @@ func (s *session) explain(f *Failure, exit error) {
 	if f.Detail != ended || !errors.As(exit, &status) {
 		return
 	}
-	if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		f.Kind, f.Detail = ErrKilled, "QEMU died of "+ws.Signal().String()
-		return
-	}
 	f.Cause = fmt.Errorf("QEMU: %w", exit)
-	if s.Snapshot != "" && f.Kind == ErrBoot {
+	if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		f.Kind = ErrKilled
+	} else if s.Snapshot != "" && f.Kind == ErrBoot {
 		f.Kind = ErrSnapshot
 	}
 }

@@ -63,7 +63,7 @@ func TestRunFails(t *testing.T) {
 		{"slow", 2 * time.Second, 5 * time.Second, ErrDeadline, "5s were allowed"},
 		{"dies", 0, 0, ErrProtocol, "exit status 1: no such device"},
 		{"dies booting", 0, 0, ErrBoot, "exit status 1: no such device"},
-		{"killed", 0, 0, ErrKilled, "died of killed"},
+		{"killed", 0, 0, ErrKilled, "QEMU: signal: killed"},
 		{"closes", 0, 0, ErrProtocol, "closed its result channel"},
 		{"babble", 0, 0, ErrProtocol, "more than 16 MiB"},
 		{"one endless line", 0, 0, ErrProtocol, "more than 16 MiB"},

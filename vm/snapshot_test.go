@@ -156,7 +156,7 @@ func TestSnapshotNotMade(t *testing.T) {
 		want        string
 	}{
 		{"QEMU dies", `[ "$1" = --version ] || { echo out of luck >&2; exit 1; }`, ErrBoot, "out of luck"},
-		{"QEMU killed", `[ "$1" = --version ] || kill -9 $$`, ErrKilled, "died of killed"},
+		{"QEMU killed", `[ "$1" = --version ] || { echo out of luck >&2; kill -9 $$; }`, ErrKilled, "QEMU: signal: killed: out of luck"},
 		{"QEMU hangs", `[ "$1" = --version ] || exec sleep 3600`, ErrBoot, "not a word for 2s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ const (
 	sysYield   = unix.SYS_SCHED_YIELD
 	cloneFlags = unix.CLONE_VM // and no signal at its end, which does not come
 
-	lookRounds  = 8         // it looks at the clock each 4 µs
-	longAway    = 2_000_000 // ns
+	lookRounds  = 8       // it looks at the clock each 4 µs
+	longAway    = 300_000 // ns
 	yieldRounds = 100
 	aloneRounds = 10_000 // some 5 ms
 )

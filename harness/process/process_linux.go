@@ -104,10 +104,15 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 		text.Close()
 		return nil, err
 	}
-	go p.read(text)
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		p.read(text)
+	}()
 	go func() {
 		p.exit = p.cmd.Wait()
 		p.greedy = p.group.exhausted()
+		<-heard // its last words; what it started, and could print still, has ended with it
 		close(p.done)
 	}()
 	return p, nil
@@ -245,9 +250,28 @@ func exitText(err error) string {
 	return err.Error()
 }
 
-// Stop and Continue keep the program from running, and let it run again.
-func (p *Process) Stop() error     { return p.cmd.Process.Signal(syscall.SIGSTOP) }
-func (p *Process) Continue() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+// Stop returns when the program runs no more, until Continue. One that has ended does not, either.
+func (p *Process) Stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return unlessEnded(err)
+	}
+	for { // it stops when it gets a CPU the next time
+		err := unix.Waitid(unix.P_PID, p.PID, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return unlessEnded(err)
+		}
+	}
+}
+
+// Continue lets the program run again.
+func (p *Process) Continue() error { return unlessEnded(p.cmd.Process.Signal(syscall.SIGCONT)) }
+
+func unlessEnded(err error) error {
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, unix.ECHILD) {
+		return nil
+	}
+	return err
+}
 
 // CPU is how long the program has run, all its threads together, ns.
 func (p *Process) CPU() (time.Duration, error) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness"
+	"bpflab/harness/awake"
 	"bpflab/harness/calls"
 	"bpflab/harness/collect"
 	"bpflab/harness/judge"
@@ -199,7 +200,17 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 	return o, nil
 }
 
-// observeFlow makes calls as fast as that goes.
+// makeFast makes n calls of interest as fast as that goes, and returns when it began.
+func makeFast(t script, n int) (began int64, err error) {
+	defer awake.Alone()()
+	began = calls.Now()
+	return began, alike.Do(func() error {
+		calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, nil)
+		return nil
+	})
+}
+
+// observeFlow makes more calls than a reader can keep up with one by one.
 func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, error) {
 	wakes, err := measure.CountWakes()
 	if err != nil {
@@ -217,11 +228,7 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	}
 	before := c.Len()
 	cpu, cpuErr := c.CPU()
-	began := calls.Now()
-	err = alike.Do(func() error {
-		calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, flowCalls, nil)
-		return nil
-	})
+	began, err := makeFast(t, flowCalls)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +258,6 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
 func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
 	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
-	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
 	play := func(n int, stopped bool) (amount, error) {
 		dropped, err := a.Uint64("dropped")
 		if err != nil {
@@ -262,16 +268,13 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 			return amount{}, err
 		}
 		before := c.Len()
-		if stopped && c.Trouble() == "" {
+		if stopped {
 			if err := c.Stop(); err != nil {
 				return amount{}, fmt.Errorf("stop the consumer: %w", err)
 			}
 		}
-		err = alike.Do(func() error {
-			calls.Time(list, n, nil)
-			return nil
-		})
-		if stopped && c.Trouble() == "" {
+		_, err = makeFast(t, n)
+		if stopped {
 			err = errors.Join(err, c.Continue())
 		}
 		if err != nil {

@@ -53,7 +53,7 @@ type Process struct {
 }
 
 // Start starts a program with arguments. It finds files as its descriptors from 3 on. Its descriptor 0 ends
-// when Finish is called; 1 and 2 are kept as its Text. Requires root.
+// when Close is called; 1 and 2 are kept as its Text. Requires root.
 func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err error) {
 	dir, err := os.MkdirTemp("", "program-")
 	if err != nil {
@@ -104,18 +104,21 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 		text.Close()
 		return nil, err
 	}
+	go p.attend(text)
+	return p, nil
+}
+
+// attend listens to the program until it has ended.
+func (p *Process) attend(text *os.File) {
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
 		p.read(text)
 	}()
-	go func() {
-		p.exit = p.cmd.Wait()
-		p.greedy = p.group.exhausted()
-		<-heard // its last words; what it started, and could print still, has ended with it
-		close(p.done)
-	}()
-	return p, nil
+	p.exit = p.cmd.Wait()
+	p.greedy = p.group.exhausted()
+	<-heard // its last words; what it started, and could print still, has ended with it
+	close(p.done)
 }
 
 // start starts the program, sets its limits and lets it go.
@@ -250,7 +253,8 @@ func exitText(err error) string {
 	return err.Error()
 }
 
-// Stop returns when the program runs no more, until Continue. One that has ended does not, either.
+// Stop keeps the program from running until Continue. It returns once the program has stopped, or
+// has ended.
 func (p *Process) Stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return unlessEnded(err)

@@ -79,16 +79,6 @@ func TestGuest(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(first.Body), string(second.Body))
 	})
-	t.Run("never halts", func(t *testing.T) {
-		awake, err := Run(t.Context(), c, []byte(`{"Sleep": 1000}`))
-		require.NoError(t, err)
-		assert.Contains(t, string(awake.Body), `"halted":0`)
-		halting := cold
-		halting.Cmdline = append(halting.Cmdline, qemu.Awake+"=")
-		result, err := Run(t.Context(), halting, []byte(`{"Sleep": 1000}`))
-		require.NoError(t, err)
-		assert.Regexp(t, `"halted":(9\d|100)`, string(result.Body), "so it would show")
-	})
 	t.Run("memory", func(t *testing.T) {
 		peak := 0
 		c := c

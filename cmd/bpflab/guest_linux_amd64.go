@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime/debug"
 
@@ -24,6 +25,11 @@ func guestMain() {
 		}
 	}
 	guest.Main(func(ctx context.Context, payload []byte, stage func(string)) (any, error) {
-		return harness.Carry(ctx, labs, payload, stage)
+		check, err := awake.Watch()
+		if err != nil {
+			return nil, err
+		}
+		seen, err := harness.Carry(ctx, labs, payload, stage)
+		return seen, errors.Join(err, check())
 	})
 }

@@ -8,13 +8,17 @@ package awake
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// What the process is made of. A round is 512 instructions that do nothing, which cost QEMU next to
-// nothing: a second of a guest's time passes in some hundredths of the host's.
+// What the spinner is made of, the process that runs when nobody else does. A round is 512
+// instructions that do nothing, which cost QEMU next to nothing: a second of a guest's time
+// passes in some hundredths of the host's.
 const (
 	sysClone   = unix.SYS_CLONE
 	sysYield   = unix.SYS_SCHED_YIELD
@@ -23,30 +27,16 @@ const (
 	lookRounds  = 8       // it looks at the clock each 4 µs
 	longAway    = 300_000 // ns
 	yieldRounds = 100
-	aloneRounds = 10_000 // some 5 ms
+	aloneRounds = 20_000 // 10 ms: see Alone
 )
 
-var spinner int // the process, or 0
+var spinner int // its process ID, or 0
 
-// Start has the guest do nothing by instructions whenever it would halt, until Alone. The
-// process that does so has the policy SCHED_IDLE: whatever else wants to run does.
+// Start starts the spinner. It has the policy SCHED_IDLE: whatever else wants to run does.
 func Start() error {
-	// Both would run on one stack, were the process to use it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var all, old unix.Sigset_t
-	for i := range all.Val {
-		all.Val[i] = ^uint64(0)
-	}
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+	pid, err := start()
+	if err != nil {
 		return fmt.Errorf("stay awake: %w", err)
-	}
-	pid := spin()
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
-		return fmt.Errorf("stay awake: %w", err)
-	}
-	if pid < 0 {
-		return fmt.Errorf("stay awake: clone: %w", unix.Errno(-pid))
 	}
 	const idle = 5 // SCHED_IDLE
 	if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: idle}, 0); err != nil {
@@ -56,12 +46,36 @@ func Start() error {
 	return nil
 }
 
-// Alone stops the process until resume is called: a kernel that has two to choose from looks
-// around more often. Before Linux 6.6, who has slept beside such a process may then run for 3 ms
-// before anybody else does, be it a thread of the kernel's with packets to deliver: so these pass.
+// start calls spin with all signals blocked: the new process has the caller's stack pointer, and
+// no handler may run in it.
+func start() (pid int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^uint64(0)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return 0, err
+	}
+	pid = spin()
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
+		return 0, err
+	}
+	if pid < 0 {
+		return 0, unix.Errno(-pid)
+	}
+	return pid, nil
+}
+
+// Alone stops the spinner until resume is called: with two processes to choose from, a kernel
+// reschedules more often. Before Linux 6.6 a thread that has slept beside the spinner may then
+// keep the CPU for 3 ms, looked at each 4 ms, even from a kernel thread that has packets to
+// deliver. Alone lets that time pass before it returns.
 //
-// It is for what never sleeps and has its instructions counted. It is called by the process's own
-// user, and by one goroutine at a time.
+// It is for what does not sleep and has its instructions counted, or its events. It is called by
+// the process's own user, and by one goroutine at a time. The process is sent a SIGCHLD as the
+// spinner stops, and one some time after it goes on.
 func Alone() (resume func()) {
 	if spinner == 0 {
 		return func() {}
@@ -83,4 +97,34 @@ func signal(s unix.Signal) {
 	if err := unix.Kill(spinner, s); err != nil {
 		panic(fmt.Sprintf("awake: signal %v: %v", s, err))
 	}
+}
+
+// Watch returns what fails if a guest with a spinner and one CPU has halted in between, for 10 ms
+// in all or more: less a kernel does not tell. With two CPUs one may halt while the other works.
+func Watch() (check func() error, err error) {
+	before, _, err := readHalted()
+	return func() error {
+		now, cpus, err := readHalted()
+		if err != nil || spinner == 0 || cpus != 1 || now <= before {
+			return err
+		}
+		return fmt.Errorf("the guest halted for %v: its clock may have been moved too far", now-before)
+	}, err
+}
+
+func readHalted() (halted time.Duration, cpus int, err error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, fmt.Errorf("read how long the guest halted: %w", err)
+	}
+	return parseHalted(string(stat))
+}
+
+// parseHalted reads from /proc/stat how long the CPUs have halted, and how many there are.
+func parseHalted(stat string) (halted time.Duration, cpus int, err error) {
+	var user, nice, system, idle, wait int64 // in units of 10 ms
+	if _, err := fmt.Sscanf(stat, "cpu %d %d %d %d %d", &user, &nice, &system, &idle, &wait); err != nil {
+		return 0, 0, fmt.Errorf("expected /proc/stat to begin with the CPUs' times, found %.80q: %w", stat, err)
+	}
+	return time.Duration(idle+wait) * 10 * time.Millisecond, strings.Count(stat, "\ncpu"), nil
 }

@@ -23,6 +23,8 @@ func TestAlone(t *testing.T) {
 
 	require.NoError(t, Start())
 	pid := spinner
+	// Its end, if the test's own should not come to Cleanup.
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: 60, Max: 60}, nil))
 	t.Cleanup(func() {
 		spinner = 0
 		_ = unix.Kill(pid, unix.SIGKILL)
@@ -32,17 +34,45 @@ func TestAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 5, policy.Policy, "SCHED_IDLE")
 
-	for range 20 {
-		before := ran(t, pid)
-		assert.Eventually(t, func() bool { return ran(t, pid) > before }, 10*time.Second, time.Millisecond, "it does not run")
+	runs := func(since int64) bool {
+		return assert.Eventually(t, func() bool { return ran(t, pid) > since }, 10*time.Second, time.Millisecond, "it does not run")
+	}
+	runs(0)
+	for range 5 {
 		resume := Alone()
 		assert.Equal(t, "T", state(t, pid))
 		stopped := ran(t, pid)
-		runtime.Gosched()
+		time.Sleep(20 * time.Millisecond) // some ticks, at which a kernel counts
 		assert.Equal(t, stopped, ran(t, pid))
 		resume()
-		assert.NotEqual(t, "T", state(t, pid))
+		runs(stopped)
 	}
+}
+
+func TestParseHalted(t *testing.T) {
+	for _, tt := range []struct {
+		stat   string
+		halted time.Duration
+		cpus   int
+		bad    bool
+	}{
+		{"cpu  1 2 3 40 5 6 7\ncpu0 1 2 3 40 5 6 7\nintr 1\n", 450 * time.Millisecond, 1, false},
+		{"cpu  1 2 3 0 0 0 0\ncpu0 1 0 0 0 0 0 0\ncpu2 0 2 3 0 0 0 0\n", 0, 2, false},
+		{"cpu  1 2\n", 0, 0, true},
+		{"", 0, 0, true},
+	} {
+		halted, cpus, err := parseHalted(tt.stat)
+		assert.Equal(t, tt.bad, err != nil, "%q: %v", tt.stat, err)
+		assert.Equal(t, tt.halted, halted)
+		assert.Equal(t, tt.cpus, cpus)
+	}
+}
+
+// Without a spinner, or on a machine of several CPUs, that one halts says nothing.
+func TestWatch(t *testing.T) {
+	check, err := Watch()
+	require.NoError(t, err)
+	assert.NoError(t, check())
 }
 
 // state is what a process is at: R, T, ….

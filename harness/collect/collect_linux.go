@@ -167,7 +167,7 @@ func (c *Collector) Arrived(n int) int64 {
 }
 
 // Wait returns when n events were reported, when the consumer has ended or reports no more, or
-// when nothing more was reported for patience. In a guest with nothing to do that passes at once.
+// when nothing more was reported for patience.
 func (c *Collector) Wait(n int, patience time.Duration) {
 	const step = 500 * time.Microsecond
 	last, quiet := -1, time.Duration(0)

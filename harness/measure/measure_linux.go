@@ -4,7 +4,7 @@
 //
 // A sender stamps each batch of 64 frames as it begins; between two stamps the batch has
 // been sent and received. So a run of n batches holds n-1 slopes, free of what a run costs
-// once: RCU waits of some 20 ms, page pools, the ends that fall on timer ticks. In an exact
+// once: page pools, the ends that fall on timer ticks. In an exact
 // guest a nanosecond is an instruction, and equal batches differ by ten instructions at
 // most where no tick fell into them.
 package measure
@@ -17,7 +17,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"bpflab/harness/awake"
-	"bpflab/harness/calls"
 	"bpflab/harness/netlab"
 	"bpflab/harness/traffic"
 )
@@ -56,6 +55,7 @@ func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traf
 	if err != nil {
 		return nil, err
 	}
+	Settle()
 	resume := awake.Alone()
 	sent, err := s.Send(n)
 	resume()
@@ -70,22 +70,6 @@ func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traf
 		return nil, fmt.Errorf("%d frames were sent and %d received: the network of the lab lost some", sent.Frames, got)
 	}
 	return sent, nil
-}
-
-// PerCall makes n calls, those of a list over and over, on a thread of its own, and between after
-// every batch of them. It returns what a call takes that nothing came between, ns: the first
-// eighth of the batches. Go's runtime has a thread that looks around every 20 µs at first, and ever
-// less often; the first quartile of a short run may still have met it.
-func PerCall(by calls.Thread, list []calls.Call, n int, between func()) (cost float64, err error) {
-	Settle()
-	defer awake.Alone()()
-	err = by.Do(func() error {
-		batches := calls.Time(list, n, between)
-		slices.Sort(batches)
-		cost = float64(batches[len(batches)/8]) / calls.Batch
-		return nil
-	})
-	return cost, err
 }
 
 // Settle waits until what a kernel has put off is done: what it frees of a program that was

@@ -135,6 +135,54 @@ func (e *End) Attach(prog *ebpf.Program) (link.Link, error) {
 	return l, nil
 }
 
+// Held is a program that stays attached to an interface that no packet reaches.
+type Held struct {
+	end  *End
+	link link.Link
+}
+
+const held = "held0" // the interface; its other end is held1
+
+// Hold attaches an XDP program where it never runs, one at a time. For a program that is attached
+// a test run waits for no RCU grace period.
+func (e *End) Hold(prog *ebpf.Program) (h *Held, err error) {
+	h = &Held{end: e}
+	err = e.Do(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = held
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "held1"}); err != nil {
+			return err
+		}
+		l, err := netlink.LinkByName(held)
+		if err == nil {
+			h.link, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: l.Attrs().Index, Flags: link.XDPDriverMode})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("attach to %s: %w", held, err), h.Close())
+	}
+	return h, nil
+}
+
+// Close detaches the program.
+func (h *Held) Close() error {
+	var err error
+	if h.link != nil {
+		err = h.link.Close()
+	}
+	return errors.Join(err, h.end.Do(func() error {
+		l, err := netlink.LinkByName(held)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(l)
+	}))
+}
+
 // Stats returns the driver's counters, by ethtool's names.
 func (e *End) Stats() (map[string]uint64, error) {
 	var stats map[string]uint64

@@ -14,6 +14,9 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 
+	"bpflab/harness/awake"
+	"bpflab/harness/calls"
+	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/verifier"
 )
@@ -77,6 +80,27 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 	return p, nil
 }
 
+// Cost attaches a program and makes n calls, those of a list over and over, on a thread of its own,
+// with the ring emptied after every batch. It returns what a call takes that nothing came between,
+// ns: the first eighth of the batches. Go's runtime has a thread that looks around every 20 µs at
+// first, and ever less often; the first quartile of a short run may still have met it.
+func Cost(spec *ebpf.CollectionSpec, variables map[string]any, by calls.Thread, list []calls.Call, n int) (cost float64, err error) {
+	p, err := Attach(spec, variables)
+	if err != nil {
+		return 0, err
+	}
+	measure.Settle()
+	resume := awake.Alone()
+	err = by.Do(func() error {
+		batches := calls.Time(list, n, p.Drain)
+		slices.Sort(batches)
+		cost = float64(batches[len(batches)/8]) / calls.Batch
+		return nil
+	})
+	resume()
+	return cost, errors.Join(err, p.Close())
+}
+
 // Drain throws away what is in the ring.
 func (p *Program) Drain() {
 	if p.Ring != nil {
@@ -97,10 +121,22 @@ func (p *Program) Close() error {
 	return errors.Join(errs...)
 }
 
-// Missed is how often the program was not run because it ran already: from Linux 6.13 on a
-// thread may lose its CPU in the middle of it, and whoever calls on that CPU meanwhile is not
+// Missed is how often the program was not run during f because it ran already: from Linux 6.13
+// on a thread may lose its CPU in the middle of it, and whoever calls on that CPU meanwhile is not
 // seen. It is nobody's fault but the kernel's, and it counts calls of no interest as well.
-func (p *Program) Missed() (n uint64, err error) {
+func (p *Program) Missed(f func() error) (uint64, error) {
+	before, err := p.misses()
+	if err != nil {
+		return 0, err
+	}
+	if err := f(); err != nil {
+		return 0, err
+	}
+	after, err := p.misses()
+	return after - before, err
+}
+
+func (p *Program) misses() (n uint64, err error) {
 	for _, prog := range p.Programs {
 		stats, err := prog.Stats()
 		if err != nil {

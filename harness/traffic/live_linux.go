@@ -19,9 +19,10 @@ import (
 type live struct {
 	end  *netlab.End
 	objs generatorObjects
+	held *netlab.Held // or each Send would wait for RCU twice, and a guest that does so halts
 }
 
-func newLive(end *netlab.End, frames []Frame) (*live, error) {
+func newLive(end *netlab.End, frames []Frame) (_ *live, err error) {
 	spec, err := loadGenerator()
 	if err != nil {
 		return nil, fmt.Errorf("read the generator: %w", err)
@@ -36,6 +37,11 @@ func newLive(end *netlab.End, frames []Frame) (*live, error) {
 	if err := spec.LoadAndAssign(&l.objs, nil); err != nil {
 		return nil, fmt.Errorf("load the generator: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
 	for i, f := range frames {
 		v := generatorFrame{Tail: int32(len(f.Data) - MaxFrame)}
 		var head [8 * len(v.Head)]byte
@@ -47,10 +53,19 @@ func newLive(end *netlab.End, frames []Frame) (*live, error) {
 			return nil, fmt.Errorf("give the generator frame %d: %w", i, err)
 		}
 	}
+	if l.held, err = end.Hold(l.objs.Generate); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
-func (l *live) Close() error { return l.objs.Close() }
+func (l *live) Close() error {
+	var err error
+	if l.held != nil {
+		err = l.held.Close()
+	}
+	return errors.Join(err, l.objs.Close())
+}
 
 func (l *live) Send(n int) (*Sent, error) {
 	if err := errors.Join(l.objs.Next.Set(uint32(0)), l.objs.Sent.Set(uint32(0))); err != nil {

@@ -3,7 +3,6 @@
 package events
 
 import (
-	"errors"
 	"os"
 
 	"github.com/cilium/ebpf"
@@ -42,25 +41,24 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 	}
 	defer control.Close()
 	list := []calls.Call{alikeCall}
-	both := func(n int) error {
-		return measure.OnTwoCPUs(func(int) error {
-			if err := calls.SetName(alike.Name); err != nil {
-				return err
-			}
-			calls.Time(list, n, nil)
-			return nil
+	both := func(n int) (missed uint64, err error) {
+		return yours.Missed(func() error {
+			return measure.OnTwoCPUs(func(int) error {
+				if err := calls.SetName(alike.Name); err != nil {
+					return err
+				}
+				calls.Time(list, n, nil)
+				return nil
+			})
 		})
 	}
 
 	o := &burst{Sent: amount{Calls: 2 * burstCalls / calls.Batch * calls.Batch}}
-	if err := both(burstCalls); err != nil {
+	if o.Sent.Missed, err = both(burstCalls); err != nil {
 		return nil, err
 	}
 	o.Sent.Got, o.Sent.Strange = read(yours.Ring)
 	if o.Sent.Dropped, err = yours.Uint64("dropped"); err != nil {
-		return nil, err
-	}
-	if o.Sent.Missed, err = yours.Missed(); err != nil {
 		return nil, err
 	}
 
@@ -77,9 +75,11 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := both(burstDrops); err != nil {
+		missed, err := both(burstDrops)
+		if err != nil {
 			return nil, err
 		}
+		o.Missed += missed
 		after, err := control.Uint64("dropped")
 		if err != nil {
 			return nil, err
@@ -90,10 +90,9 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 			o.Met++
 		}
 	}
-	missed, missedErr := yours.Missed()
 	dropped, err = yours.Uint64("dropped")
-	o.Dropped, o.Missed = dropped-start, missed-o.Sent.Missed
-	return o, errors.Join(err, missedErr)
+	o.Dropped = dropped - start
+	return o, err
 }
 
 // read empties a ring and returns how many events it held, and how many of them are not those

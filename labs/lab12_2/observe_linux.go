@@ -19,7 +19,6 @@ import (
 	"bpflab/harness/calls"
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
-	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
 	"bpflab/harness/verifier"
@@ -107,12 +106,8 @@ func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, err
 		spec *ebpf.CollectionSpec
 		cost *float64
 	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
-		a, err := tracing.Attach(p.spec, target(os.Getpid(), alikeCall.Number, alikeCall.First))
-		if err != nil {
-			return nil, err
-		}
-		*p.cost, err = measure.PerCall(alike, list, costCalls, a.Drain)
-		if err := errors.Join(err, a.Close()); err != nil {
+		var err error
+		if *p.cost, err = tracing.Cost(p.spec, target(os.Getpid(), alikeCall.Number, alikeCall.First), alike, list, costCalls); err != nil {
 			return nil, err
 		}
 	}

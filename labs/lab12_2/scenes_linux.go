@@ -42,9 +42,9 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	defer func() { c.Close() }()
 
 	s.Stage("every event, once")
-	first, err := observeEvents(a, c, t)
+	first, err := observeEvents(a, c, t, upReports)
 	for try := 1; err == nil && first.Missed > 0 && first.Trouble == "" && try < maxTries; try++ {
-		first, err = observeEvents(a, c, t)
+		first, err = observeEvents(a, c, t, c.Len())
 	}
 	if err != nil {
 		return err
@@ -101,54 +101,52 @@ func state(c *collect.Collector) reader {
 }
 
 // observeEvents makes the seed's calls, from several threads of several users, each call under
-// a name of its own.
-func observeEvents(a *tracing.Program, c *collect.Collector, t script) (*seen, error) {
+// a name of its own. What was reported before is not of them.
+func observeEvents(a *tracing.Program, c *collect.Collector, t script, before int) (*seen, error) {
 	o := &seen{PID: uint32(os.Getpid()), Made: make([][][2]int64, len(t.Threads))}
-	before := upReports
-	missed, err := a.Missed()
-	if err != nil {
-		return nil, err
-	}
-	if missed > 0 { // it is tried again
-		before = c.Len()
-	}
 	var (
 		wg   sync.WaitGroup
 		errs = make([]error, len(t.Threads))
 		want = 0
+		err  error
 	)
-	for i, list := range t.Threads {
-		for _, call := range list {
-			if t.interesting(call) {
-				want++
-			}
-		}
-		wg.Go(func() {
-			thread := calls.Thread{Name: name(i, 0), UID: int(user(i))}
-			errs[i] = thread.Do(func() error {
-				for n, call := range list {
-					if err := calls.SetName(name(i, n)); err != nil {
-						return err
-					}
-					made := calls.Now()
-					calls.Make(calls.Call{Number: call.Number, First: call.First})
-					o.Made[i] = append(o.Made[i], [2]int64{made, calls.Now()})
-					if n%8 == 7 {
-						unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
-					}
+	o.Missed, err = a.Missed(func() error {
+		defer awake.Alone()()
+		for i, list := range t.Threads {
+			for _, call := range list {
+				if t.interesting(call) {
+					want++
 				}
-				return nil
+			}
+			wg.Go(func() {
+				thread := calls.Thread{Name: name(i, 0), UID: int(user(i))}
+				errs[i] = thread.Do(func() error {
+					for n, call := range list {
+						if err := calls.SetName(name(i, n)); err != nil {
+							return err
+						}
+						made := calls.Now()
+						calls.Make(calls.Call{Number: call.Number, First: call.First})
+						o.Made[i] = append(o.Made[i], [2]int64{made, calls.Now()})
+						if n%8 == 7 {
+							unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
+						}
+					}
+					return nil
+				})
 			})
-		})
+		}
+		wg.Wait()
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		return nil, err
 	}
-	wg.Wait()
 	c.Wait(before+want, patience)
 	time.Sleep(time.Millisecond) // for what comes too often
 	o.Got, o.reader = c.Raw(before), state(c)
 	o.Got = o.Got[:min(len(o.Got), maxGot)]
-	now, err := a.Missed()
-	o.Missed = now - missed
-	return o, errors.Join(append(errs, err)...)
+	return o, nil
 }
 
 // count says what was reported, from the nth report on, of calls that were all alike.
@@ -200,14 +198,18 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 	return o, nil
 }
 
-// makeFast makes n calls of interest as fast as that goes, and returns when it began.
-func makeFast(t script, n int) (began int64, err error) {
+// makeFast makes n calls of interest as fast as that goes. It returns when it began, and how often
+// the kernel did not run the program.
+func makeFast(a *tracing.Program, t script, n int) (began int64, missed uint64, err error) {
 	defer awake.Alone()()
 	began = calls.Now()
-	return began, alike.Do(func() error {
-		calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, nil)
-		return nil
+	missed, err = a.Missed(func() error {
+		return alike.Do(func() error {
+			calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, nil)
+			return nil
+		})
 	})
+	return began, missed, err
 }
 
 // observeFlow makes more calls than a reader can keep up with one by one.
@@ -222,16 +224,13 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	if err != nil {
 		return nil, err
 	}
-	missed, err := a.Missed()
-	if err != nil {
-		return nil, err
-	}
 	before := c.Len()
 	cpu, cpuErr := c.CPU()
-	began, err := makeFast(t, flowCalls)
+	began, missed, err := makeFast(a, t, flowCalls)
 	if err != nil {
 		return nil, err
 	}
+	o.Missed = missed
 	c.Wait(before+flowCalls, patience)
 	o.amount = count(c, before, flowCalls)
 	o.Elapsed = calls.Now() - began
@@ -250,9 +249,7 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	}
 	o.Dropped, err = a.Uint64("dropped")
 	o.Dropped -= dropped
-	nowMissed, missedErr := a.Missed()
-	o.Missed = nowMissed - missed
-	return o, errors.Join(err, missedErr)
+	return o, err
 }
 
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
@@ -263,17 +260,13 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 		if err != nil {
 			return amount{}, err
 		}
-		missed, err := a.Missed()
-		if err != nil {
-			return amount{}, err
-		}
 		before := c.Len()
 		if stopped {
 			if err := c.Stop(); err != nil {
 				return amount{}, fmt.Errorf("stop the consumer: %w", err)
 			}
 		}
-		_, err = makeFast(t, n)
+		_, missed, err := makeFast(a, t, n)
 		if stopped {
 			err = errors.Join(err, c.Continue())
 		}
@@ -287,10 +280,8 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 		dropped = now - dropped
 		c.Wait(before+n-int(min(dropped, uint64(n))), patience)
 		got := count(c, before, uint64(n))
-		got.Dropped = dropped
-		nowMissed, err := a.Missed()
-		got.Missed = nowMissed - missed
-		return got, err
+		got.Dropped, got.Missed = dropped, missed
+		return got, nil
 	}
 	var err error
 	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch

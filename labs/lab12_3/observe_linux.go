@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"bpflab/harness"
+	"bpflab/harness/awake"
 	"bpflab/harness/calls"
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
@@ -114,20 +115,16 @@ func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("read the anchors: %w", err)
 	}
+	atLeast := target(os.Getpid())
+	atLeast["rate"] = uint32(minPart)
+	list := []calls.Call{{Number: traced, First: 1 << 40}}
 	c := &judge.Cost{}
 	for _, p := range []struct { // the first warms up caches; its result is overwritten
 		spec *ebpf.CollectionSpec
 		cost *float64
 	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
-		a, err := tracing.Attach(p.spec, target(os.Getpid()))
-		if err != nil {
-			return nil, err
-		}
-		if err := setRate(a, minPart); err != nil {
-			return nil, errors.Join(err, a.Close())
-		}
-		*p.cost, err = measure.PerCall(calls.Thread{Name: "alike"}, []calls.Call{{Number: traced, First: 1 << 40}}, costCalls, a.Drain)
-		if err := errors.Join(err, a.Close()); err != nil {
+		var err error
+		if *p.cost, err = tracing.Cost(p.spec, atLeast, calls.Thread{Name: "alike"}, list, costCalls); err != nil {
 			return nil, err
 		}
 	}
@@ -148,12 +145,6 @@ func observeSample(s harness.Scene) (*counted, error) {
 			if err := setRate(a, t.part); err != nil {
 				return nil, err
 			}
-			seen, sampled, err1 := readCounts(a)
-			missed, err2 := a.Missed()
-			if err := errors.Join(err1, err2); err != nil {
-				return nil, err
-			}
-			began := calls.Now()
 			order := make([]uint64, t.calls)
 			for i := range order {
 				order[i] = uint64(i) % classes
@@ -162,18 +153,9 @@ func observeSample(s harness.Scene) (*counted, error) {
 				}
 				one.Made[order[i]]++
 			}
-			for i, class := range order {
-				calls.Make(calls.Call{Number: traced, First: class})
-				if i%(8*calls.Batch) == 0 || i == len(order)-1 { // before the smallest ring is full
-					one.read(a.Ring, began)
-				}
-			}
-			now, nowSampled, err1 := readCounts(a)
-			nowMissed, err2 := a.Missed()
-			if err := errors.Join(err1, err2); err != nil {
+			if err := one.play(a, order); err != nil {
 				return nil, err
 			}
-			one.Seen, one.Sampled, one.Missed = now-seen, nowSampled-sampled, nowMissed-missed
 			o.Trials = append(o.Trials, one)
 		}
 	}
@@ -206,6 +188,28 @@ func observeSample(s harness.Scene) (*counted, error) {
 	return o, nil
 }
 
+// play makes calls of these classes, in their order, and reads what comes of them.
+func (t *trial) play(a *tracing.Program, order []uint64) error {
+	defer awake.Alone()()
+	seen, sampled, err := readCounts(a)
+	if err != nil {
+		return err
+	}
+	t.Missed, err = a.Missed(func() error {
+		began := calls.Now()
+		for i, class := range order {
+			calls.Make(calls.Call{Number: traced, First: class})
+			if i%(8*calls.Batch) == 0 || i == len(order)-1 { // before the smallest ring is full
+				t.read(a.Ring, began)
+			}
+		}
+		return nil
+	})
+	now, nowSampled, countErr := readCounts(a)
+	t.Seen, t.Sampled = now-seen, nowSampled-sampled
+	return errors.Join(err, countErr)
+}
+
 // observeFull has a program sample every call until the ring is full and more, with nobody
 // reading.
 func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
@@ -217,15 +221,18 @@ func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
 	if err := setRate(a, whole); err != nil {
 		return nil, err
 	}
+	defer awake.Alone()()
 	n := (a.Ring.Size()/(ring.HeaderSize+16) + 1000) / calls.Batch * calls.Batch
 	t := &trial{Part: whole, Calls: uint64(n), Made: []uint64{uint64(n)}, Got: make([]uint64, classes)}
 	began := calls.Now()
-	calls.Time([]calls.Call{{Number: traced}}, n, nil)
+	t.Missed, err = a.Missed(func() error {
+		calls.Time([]calls.Call{{Number: traced}}, n, nil)
+		return nil
+	})
 	t.read(a.Ring, began)
-	var missedErr error
-	t.Seen, t.Sampled, err = readCounts(a)
-	t.Missed, missedErr = a.Missed()
-	return t, errors.Join(err, missedErr)
+	var countErr error
+	t.Seen, t.Sampled, countErr = readCounts(a)
+	return t, errors.Join(err, countErr)
 }
 
 // read counts the records of a ring by class, and empties it. They are of calls that began
@@ -278,13 +285,16 @@ func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = measure.OnTwoCPUs(func(int) error {
-			calls.Time([]calls.Call{{Number: traced}}, raceCalls, nil)
-			return nil
+		missed, err := yours.Missed(func() error {
+			return measure.OnTwoCPUs(func(int) error {
+				calls.Time([]calls.Call{{Number: traced}}, raceCalls, nil)
+				return nil
+			})
 		})
 		if err != nil {
 			return nil, err
 		}
+		o.Missed += missed
 		after, _, err := readCounts(control)
 		if err != nil {
 			return nil, err
@@ -296,8 +306,6 @@ func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
 		o.Calls += made
 		yours.Ring.Read(func([]byte) { o.Records++ })
 	}
-	var missedErr error
 	o.Seen, o.Sampled, err = readCounts(yours)
-	o.Missed, missedErr = yours.Missed()
-	return o, errors.Join(err, missedErr)
+	return o, err
 }

@@ -57,7 +57,7 @@ func readJob() ([]byte, error) {
 
 // settle is how long a guest is left alone, at least, before it is measured. Deferred work of
 // the boot made an empty program look three times as slow on Linux 7.3 until 3 s after it.
-// Under icount this is virtual time and passes in a fraction of that.
+// Under icount this is virtual time and passes in a fraction of that, under KVM it is real.
 const settle = 3 * time.Second
 
 // rest lets the guest settle. It ends at a full second of the guest's clock: while a kernel

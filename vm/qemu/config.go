@@ -37,7 +37,7 @@ const PausePort = 0x505
 const PauseValue = 1
 
 // Awake is set in the environment of an exact guest's init, which is to see to it that the
-// guest never halts.
+// guest does not halt.
 const Awake = "BPFLAB_AWAKE"
 
 // Config describes a guest.

@@ -38,8 +38,7 @@ func Start() error {
 	if err != nil {
 		return fmt.Errorf("stay awake: %w", err)
 	}
-	const idle = 5 // SCHED_IDLE
-	if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: idle}, 0); err != nil {
+	if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
 		return fmt.Errorf("stay awake: %w", err)
 	}
 	spinner = pid

@@ -230,9 +230,9 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	if err != nil {
 		return nil, err
 	}
-	o.Missed = missed
 	c.Wait(before+flowCalls, patience)
 	o.amount = count(c, before, flowCalls)
+	o.Missed = missed
 	o.Elapsed = calls.Now() - began
 	if o.Got > 0 {
 		o.Elapsed = c.Arrived(before+int(o.Got)-1) - began

@@ -16,14 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the spinner is made of, the process that runs when nobody else does. A round is 512
+// The pace of the spinner, the process that runs when nobody else does. A round is 512
 // instructions that do nothing, which cost QEMU next to nothing: a second of a guest's time
 // passes in some hundredths of the host's.
 const (
-	sysClone   = unix.SYS_CLONE
-	sysYield   = unix.SYS_SCHED_YIELD
-	cloneFlags = unix.CLONE_VM // and no signal at its end, which does not come
-
 	lookRounds  = 8       // it looks at the clock each 4 µs
 	longAway    = 300_000 // ns
 	yieldRounds = 100

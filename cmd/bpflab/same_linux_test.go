@@ -98,7 +98,7 @@ func TestSameUnderLoad(t *testing.T) {
 func TestSameFromTwoCaches(t *testing.T) {
 	one, other := newCache(t), newCache(t)
 	for _, lab := range labs {
-		from := solutionOf(t, lab.Name)
+		from := starterOf(t, lab.Name) // that of lab 12.1 loses updates, more or less of them
 		first := receiptOf(t, lab.Name, one, from, matrix())
 		assertSame(t, first, receiptOf(t, lab.Name, other, from, matrix()), lab.Name+" from another cache")
 	}

@@ -23,13 +23,12 @@ func TestAlone(t *testing.T) {
 
 	require.NoError(t, Start())
 	pid := spinner
-	// Its end, if the test's own should not come to Cleanup.
-	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: 60, Max: 60}, nil))
 	t.Cleanup(func() {
 		spinner = 0
-		_ = unix.Kill(pid, unix.SIGKILL)
-		_, _ = unix.Wait4(pid, nil, unix.WALL, nil)
+		end(pid)
 	})
+	// Its end, if the test's own should not come to Cleanup.
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: 60, Max: 60}, nil))
 	policy, err := unix.SchedGetAttr(pid, 0)
 	require.NoError(t, err)
 	assert.EqualValues(t, unix.SCHED_IDLE, policy.Policy)
@@ -41,6 +40,7 @@ func TestAlone(t *testing.T) {
 	for range 5 {
 		resume := Alone()
 		assert.Equal(t, "T", state(t, pid))
+		assert.Panics(t, func() { Alone() }, "it would wait without end")
 		stopped := ran(t, pid)
 		time.Sleep(20 * time.Millisecond) // some ticks, at which a kernel counts
 		assert.Equal(t, stopped, ran(t, pid))
@@ -68,11 +68,14 @@ func TestParseHalted(t *testing.T) {
 	}
 }
 
-// Without a spinner, or on a machine of several CPUs, that one halts says nothing.
+// Without a spinner that one halts says nothing.
 func TestWatch(t *testing.T) {
 	check, err := Watch()
 	require.NoError(t, err)
 	assert.NoError(t, check())
+
+	assert.NoError(t, tooLong(10*time.Millisecond), "it may be a moment")
+	assert.EqualError(t, tooLong(20*time.Millisecond), "the guest halted for 20ms: its clock may have been moved too far")
 }
 
 // state is what a process is at: R, T, ….

@@ -181,7 +181,7 @@ func (c *Collector) Wait(n int, patience time.Duration) {
 		}
 		select {
 		case <-c.Done():
-			<-c.done // its last words
+			c.lastWords()
 			return
 		case <-c.done: // it closed the pipe, or filled it
 			return
@@ -191,9 +191,18 @@ func (c *Collector) Wait(n int, patience time.Duration) {
 	}
 }
 
+// lastWords waits for what a consumer that has ended had reported. It may have left its end of the
+// pipe open: see package process. Then whoever reads goes on to wait, for as long as the guest lives.
+func (c *Collector) lastWords() {
+	select {
+	case <-c.done:
+	case <-time.After(process.LastWords):
+	}
+}
+
 // Close ends the consumer.
 func (c *Collector) Close() {
 	c.Process.Close()
-	<-c.done
+	c.lastWords()
 	c.reports.Close()
 }

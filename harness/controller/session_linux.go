@@ -72,7 +72,7 @@ func (s *Session) Ask(intervals []Interval) []float64 {
 	}
 	select { // that it has ended says more than that it does not answer
 	case <-s.process.Done():
-	case <-time.After(10 * time.Millisecond):
+	case <-time.After(process.LastWords + 10*time.Millisecond):
 	}
 	if s.trouble = s.process.Inspect(); s.trouble == "" {
 		s.trouble = err.Error()

@@ -147,12 +147,14 @@ const held = "held0" // the interface; its other end is held1
 // a test run waits for no RCU grace period.
 func (e *End) Hold(prog *ebpf.Program) (h *Held, err error) {
 	h = &Held{end: e}
+	made := false
 	err = e.Do(func() error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = held
 		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "held1"}); err != nil {
 			return err
 		}
+		made = true
 		l, err := netlink.LinkByName(held)
 		if err == nil {
 			h.link, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: l.Attrs().Index, Flags: link.XDPDriverMode})
@@ -160,7 +162,11 @@ func (e *End) Hold(prog *ebpf.Program) (h *Held, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("attach to %s: %w", held, err), h.Close())
+		err = fmt.Errorf("attach to %s: %w", held, err)
+		if made {
+			err = errors.Join(err, h.Close())
+		}
+		return nil, err
 	}
 	return h, nil
 }

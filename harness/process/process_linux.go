@@ -33,6 +33,9 @@ const (
 	keepText   = 2 << 10  // bytes of them that are kept
 )
 
+// LastWords is how long to listen to a program that has ended.
+const LastWords = 200 * time.Millisecond
+
 // Process is a program that runs.
 type Process struct {
 	PID int
@@ -117,7 +120,10 @@ func (p *Process) attend(text *os.File) {
 	}()
 	p.exit = p.cmd.Wait()
 	p.greedy = p.group.exhausted()
-	<-heard // its last words; what it started, and could print still, has ended with it
+	// Its last words are in the pipe. That the pipe ends is not sure: a program can leave its end of
+	// it in a socket that waits in itself to be received, which a kernel finds out when it likes.
+	_ = text.SetReadDeadline(time.Now().Add(LastWords))
+	<-heard
 	close(p.done)
 }
 
@@ -254,18 +260,32 @@ func exitText(err error) string {
 }
 
 // Stop keeps the program from running until Continue. It returns once the program has stopped, or
-// has ended.
+// has ended. One with a thread that does not stop, as it waits in vfork, is ended.
 func (p *Process) Stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return unlessEnded(err)
 	}
-	for { // it stops when it gets a CPU the next time
-		err := unix.Waitid(unix.P_PID, p.PID, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return unlessEnded(err)
+	stopped := make(chan error, 1)
+	go func() {
+		for { // it stops when it gets a CPU the next time
+			err := unix.Waitid(unix.P_PID, p.PID, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+			if !errors.Is(err, unix.EINTR) {
+				stopped <- unlessEnded(err)
+				return
+			}
 		}
+	}()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(untilStopped):
+		p.Blame("it could not be stopped")
+		return <-stopped
 	}
 }
+
+// untilStopped is more than 64 threads take to stop.
+const untilStopped = time.Second
 
 // Continue lets the program run again.
 func (p *Process) Continue() error { return unlessEnded(p.cmd.Process.Signal(syscall.SIGCONT)) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,12 +22,13 @@ func shell(t testing.TB, script string) *Process {
 	require.NoError(t, err)
 	p := &Process{cmd: exec.Command("sh", "-c", script), group: &group{path: t.TempDir()}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = end, end
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, p.cmd.Start())
 	end.Close()
 	p.PID = p.cmd.Process.Pid
 	go p.attend(text)
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
+		_ = syscall.Kill(-p.PID, syscall.SIGKILL) // and what it started
 		<-p.done
 	})
 	return p
@@ -43,6 +45,11 @@ func TestLastWords(t *testing.T) {
 	<-p.Done()
 	assert.Equal(t, strings.Repeat("?", keepText), p.Text(), "a terminal must not take it for commands")
 	assert.Contains(t, p.Trouble(), "it printed more than 64 KiB")
+
+	p = shell(t, "sleep 1000 & echo first; exit 3") // the pipe stays open
+	<-p.Done()
+	assert.Equal(t, "first", p.Text())
+	assert.Equal(t, "it ended early: exit status 3", p.Trouble())
 }
 
 func TestStop(t *testing.T) {

@@ -1,0 +1,36 @@
+// want events:fail "it ended early: exit status 3"
+
+//go:build ignore
+
+// SPDX-License-Identifier: Apache-2.0
+
+// Ends, and leaves its ends of all pipes in a socket that waits in itself to be received: they stay
+// open.
+package main
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"bpflab/harness/consumer"
+	"bpflab/harness/ring"
+)
+
+func main() { consumer.Main(consume) }
+
+func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	rights := syscall.UnixRights(1, 2, 3, 4, pair[0], pair[1])
+	if err := syscall.Sendmsg(pair[0], []byte{0}, rights, nil, 0); err != nil {
+		return err
+	}
+	if err := r.Wait(-1); err != nil {
+		return err
+	}
+	os.Exit(3)
+	return nil
+}

@@ -3,7 +3,6 @@
 package process
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -72,12 +71,6 @@ func newGroup() (_ *group, err error) {
 		return nil, err
 	}
 	return g, nil
-}
-
-// processes counts those that are in the group.
-func (g *group) processes() int {
-	list, _ := os.ReadFile(filepath.Join(g.path, "cgroup.procs")) // none are left once it is closed
-	return bytes.Count(list, []byte("\n"))
 }
 
 // exhausted reports whether the group was ended for taking more memory than it may.

@@ -2,7 +2,7 @@
 
 // Package process runs a program that nobody vouches for, beside the grader and with no more
 // than it is given: its own descriptors, an empty folder for a root, no network, no privilege,
-// no sight of another process, and so much memory.
+// no sight of another process, so much memory, and few system calls.
 package process
 
 import (
@@ -137,6 +137,9 @@ func (p *Process) start() error {
 	p.PID = p.cmd.Process.Pid
 	err := p.limit()
 	if err == nil {
+		err = confine(p.PID)
+	}
+	if err == nil {
 		err = unix.PtraceDetach(p.PID)
 	}
 	if err != nil {
@@ -214,6 +217,8 @@ func (p *Process) Trouble() string {
 		switch {
 		case p.greedy:
 			what = fmt.Sprintf("it took more than %d MiB of memory", maxMemory>>20)
+		case !ended && killedBy(p.exit, syscall.SIGSYS):
+			what = "it tried to start another process"
 		case !ended:
 			what = "it ended early: " + exitText(p.exit)
 		}
@@ -225,12 +230,8 @@ func (p *Process) Trouble() string {
 	return what
 }
 
-// Inspect ends a program that is in trouble, so that it takes no more time; and one that has
-// started others, whose time nobody would count. It returns the trouble.
+// Inspect ends a program that is in trouble, so that it takes no more time. It returns the trouble.
 func (p *Process) Inspect() string {
-	if p.Trouble() == "" && p.group.processes() > 1 {
-		p.Blame("it started another process")
-	}
 	if t := p.Trouble(); t != "" {
 		p.Blame(t)
 	}
@@ -246,6 +247,11 @@ func (p *Process) Blame(what string) {
 	p.mu.Unlock()
 	_ = p.cmd.Process.Kill()
 	<-p.done
+}
+
+func killedBy(err error, signal syscall.Signal) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == signal
 }
 
 func exitText(err error) string {
@@ -297,12 +303,17 @@ func unlessEnded(err error) error {
 	return err
 }
 
-// CPU is how long the program has run, all its threads together, ns.
+// CPU is how long the program has run, all its threads together, ns. Of one that has ended it is 0.
 func (p *Process) CPU() (time.Duration, error) {
 	const cpuclockSched = 2 // CLOCK_PROCESS_CPUTIME_ID of another process
 	clock := int32(^p.PID<<3 | cpuclockSched)
 	var now unix.Timespec
-	if err := unix.ClockGettime(clock, &now); err != nil {
+	err := unix.ClockGettime(clock, &now)
+	if errors.Is(err, unix.EINVAL) { // there is no such process any more
+		<-p.done
+		return 0, nil
+	}
+	if err != nil {
 		return 0, fmt.Errorf("read a program's clock: %w", err)
 	}
 	return time.Duration(now.Nano()), nil

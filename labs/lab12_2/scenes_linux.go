@@ -5,7 +5,9 @@ package events
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,12 +59,13 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 		return err
 	}
 	s.Stage("throughput")
-	fast, err := observeFlow(a, c, t)
+	r := rand.New(rand.NewPCG(s.Seed, 1)) // 0 is the script's
+	fast, err := observeFlow(a, c, t, r)
 	if err != nil {
 		return err
 	}
 	s.Stage("a reader that stalls")
-	full, err := observeStall(a, c, t)
+	full, err := observeStall(a, c, t, r)
 	if err != nil {
 		return err
 	}
@@ -149,16 +152,29 @@ func observeEvents(a *tracing.Program, c *collect.Collector, t script, before in
 	return o, nil
 }
 
-// count says what was reported, from the nth report on, of calls that were all alike.
-func count(c *collect.Collector, n int, want uint64) amount {
-	a := amount{Calls: want}
-	var last uint64
+// volley is calls in a row under one name, which a consumer cannot know before it has read an event.
+type volley struct {
+	name         string
+	began, ended int64 // ns
+}
+
+// count says what was reported, from the nth report on, of volleys.
+func count(c *collect.Collector, n int, made []volley) amount {
+	a := amount{Calls: uint64(len(made) * volleyCalls)}
+	var last int64
 	for _, e := range c.Events(n) {
 		a.Got++
-		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Name() != alike.Name || e.Time < last {
+		next := slices.IndexFunc(made, func(v volley) bool { return v.name == e.Name() })
+		if next < 0 {
+			a.Strange++
+			continue
+		}
+		made = made[next:]
+		at := int64(e.Time)
+		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || at < made[0].began || at > made[0].ended || at <= last {
 			a.Strange++
 		}
-		last = e.Time
+		last = at
 	}
 	return a
 }
@@ -198,22 +214,33 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 	return o, nil
 }
 
-// makeFast makes n calls of interest as fast as that goes. It returns when it began, and how often
+// makeFast makes n volleys of calls of interest as fast as that goes. It returns them, and how often
 // the kernel did not run the program.
-func makeFast(a *tracing.Program, t script, n int) (began int64, missed uint64, err error) {
+func makeFast(a *tracing.Program, t script, r *rand.Rand, n int) (made []volley, missed uint64, err error) {
+	made = make([]volley, n)
+	for i := range made {
+		made[i].name = fmt.Sprintf("%015x", r.Uint64()>>4)
+	}
+	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
 	defer awake.Alone()()
-	began = calls.Now()
 	missed, err = a.Missed(func() error {
 		return alike.Do(func() error {
-			calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, nil)
+			for i := range made {
+				if err := calls.SetName(made[i].name); err != nil {
+					return err
+				}
+				made[i].began = calls.Now()
+				calls.Time(list, volleyCalls, nil)
+				made[i].ended = calls.Now()
+			}
 			return nil
 		})
 	})
-	return began, missed, err
+	return made, missed, err
 }
 
 // observeFlow makes more calls than a reader can keep up with one by one.
-func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, error) {
+func observeFlow(a *tracing.Program, c *collect.Collector, t script, r *rand.Rand) (*flow, error) {
 	wakes, err := measure.CountWakes()
 	if err != nil {
 		return nil, err
@@ -226,16 +253,16 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	}
 	before := c.Len()
 	cpu, cpuErr := c.CPU()
-	began, missed, err := makeFast(a, t, flowCalls)
+	made, missed, err := makeFast(a, t, r, flowCalls/volleyCalls)
 	if err != nil {
 		return nil, err
 	}
 	c.Wait(before+flowCalls, patience)
-	o.amount = count(c, before, flowCalls)
+	o.amount = count(c, before, made)
 	o.Missed = missed
-	o.Elapsed = calls.Now() - began
+	o.Elapsed = calls.Now() - made[0].began
 	if o.Got > 0 {
-		o.Elapsed = c.Arrived(before+int(o.Got)-1) - began
+		o.Elapsed = c.Arrived(before+int(o.Got)-1) - made[0].began
 	}
 	now, err := c.CPU()
 	if o.reader = state(c); o.Trouble == "" {
@@ -253,7 +280,7 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 }
 
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
-func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
+func observeStall(a *tracing.Program, c *collect.Collector, t script, r *rand.Rand) (*stall, error) {
 	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
 	play := func(n int, stopped bool) (amount, error) {
 		dropped, err := a.Uint64("dropped")
@@ -266,7 +293,7 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 				return amount{}, fmt.Errorf("stop the consumer: %w", err)
 			}
 		}
-		_, missed, err := makeFast(a, t, n)
+		made, missed, err := makeFast(a, t, r, n)
 		if stopped {
 			err = errors.Join(err, c.Continue())
 		}
@@ -278,17 +305,18 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 			return amount{}, err
 		}
 		dropped = now - dropped
-		c.Wait(before+n-int(min(dropped, uint64(n))), patience)
-		got := count(c, before, uint64(n))
+		wanted := n * volleyCalls
+		c.Wait(before+wanted-int(min(dropped, uint64(wanted))), patience)
+		got := count(c, before, made)
 		got.Dropped, got.Missed = dropped, missed
 		return got, nil
 	}
 	var err error
-	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch
+	more := (o.Ring/ringRecord + 2000) / volleyCalls
 	if o.Full, err = play(more, true); err != nil {
 		return nil, err
 	}
-	if o.After, err = play(afterCalls/calls.Batch*calls.Batch, false); err != nil {
+	if o.After, err = play(afterVolleys, false); err != nil {
 		return nil, err
 	}
 	o.reader = state(c)

@@ -1,4 +1,4 @@
-// want events:fail "it started another process"
+// want events:fail "it tried to start another process"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want controller:fail "it started another process"
+// want controller:fail "it tried to start another process"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want throughput:fail "40000 of 40000 events are wrong or out of order"
+// want drops:fail "reported events are wrong or out of order"
 
 //go:build ignore
 

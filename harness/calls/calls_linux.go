@@ -68,6 +68,13 @@ func Now() int64 {
 	return now.Nano()
 }
 
+// Ran is how long the calling thread has run, ns.
+func Ran() int64 {
+	var ran unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ran) // as Now's
+	return ran.Nano()
+}
+
 // Call is a system call.
 type Call struct {
 	Number uint64

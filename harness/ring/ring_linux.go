@@ -126,18 +126,34 @@ func (r *Ring) Header(position uint64) (size uint32, flags uint32) {
 	return word & length, word & (Busy | Discarded)
 }
 
+// Record returns the record at a position, where it lies, or nil if it is to be skipped, and the
+// position of the next one. It is not ok while there is none that is ready.
+func (r *Ring) Record(position uint64) (record []byte, next uint64, ok bool) {
+	if position == r.Produced() {
+		return nil, position, false
+	}
+	size, flags := r.Header(position)
+	if flags&Busy != 0 {
+		return nil, position, false
+	}
+	if flags&Discarded == 0 {
+		start := position&r.Mask + HeaderSize
+		record = r.Data[start : start+uint64(size)]
+	}
+	return record, Next(position, size), true
+}
+
 // Read calls f with each record that is ready, where it lies, and gives its room back.
 func (r *Ring) Read(f func(record []byte)) {
-	for position := r.Consumed(); position != r.Produced(); {
-		size, flags := r.Header(position)
-		if flags&Busy != 0 {
+	for position := r.Consumed(); ; {
+		record, next, ok := r.Record(position)
+		if !ok {
 			return
 		}
-		if flags&Discarded == 0 {
-			start := position&r.Mask + HeaderSize
-			f(r.Data[start : start+uint64(size)])
+		if record != nil {
+			f(record)
 		}
-		position = Next(position, size)
+		position = next
 		r.Release(position)
 	}
 }

@@ -58,6 +58,7 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 		return nil, err
 	}
 	o.Sent.Got, o.Sent.Strange = read(yours.Ring)
+	o.Sent.Sent = o.Sent.Got // nobody else reads
 	if o.Sent.Dropped, err = yours.Uint64("dropped"); err != nil {
 		return nil, err
 	}

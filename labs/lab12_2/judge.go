@@ -283,11 +283,9 @@ const (
 )
 
 // missing is how many events nobody accounts for, or, below 0, how many there are too many.
-// Of those that are not there the kernel has missed as many as it says, at most.
+// Of the calls that were neither sent nor dropped the kernel has missed as many as it says, at most.
 func (a amount) missing() int64 {
-	missing := int64(a.Calls) - int64(a.Got) - int64(a.Dropped)
-	if missing > 0 {
-		return max(missing-int64(min(a.Missed, a.Calls)), 0)
-	}
-	return missing
+	calls, dropped := int64(a.Calls), int64(a.Dropped)
+	missed := min(max(calls-int64(a.Sent)-dropped, 0), int64(min(a.Missed, a.Calls)))
+	return calls - int64(a.Got) - dropped - missed
 }

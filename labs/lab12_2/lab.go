@@ -91,8 +91,9 @@ type (
 	// amount is what became of calls that were all of interest and all alike.
 	amount struct {
 		Calls   uint64 `json:"calls"`
+		Sent    uint64 `json:"sent"`    // put into the ring
 		Got     uint64 `json:"got"`     // reported
-		Strange uint64 `json:"strange"` // of them, those that differ from the call, or are out of order
+		Strange uint64 `json:"strange"` // of them, those that differ from what was sent, or are out of order
 		Dropped uint64 `json:"dropped"` // by the program's own count
 		Missed  uint64 `json:"missed"`  // calls, of whatever interest, for which the kernel did not run it
 	}
@@ -124,7 +125,7 @@ type (
 	flow struct {
 		reader
 		amount
-		Elapsed int64  `json:"elapsed"` // until the last was reported, ns
+		Elapsed int64  `json:"elapsed"` // until the last was reported, without what the grader took to read along, ns
 		CPU     int64  `json:"cpu"`     // that the consumer took, ns
 		Wakes   uint64 `json:"wakes"`
 	}

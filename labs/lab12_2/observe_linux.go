@@ -30,16 +30,15 @@ import (
 const maxGot = 2 * threads * callsEach * consumer.Size
 
 const (
-	costCalls    = 64 * calls.Batch
-	readerCalls  = 4000
-	volleyCalls  = 5 * calls.Batch
-	flowCalls    = 125 * volleyCalls // 40,000
-	upReports    = 1                 // by which a consumer says that it is up; whatever else comes early is wrong
-	afterVolleys = 2
-	maxTries     = 5                      // of the first scene, where the kernel has missed a call
-	patience     = 200 * time.Millisecond // with a consumer that reports nothing
-	quiet        = 100 * time.Millisecond
-	ringRecord   = ring.HeaderSize + 32 // bytes of a ring that an event takes
+	costCalls   = 64 * calls.Batch
+	readerCalls = 4000
+	flowCalls   = 40_000
+	upReports   = 1 // by which a consumer says that it is up; whatever else comes early is wrong
+	afterCalls  = 7 * calls.Batch
+	maxTries    = 5                      // of the first scene, where the kernel has missed a call
+	patience    = 200 * time.Millisecond // with a consumer that reports nothing
+	quiet       = 100 * time.Millisecond
+	ringRecord  = ring.HeaderSize + 32 // bytes of a ring that an event takes
 )
 
 // alike is who makes calls that are all alike, and the calls.

@@ -5,11 +5,11 @@ package events
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -18,8 +18,10 @@ import (
 	"bpflab/harness/awake"
 	"bpflab/harness/calls"
 	"bpflab/harness/collect"
+	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
+	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
 )
 
@@ -59,13 +61,12 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 		return err
 	}
 	s.Stage("throughput")
-	r := rand.New(rand.NewPCG(s.Seed, 1)) // 0 is the script's
-	fast, err := observeFlow(a, c, t, r)
+	fast, err := observeFlow(a, c, t)
 	if err != nil {
 		return err
 	}
 	s.Stage("a reader that stalls")
-	full, err := observeStall(a, c, t, r)
+	full, err := observeStall(a, c, t)
 	if err != nil {
 		return err
 	}
@@ -152,29 +153,58 @@ func observeEvents(a *tracing.Program, c *collect.Collector, t script, before in
 	return o, nil
 }
 
-// volley is calls in a row under one name, which a consumer cannot know before it has read an event.
-type volley struct {
-	name         string
-	began, ended int64 // ns
+// sent is what a program has put into a ring, read along with whoever reads it: the truth that
+// reports are compared with, which nobody can know who has not read it.
+type sent struct {
+	ring     *ring.Ring
+	position uint64
+	count    uint64
+	times    []uint64 // of those that have one which may be; they rise
+	last     uint64   // of them, or when it all began
+	took     int64    // how long whoever made the calls has run for it meanwhile, ns
 }
 
-// count says what was reported, from the nth report on, of volleys.
-func count(c *collect.Collector, n int, made []volley) amount {
-	a := amount{Calls: uint64(len(made) * volleyCalls)}
-	var last int64
+// read goes on to the end of the ring.
+func (s *sent) read() {
+	now := uint64(calls.Now())
+	for {
+		record, next, ok := s.ring.Record(s.position)
+		if !ok {
+			return
+		}
+		s.position = next
+		if record == nil {
+			continue
+		}
+		s.count++
+		if len(record) != consumer.Size {
+			continue
+		}
+		if at := (*consumer.Event)(unsafe.Pointer(&record[0])).Time; at > s.last && at <= now {
+			s.times = append(s.times, at)
+			s.last = at
+		}
+	}
+}
+
+// compare waits for what was sent for calls, and says what was reported of it, from the nth report
+// on.
+func (s *sent) compare(c *collect.Collector, n int, made uint64) amount {
+	for before := ^uint64(0); s.count != before; { // a record may come late, of a thread that was interrupted
+		before = s.count
+		c.Wait(n+int(s.count), patience)
+		s.read()
+	}
+	a := amount{Calls: made, Sent: s.count}
+	next := 0
 	for _, e := range c.Events(n) {
 		a.Got++
-		next := slices.IndexFunc(made, func(v volley) bool { return v.name == e.Name() })
-		if next < 0 {
+		at, found := slices.BinarySearch(s.times, e.Time)
+		if !found || at < next || e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Name() != alike.Name {
 			a.Strange++
 			continue
 		}
-		made = made[next:]
-		at := int64(e.Time)
-		if e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || at < made[0].began || at > made[0].ended || at <= last {
-			a.Strange++
-		}
-		last = at
+		next = at + 1
 	}
 	return a
 }
@@ -214,33 +244,27 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 	return o, nil
 }
 
-// makeFast makes n volleys of calls of interest as fast as that goes. It returns them, and how often
-// the kernel did not run the program.
-func makeFast(a *tracing.Program, t script, r *rand.Rand, n int) (made []volley, missed uint64, err error) {
-	made = make([]volley, n)
-	for i := range made {
-		made[i].name = fmt.Sprintf("%015x", r.Uint64()>>4)
-	}
-	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
+// makeFast makes n calls of interest as fast as that goes. It returns what was sent for them, when
+// it began, and how often the kernel did not run the program.
+func makeFast(a *tracing.Program, t script, n int) (s *sent, began int64, missed uint64, err error) {
 	defer awake.Alone()()
+	began = calls.Now()
+	s = &sent{ring: a.Ring, position: a.Ring.Produced(), times: make([]uint64, 0, n), last: uint64(began)}
 	missed, err = a.Missed(func() error {
 		return alike.Do(func() error {
-			for i := range made {
-				if err := calls.SetName(made[i].name); err != nil {
-					return err
-				}
-				made[i].began = calls.Now()
-				calls.Time(list, volleyCalls, nil)
-				made[i].ended = calls.Now()
-			}
+			calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, func() {
+				start := calls.Ran()
+				s.read()
+				s.took += calls.Ran() - start
+			})
 			return nil
 		})
 	})
-	return made, missed, err
+	return s, began, missed, err
 }
 
 // observeFlow makes more calls than a reader can keep up with one by one.
-func observeFlow(a *tracing.Program, c *collect.Collector, t script, r *rand.Rand) (*flow, error) {
+func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, error) {
 	wakes, err := measure.CountWakes()
 	if err != nil {
 		return nil, err
@@ -253,17 +277,17 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script, r *rand.Ran
 	}
 	before := c.Len()
 	cpu, cpuErr := c.CPU()
-	made, missed, err := makeFast(a, t, r, flowCalls/volleyCalls)
+	sent, began, missed, err := makeFast(a, t, flowCalls)
 	if err != nil {
 		return nil, err
 	}
-	c.Wait(before+flowCalls, patience)
-	o.amount = count(c, before, made)
+	o.amount = sent.compare(c, before, flowCalls)
 	o.Missed = missed
-	o.Elapsed = calls.Now() - made[0].began
+	until := calls.Now()
 	if o.Got > 0 {
-		o.Elapsed = c.Arrived(before+int(o.Got)-1) - made[0].began
+		until = c.Arrived(before + int(o.Got) - 1)
 	}
+	o.Elapsed = max(until-began-sent.took, 1) // a consumer may report what it has made up, and early
 	now, err := c.CPU()
 	if o.reader = state(c); o.Trouble == "" {
 		if err := errors.Join(cpuErr, err); err != nil {
@@ -280,7 +304,7 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script, r *rand.Ran
 }
 
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
-func observeStall(a *tracing.Program, c *collect.Collector, t script, r *rand.Rand) (*stall, error) {
+func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
 	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
 	play := func(n int, stopped bool) (amount, error) {
 		dropped, err := a.Uint64("dropped")
@@ -293,7 +317,7 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script, r *rand.Ra
 				return amount{}, fmt.Errorf("stop the consumer: %w", err)
 			}
 		}
-		made, missed, err := makeFast(a, t, r, n)
+		sent, _, missed, err := makeFast(a, t, n)
 		if stopped {
 			err = errors.Join(err, c.Continue())
 		}
@@ -304,19 +328,16 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script, r *rand.Ra
 		if err != nil {
 			return amount{}, err
 		}
-		dropped = now - dropped
-		wanted := n * volleyCalls
-		c.Wait(before+wanted-int(min(dropped, uint64(wanted))), patience)
-		got := count(c, before, made)
-		got.Dropped, got.Missed = dropped, missed
+		got := sent.compare(c, before, uint64(n))
+		got.Dropped, got.Missed = now-dropped, missed
 		return got, nil
 	}
 	var err error
-	more := (o.Ring/ringRecord + 2000) / volleyCalls
+	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch
 	if o.Full, err = play(more, true); err != nil {
 		return nil, err
 	}
-	if o.After, err = play(afterVolleys, false); err != nil {
+	if o.After, err = play(afterCalls, false); err != nil {
 		return nil, err
 	}
 	o.reader = state(c)

@@ -20,6 +20,7 @@ type Session struct {
 	process *process.Process
 	reply   *os.File
 	lines   *bufio.Reader
+	asked   bool
 	trouble string
 }
 
@@ -106,9 +107,12 @@ func (s *Session) ask(intervals []Interval) ([]float64, error) {
 	if err := s.reply.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
-	if n, err := s.unread(); err != nil || n > 0 {
+	// What was there before the first question is taken for its answer: whether it has come yet is
+	// a matter of time.
+	if n, err := s.unread(); err != nil || n > 0 && s.asked {
 		return nil, errors.Join(err, errors.New("it answered more than it was asked"))
 	}
+	s.asked = true
 	if s.process.Inspect() != "" {
 		return nil, errors.New("it is in trouble")
 	}

@@ -31,17 +31,18 @@ var allowed = []uint32{
 	unix.SYS_PRLIMIT64, unix.SYS_GETRLIMIT, unix.SYS_SETRLIMIT, unix.SYS_UNAME, unix.SYS_SYSINFO, unix.SYS_GETRANDOM,
 }
 
-// Of these an argument decides.
+// Where struct seccomp_data has what the filter looks at; of an argument, the low half.
 const (
-	whatArgument   = 16 // of struct seccomp_data: the low half of argument 0
-	protArgument   = 32 // argument 2
-	numberOffset   = 0
-	archOffset     = 4
-	otherInterface = 0x40000000 // x32's system calls
+	numberOffset  = 0
+	archOffset    = 4
+	flagsArgument = 16 // clone's first argument
+	protArgument  = 32 // mmap's and mprotect's third
 )
 
+const x32 = 0x40000000 // the numbers of another interface begin here
+
 // filter is the seccomp program. A program that starts another process is killed: nobody would
-// count that one's time.
+// count that one's time. Requires at least Linux 4.14.
 func filter() []unix.SockFilter {
 	const (
 		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
@@ -57,9 +58,9 @@ func filter() []unix.SockFilter {
 	f := []unix.SockFilter{
 		{Code: load, K: archOffset},
 		{Code: equal, Jt: 1, K: unix.AUDIT_ARCH_X86_64},
-		{Code: ret, K: kill},
+		{Code: ret, K: refuse}, // a 32-bit system call
 		{Code: load, K: numberOffset},
-		{Code: atMin, Jf: 1, K: otherInterface},
+		{Code: atMin, Jf: 1, K: x32},
 		{Code: ret, K: refuse},
 	}
 	is := func(number, result uint32) {
@@ -74,15 +75,16 @@ func filter() []unix.SockFilter {
 	}
 	ask(unix.SYS_MMAP, protArgument, unix.PROT_EXEC, refuse, allow)
 	ask(unix.SYS_MPROTECT, protArgument, unix.PROT_EXEC, refuse, allow)
-	ask(unix.SYS_CLONE, whatArgument, unix.CLONE_THREAD, allow, kill)
+	ask(unix.SYS_CLONE, flagsArgument, unix.CLONE_THREAD, allow, kill)
 	is(unix.SYS_CLONE3, unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS)) // its flags cannot be seen
 	is(unix.SYS_FORK, kill)
 	is(unix.SYS_VFORK, kill)
 	return append(f, unix.SockFilter{Code: ret, K: refuse})
 }
 
-// confine has a process that is traced, and has stopped before its first instruction, put itself
-// under the filter. Nobody else can, and it shall not be asked to.
+// confine puts a process under the filter that is traced and has stopped before its first
+// instruction. Only a process itself can do that, so it is made to: two system calls are written
+// where it stands, and what stood there is written back.
 func confine(pid int) error {
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(pid, &regs); err != nil {

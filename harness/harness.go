@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 
@@ -62,7 +64,7 @@ type Scene struct {
 	Kind    Kind
 	Seed    uint64
 	Spec    *ebpf.CollectionSpec // the submission; copy it before changing it
-	Program []byte               // the submission's Go program, built; empty if the lab has none
+	Program string               // the submission's Go program, a file; empty if the lab has none, and for other kinds than Exact
 	Stage   func(name string)    // to be called before each step
 }
 
@@ -72,11 +74,28 @@ type Job struct {
 	Kind    Kind   `json:"kind"`
 	Seed    uint64 `json:"seed"`
 	ELF     []byte `json:"elf"`
-	Program []byte `json:"program,omitempty"` // packed by Pack: a guest reads its job byte by byte
+	Program []byte `json:"-"` // built, for a guest of the kind Exact
 
 	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
 	// returns what became of them.
 	Objects [][]byte `json:"objects,omitempty"`
+}
+
+// Encode puts the program behind a line with all else, as it is.
+func (j Job) Encode() ([]byte, error) {
+	line, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(line, '\n'), j.Program...), nil
+}
+
+// decodeJob reads what Encode wrote.
+func decodeJob(raw []byte) (j Job, err error) {
+	line, program, _ := bytes.Cut(raw, []byte("\n"))
+	err = json.Unmarshal(line, &j)
+	j.Program = program
+	return j, err
 }
 
 // loadOnce loads an object and lets go of it. Only Linux can.
@@ -84,8 +103,8 @@ var loadOnce func(*ebpf.CollectionSpec) (verifier.Report, error)
 
 // Carry carries a job out: it is what a guest's agent does.
 func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string)) (judge.Observations, error) {
-	var job Job
-	if err := json.Unmarshal(payload, &job); err != nil {
+	job, err := decodeJob(payload)
+	if err != nil {
 		return nil, fmt.Errorf("decode the job: %w", err)
 	}
 	if job.Kind == Verify {
@@ -108,11 +127,25 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string))
 	if err != nil {
 		return nil, fmt.Errorf("read the submission: %w", err)
 	}
-	program, err := unpack(job.Program)
+	program, err := writeProgram(job.Program)
 	if err != nil {
-		return nil, fmt.Errorf("unpack the submission's program: %w", err)
+		return nil, fmt.Errorf("write the submission's program: %w", err)
 	}
 	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: program, Stage: stage})
+}
+
+// writeProgram makes a file of a program, for as long as the guest lives. There is one for all that
+// start it: QEMU translates anew what lies elsewhere in memory.
+func writeProgram(program []byte) (string, error) {
+	if len(program) == 0 {
+		return "", nil
+	}
+	dir, err := os.MkdirTemp("", "submission-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "program")
+	return path, os.WriteFile(path, program, 0o555)
 }
 
 // Find returns the lab of a name.

@@ -85,8 +85,8 @@ func fakeMain(behaviour string) {
 		f.paused = true
 	}
 	raw, _ := io.ReadAll(os.NewFile(5, "job"))
-	var job guest.Job
-	if err := json.Unmarshal(raw, &job); err != nil {
+	job, err := guest.DecodeJob(raw)
+	if err != nil {
 		panic(err)
 	}
 	f.nonce = job.Nonce

@@ -65,12 +65,9 @@ const resultMax = 16 << 20
 func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 	c = c.withDefaults()
 	nonce := rand.Text()
-	job, err := json.Marshal(guest.Job{Nonce: nonce, Payload: payload})
-	if err != nil {
-		return nil, fmt.Errorf("encode the job: %w", err)
-	}
-	cmd := &qemu.Command{Config: c.Config, Job: job}
+	cmd := &qemu.Command{Config: c.Config, Job: guest.Job{Nonce: nonce, Payload: payload}.Encode()}
 	if c.Snapshot != "" {
+		var err error
 		if cmd.Snapshot, err = openSnapshot(c.Snapshot); err != nil {
 			return nil, &Failure{Kind: ErrSnapshot, Cause: err}
 		}
@@ -78,7 +75,7 @@ func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 		cmd.Config.Restore = true
 	}
 	s := session{Config: c, nonce: nonce}
-	err = s.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
+	err := s.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
 		start := m.Boot
 		if c.Snapshot != "" {
 			start = m.Restored

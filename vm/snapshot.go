@@ -191,7 +191,7 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 	}()
 	saved := make(chan struct{})
 	session := session{Config: c.withDefaults(), until: saved}
-	cmd := &qemu.Command{Config: c.Config, Job: noJob()}
+	cmd := &qemu.Command{Config: c.Config, Job: guest.Job{}.Encode()}
 	err = session.run(ctx, cmd, func(ctx context.Context, m *qemu.Monitor) error {
 		if err := m.Boot(ctx); err != nil {
 			return err
@@ -222,12 +222,6 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 		return errors.Join(err, s.Drop(path))
 	}
 	return nil
-}
-
-// noJob is what a guest that is only saved finds in place of its job.
-func noJob() []byte {
-	data, _ := json.Marshal(guest.Job{})
-	return data
 }
 
 func writeRecord(path string, r record) error {

@@ -289,7 +289,7 @@ func fileSHA256(path string) (string, error) {
 // observe runs a job in a guest and returns what was observed. A guest that fails for a
 // reason of its own gets a second try, from a new snapshot.
 func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, job harness.Job) (judge.Observations, string, error) {
-	payload, err := json.Marshal(job)
+	payload, err := job.Encode()
 	if err != nil {
 		return nil, "", fmt.Errorf("encode the job: %w", err)
 	}

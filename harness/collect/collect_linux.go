@@ -44,7 +44,7 @@ type arrival struct {
 }
 
 // Start starts a consumer on a ring and waits until it is up.
-func Start(program []byte, ring *ebpf.Map) (*Collector, error) {
+func Start(program string, ring *ebpf.Map) (*Collector, error) {
 	fd, err := unix.FcntlInt(uintptr(ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("hand on the ring: %w", err)

@@ -32,7 +32,7 @@ const patience = 200 * time.Millisecond
 const maxReply = 1 << 20
 
 // Start starts a controller.
-func Start(program []byte) (*Session, error) {
+func Start(program string) (*Session, error) {
 	reply, end, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe for a controller: %w", err)

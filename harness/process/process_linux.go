@@ -55,9 +55,9 @@ type Process struct {
 	blamed  string // for what it was ended
 }
 
-// Start starts a program with arguments. It finds files as its descriptors from 3 on. Its descriptor 0 ends
-// when Close is called; 1 and 2 are kept as its Text. Requires root.
-func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err error) {
+// Start starts a program, a file that anybody may run, with arguments. It finds files as its descriptors
+// from 3 on. Its descriptor 0 ends when Close is called; 1 and 2 are kept as its Text. Requires root.
+func Start(program string, args []string, files ...*os.File) (_ *Process, err error) {
 	dir, err := os.MkdirTemp("", "program-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for a program: %w", err)
@@ -72,7 +72,7 @@ func Start(binary []byte, args []string, files ...*os.File) (_ *Process, err err
 			err = fmt.Errorf("start a program: %w", err)
 		}
 	}()
-	err = errors.Join(os.WriteFile(filepath.Join(dir, "program"), binary, 0o555), os.Chmod(dir, 0o555))
+	err = errors.Join(os.Link(program, filepath.Join(dir, "program")), os.Chmod(dir, 0o555))
 	if err != nil {
 		return nil, err
 	}

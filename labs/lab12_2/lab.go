@@ -36,7 +36,7 @@ var Lab = &harness.Lab{
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},
 		Maps: []policy.Map{{
-			Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 64 << 10, MaxEntries: 1 << 20,
+			Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 64 << 10, MaxEntries: 512 << 10,
 		}},
 		Variables: []policy.Variable{
 			{Name: "target_pid", Size: 4, Const: true}, {Name: "target_syscall", Size: 8, Const: true},

@@ -32,7 +32,7 @@ const maxGot = 2 * threads * callsEach * consumer.Size
 const (
 	costCalls   = 64 * calls.Batch
 	readerCalls = 4000
-	flowCalls   = 40_000
+	flowCalls   = 320 * calls.Batch
 	upReports   = 1 // by which a consumer says that it is up; whatever else comes early is wrong
 	afterCalls  = 7 * calls.Batch
 	maxTries    = 5                      // of the first scene, where the kernel has missed a call

@@ -126,9 +126,6 @@ func (r *reporter) run(work Work) (err error) {
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	if err := startLastCPU(); err != nil {
-		return err
-	}
 	if err := loadModules(jobModule); err != nil {
 		return err
 	}
@@ -137,9 +134,12 @@ func (r *reporter) run(work Work) (err error) {
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	var job Job
-	if err := json.Unmarshal(raw, &job); err != nil {
+	job, err := DecodeJob(raw)
+	if err != nil {
 		return fmt.Errorf("decode the job: %w", err)
+	}
+	if err := startLastCPU(); err != nil {
+		return err
 	}
 	r.nonce = job.Nonce
 	r.send(Hello, greeting(paused))

@@ -4,7 +4,6 @@ package harness
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"testing"
@@ -48,9 +47,18 @@ func TestVerify(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// A job for a lab reads as it always did: its bytes are part of what a guest runs.
+// What a guest runs, and so its costs, depends on the bytes of its job.
 func TestJobEncoding(t *testing.T) {
-	raw, err := json.Marshal(Job{Lab: "lab12_1", Kind: Exact, Seed: 7, ELF: []byte("x")})
+	want := Job{Lab: "lab12_1", Kind: Exact, Seed: 7, ELF: []byte("x"), Program: []byte("\x7fELF\n{}\n")}
+	raw, err := want.Encode()
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"lab":"lab12_1","kind":"exact","seed":7,"elf":"eA=="}`, string(raw))
+	assert.Equal(t, `{"lab":"lab12_1","kind":"exact","seed":7,"elf":"eA=="}`+"\n\x7fELF\n{}\n", string(raw))
+	got, err := decodeJob(raw)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+
+	for _, bad := range []string{"", "\n{}", "{\n}", "[]"} {
+		_, err := decodeJob([]byte(bad))
+		assert.Error(t, err, "%q", bad)
+	}
 }

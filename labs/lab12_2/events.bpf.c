@@ -27,7 +27,7 @@ struct event {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 64 * 1024);  /* bytes */
+	__uint(max_entries, 64 * 1024); /* bytes */
 } events SEC(".maps");
 
 /* What to trace; the grader sets it. */

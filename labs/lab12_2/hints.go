@@ -42,7 +42,7 @@ var hints = map[string][]string{
 		"Calls and reader share one CPU: what the reader takes, the calls lack. And a ring that nobody reads for long enough is full: how many events does yours hold, and for how long?",
 		"Count what your reader does for each event: a slice, a copy, a decoder, a report, a system call. Which of them could be done once for a hundred?",
 		"The event lies in r.Data, at position & r.Mask + ring.HeaderSize, as the program wrote it. A *consumer.Event can point there; out.Event copies it, once.",
-		"Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 1 MiB) bridges a longer nap.",
+		"Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 512 KiB) bridges a longer nap.",
 	},
 }
 
@@ -67,6 +67,6 @@ var symptoms = map[string]map[string]string{
 	},
 	"throughput": {
 		"ENDED": ended,
-		"LOST":  "The ring was full. It holds 26,214 events at most: does the reader come often enough, and does it keep up once it is there?",
+		"LOST":  "The ring was full. Even the largest holds 13,107 events: does the reader come often enough, and does it keep up once it is there?",
 	},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/judge"
+	"bpflab/harness/judgetest"
 	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
 )
@@ -97,51 +98,24 @@ func newSound() *sound {
 	return s
 }
 
-// observations leaves out what is named.
-func (s *sound) observations(t testing.TB, without ...string) judge.Observations {
-	t.Helper()
-	o := judge.Observations{}
-	for name, v := range map[string]any{"load": s.Load, "mix": s.Mix, "race": s.Race, "path": s.Path, "drop": s.Drop, "pass": s.Pass} {
-		if !slices.Contains(without, name) {
-			require.NoError(t, o.Set(name, v))
-		}
+var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
+	return map[string]any{
+		"load": s.Load, "mix": s.Mix, "race": s.Race, "path": s.Path, "drop": s.Drop, "pass": s.Pass,
 	}
-	return o
-}
+}}
 
 func (s *sound) kind(name string) *kind {
 	return &s.Mix.Kinds[slices.IndexFunc(s.Mix.Kinds, func(k kind) bool { return k.Kind == name })]
 }
 
-func task(t testing.TB, id string) judge.Task {
-	t.Helper()
-	i := slices.IndexFunc(Lab.Tasks, func(task judge.Task) bool { return task.ID == id })
-	require.GreaterOrEqual(t, i, 0, "no task %q", id)
-	return Lab.Tasks[i]
-}
+func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
 
-func TestSoundProgramGetsEverything(t *testing.T) {
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: newSound().observations(t)}})
-	assert.Equal(t, 100.0, r.Score)
-	assert.True(t, r.Passed())
-	for _, task := range r.Kernels[0].Tasks {
-		assert.Equal(t, judge.Pass, task.Status, "%s: %s", task.ID, task.Message)
-		assert.NotEmpty(t, task.Target.Unit, "%s: a target has a unit", task.ID)
-		assert.Equal(t, task.Target.Unit, task.Measured.Unit, "%s: measured and target are compared", task.ID)
-	}
-}
+type row = judgetest.Row[sound]
 
 // Each row changes one thing in what is observed of a sound program.
 func TestJudges(t *testing.T) {
-	type row struct {
-		name     string
-		change   func(*sound)
-		status   judge.Status
-		fraction float64
-		message  string // a part of it
-	}
 	const pass, partial, fail = judge.Pass, judge.Partial, judge.Fail
-	for id, rows := range map[string][]row{
+	judges.Rows(t, map[string][]row{
 		"verifier": {
 			{"within the budget", func(s *sound) { s.Load.Stats.Processed = 500 }, pass, 1, ""},
 			{"just over it", func(s *sound) { s.Load.Stats.Processed = 501 }, partial, 4499. / 4500, "look at 501 instructions; the budget is 500"},
@@ -204,22 +178,7 @@ func TestJudges(t *testing.T) {
 			{"where the reference misses the target, it is the target", func(s *sound) { s.Pass.Reference, s.Pass.Yours = 8480, 8480 }, pass, 1, ""},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
-	} {
-		for _, tt := range rows {
-			t.Run(id+"/"+tt.name, func(t *testing.T) {
-				s := newSound()
-				tt.change(s)
-				v, err := task(t, id).Judge(s.observations(t))
-				require.NoError(t, err)
-				assert.Equal(t, tt.status, v.Status, v.Message)
-				assert.InDelta(t, tt.fraction, v.Fraction, 1e-9)
-				assert.Contains(t, v.Message, tt.message)
-				if tt.status != pass {
-					assert.NotEmpty(t, v.Message, "who does not pass is told why")
-				}
-			})
-		}
-	}
+	})
 }
 
 // unusedProtocol is one that the mix of testSeed has no sound frame of.
@@ -234,27 +193,19 @@ var unusedProtocol = func() uint32 {
 
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
-	for id, needs := range map[string][]string{
+	judges.Missing(t, map[string][]string{
 		"verifier":    {"load"},
 		"counts":      {"load", "mix", "drop", "pass"},
 		"concurrency": {"load", "race"},
 		"hot_path":    {"path"},
 		"throughput":  {"load", "drop", "path"},
 		"overhead":    {"load", "pass"},
-	} {
-		for _, name := range needs {
-			_, err := task(t, id).Judge(newSound().observations(t, name))
-			assert.ErrorContains(t, err, `"`+name+`"`, "%s without %q", id, name)
-		}
-	}
+	})
 }
 
 // So it has where what was observed cannot be.
 func TestImpossibleObservations(t *testing.T) {
-	for name, tt := range map[string]struct {
-		task   string
-		change func(*sound)
-	}{
+	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"CPUs that met too seldom to tell":         {"concurrency", func(s *sound) { s.Race.Met = metRounds - 1 }},
 		"no race at all":                           {"concurrency", func(s *sound) { s.Race = race{} }},
 		"a verdict is missing":                     {"counts", func(s *sound) { s.Mix.Returns = s.Mix.Returns[1:] }},
@@ -264,30 +215,16 @@ func TestImpossibleObservations(t *testing.T) {
 		"receiving for nothing":                    {"overhead", func(s *sound) { s.Pass.Empty = 0 }},
 		"the starter as cheap as the reference":    {"throughput", func(s *sound) { s.Drop.Naive = s.Drop.Reference }},
 		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Pass.Reference = s.Pass.Empty - 1 }},
-	} {
-		s := newSound()
-		tt.change(s)
-		_, err := task(t, tt.task).Judge(s.observations(t))
-		assert.Error(t, err, name)
-	}
+	})
 }
 
 // A program that the verifier rejected leaves the two guests without anything to observe:
 // that is the submission's fault, and the grade is complete.
-func TestRejectedIsGraded(t *testing.T) {
-	s := newSound()
-	s.Load = verifier.Report{Message: "invalid access to packet"}
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "5.10", Observations: s.observations(t, "mix", "race", "drop", "pass")}})
-	assert.True(t, r.Complete)
-	assert.Zero(t, r.Score)
-	for _, task := range r.Kernels[0].Tasks {
-		assert.Equal(t, judge.Fail, task.Status, task.ID)
-	}
-}
+func TestRejectedIsGraded(t *testing.T) { judges.Rejected(t, "path") }
 
 // A guest that broke off is the grader's fault, also where another guest's word is there.
 func TestNotLoadedIsNotMissing(t *testing.T) {
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "5.10", Observations: newSound().observations(t, "mix")}})
+	r := judges.Judge(t, newSound(), "mix")
 	assert.False(t, r.Complete)
 }
 
@@ -296,7 +233,7 @@ func TestCountsDetails(t *testing.T) {
 	judgeIt := func(change func(*sound)) judge.Verdict {
 		s := newSound()
 		change(s)
-		v, err := judgeCounts(s.observations(t))
+		v, err := judgeCounts(judges.Observations(t, s))
 		require.NoError(t, err)
 		return v
 	}
@@ -326,16 +263,16 @@ func TestCountsDetails(t *testing.T) {
 func TestSpeedNeedsRightCounts(t *testing.T) {
 	s := newSound()
 	s.Race.Lost = 5
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r := judges.Judge(t, s)
 	assert.Equal(t, 40.0, r.Score, "verifier, counts and hot path")
 
 	s = newSound()
 	s.Mix.Counts[0].Bytes++
-	r = judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r = judges.Judge(t, s)
 	assert.Equal(t, 10.0, r.Score, "the verifier alone")
 
 	s = newSound()
 	s.Load.Stats.Processed = 600
-	r = judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r = judges.Judge(t, s)
 	assert.Equal(t, 99.8, r.Score, "the budget is no gate")
 }

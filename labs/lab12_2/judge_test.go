@@ -14,6 +14,7 @@ import (
 
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
+	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
 )
 
@@ -114,52 +115,23 @@ func (s *sound) event(n int, change func(*consumer.Event)) {
 	copy(at, report(*e))
 }
 
-// observations leaves out what is named.
-func (s *sound) observations(t testing.TB, without ...string) judge.Observations {
-	t.Helper()
-	o := judge.Observations{}
-	for name, v := range map[string]any{
+var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
+	return map[string]any{
 		"load": s.Load, "seen": s.Seen, "lone": s.Lone, "flow": s.Flow, "stall": s.Stall, "burst": s.Burst, "emit": s.Emit, "other": s.Other,
-	} {
-		if !slices.Contains(without, name) {
-			require.NoError(t, o.Set(name, v))
-		}
 	}
-	return o
-}
+}}
 
-func task(t testing.TB, id string) judge.Task {
-	t.Helper()
-	i := slices.IndexFunc(Lab.Tasks, func(task judge.Task) bool { return task.ID == id })
-	require.GreaterOrEqual(t, i, 0, "no task %q", id)
-	return Lab.Tasks[i]
-}
+func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
 
-func TestSoundSubmissionGetsEverything(t *testing.T) {
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: newSound().observations(t)}})
-	assert.Equal(t, 100.0, r.Score)
-	assert.True(t, r.Passed())
-	for _, task := range r.Kernels[0].Tasks {
-		assert.Equal(t, judge.Pass, task.Status, "%s: %s", task.ID, task.Message)
-		assert.NotEmpty(t, task.Target.Unit, "%s: a target has a unit", task.ID)
-		assert.Equal(t, task.Target.Unit, task.Measured.Unit, "%s: measured and target are compared", task.ID)
-	}
-}
+type row = judgetest.Row[sound]
 
 // Each row changes one thing in what is observed of a sound submission.
 func TestJudges(t *testing.T) {
-	type row struct {
-		name     string
-		change   func(*sound)
-		status   judge.Status
-		fraction float64
-		message  string // a part of it, or of the details
-	}
 	const pass, partial, fail = judge.Pass, judge.Partial, judge.Fail
 	const size = consumer.Size
 	gone := reader{Trouble: "it ended early: exit status 3", Said: "alas\nno more"}
 	unloaded := row{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"}
-	for id, rows := range map[string][]row{
+	judges.Rows(t, map[string][]row{
 		"verifier": {
 			{"within the budget", func(s *sound) { s.Load.Stats.Processed = processedBudget }, pass, 1, ""},
 			{"just over it", func(s *sound) { s.Load.Stats.Processed = processedBudget + 1 }, partial, 1 - 1./(9*processedBudget), "the budget is 1000"},
@@ -245,24 +217,7 @@ func TestJudges(t *testing.T) {
 			{"gone", func(s *sound) { s.Flow.reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
-	} {
-		for _, tt := range rows {
-			t.Run(id+"/"+tt.name, func(t *testing.T) {
-				s := newSound()
-				tt.change(s)
-				v, err := task(t, id).Judge(s.observations(t))
-				require.NoError(t, err)
-				assert.Equal(t, tt.status, v.Status, v.Message)
-				assert.InDelta(t, tt.fraction, v.Fraction, 1e-6)
-				if !slices.Contains(v.Details, tt.message) {
-					assert.Contains(t, v.Message, tt.message)
-				}
-				if tt.status != pass {
-					assert.NotEmpty(t, v.Message, "who does not pass is told why")
-				}
-			})
-		}
-	}
+	})
 }
 
 // An event that should not have been sent is told of by what it misses.
@@ -283,7 +238,7 @@ func TestEventsNotAskedFor(t *testing.T) {
 			e := consumer.Event{PID: testPID, UID: user(i), Time: uint64(s.Seen.Made[i][n][0])}
 			copy(e.Comm[:], name(i, n))
 			s.Seen.Got = append(report(e), s.Seen.Got...)
-			v, err := judgeEvents(s.observations(t))
+			v, err := judgeEvents(judges.Observations(t, s))
 			require.NoError(t, err)
 			assert.Equal(t, judge.Fail, v.Status)
 			assert.Contains(t, v.Message, message)
@@ -302,7 +257,7 @@ func TestThreadsInAnyOrder(t *testing.T) {
 	}
 	slices.Reverse(byThread[:])
 	s.Seen.Got = slices.Concat(byThread[:]...)
-	v, err := judgeEvents(s.observations(t))
+	v, err := judgeEvents(judges.Observations(t, s))
 	require.NoError(t, err)
 	assert.Equal(t, judge.Pass, v.Status, v.Message)
 }
@@ -313,7 +268,7 @@ func TestEventsDetails(t *testing.T) {
 	for n := range len(s.Seen.Got) / consumer.Size {
 		s.event(n, func(e *consumer.Event) { e.UID = 7 })
 	}
-	v, err := judgeEvents(s.observations(t))
+	v, err := judgeEvents(judges.Observations(t, s))
 	require.NoError(t, err)
 	require.Len(t, v.Details, maxFound+1)
 	assert.Equal(t, v.Message, v.Details[0])
@@ -323,7 +278,7 @@ func TestEventsDetails(t *testing.T) {
 
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
-	for id, needs := range map[string][]string{
+	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
 		"events":     {"load", "seen"},
 		"drops":      {"load", "stall", "burst"},
@@ -331,20 +286,12 @@ func TestMissingObservations(t *testing.T) {
 		"overhead":   {"load", "other"},
 		"wakeups":    {"load", "lone", "flow"},
 		"throughput": {"load", "flow", "emit"},
-	} {
-		for _, name := range needs {
-			_, err := task(t, id).Judge(newSound().observations(t, name))
-			assert.ErrorContains(t, err, `"`+name+`"`, "%s without %q", id, name)
-		}
-	}
+	})
 }
 
 // So it has where what was observed cannot be.
 func TestImpossibleObservations(t *testing.T) {
-	for name, tt := range map[string]struct {
-		task   string
-		change func(*sound)
-	}{
+	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"a thread is missing":                      {"events", func(s *sound) { s.Seen.Made = s.Seen.Made[1:] }},
 		"no thread at all":                         {"events", func(s *sound) { s.Seen.Made = nil }},
 		"a call is missing":                        {"events", func(s *sound) { s.Seen.Made[2] = s.Seen.Made[2][1:] }},
@@ -356,33 +303,22 @@ func TestImpossibleObservations(t *testing.T) {
 		"no time between":                          {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
 		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = flow{} }},
 		"no reference for the throughput":          {"throughput", func(s *sound) { s.Emit.Reference = 0 }},
-	} {
-		s := newSound()
-		tt.change(s)
-		_, err := task(t, tt.task).Judge(s.observations(t))
-		assert.Error(t, err, name)
-	}
+	})
 }
 
 // A program that the verifier rejected leaves the guests without anything to observe: that is
 // the submission's fault, and the grade is complete.
-func TestRejectedIsGraded(t *testing.T) {
-	s := newSound()
-	s.Load = verifier.Report{Message: "Unreleased reference"}
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "5.10", Observations: s.observations(t, "seen", "lone", "flow", "stall", "burst", "emit", "other")}})
-	assert.True(t, r.Complete)
-	assert.Zero(t, r.Score)
-}
+func TestRejectedIsGraded(t *testing.T) { judges.Rejected(t) }
 
 func TestSpeedNeedsRightEvents(t *testing.T) {
 	s := newSound()
 	s.Burst.Dropped--
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r := judges.Judge(t, s)
 	assert.Equal(t, 65.0, r.Score, "all but the drops, and the throughput that needs them")
 
 	s = newSound()
 	s.Seen.Foreign = 1
-	r = judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r = judges.Judge(t, s)
 	assert.Equal(t, 10.0, r.Score, "the verifier alone")
 }
 

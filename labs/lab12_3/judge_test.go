@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/judge"
+	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
 )
 
@@ -101,51 +101,22 @@ func (s *sound) late(step, n int) {
 	}
 }
 
-// observations leaves out what is named.
-func (s *sound) observations(t testing.TB, without ...string) judge.Observations {
-	t.Helper()
-	o := judge.Observations{}
-	for name, v := range map[string]any{
+var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
+	return map[string]any{
 		"load": s.Load, "counted": s.Counted, "race": s.Race, "cost": s.Cost, "steered": s.Steered, "live": s.Live,
-	} {
-		if !slices.Contains(without, name) {
-			require.NoError(t, o.Set(name, v))
-		}
 	}
-	return o
-}
+}}
 
-func task(t testing.TB, id string) judge.Task {
-	t.Helper()
-	i := slices.IndexFunc(Lab.Tasks, func(task judge.Task) bool { return task.ID == id })
-	require.GreaterOrEqual(t, i, 0, "no task %q", id)
-	return Lab.Tasks[i]
-}
+func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
 
-func TestSoundSubmissionGetsEverything(t *testing.T) {
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: newSound().observations(t)}})
-	assert.Equal(t, 100.0, r.Score)
-	assert.True(t, r.Passed())
-	for _, task := range r.Kernels[0].Tasks {
-		assert.Equal(t, judge.Pass, task.Status, "%s: %s", task.ID, task.Message)
-		assert.NotEmpty(t, task.Target.Unit, "%s: a target has a unit", task.ID)
-		assert.Equal(t, task.Target.Unit, task.Measured.Unit, "%s: measured and target are compared", task.ID)
-	}
-}
+type row = judgetest.Row[sound]
 
 // Each row changes one thing in what is observed of a sound submission.
 func TestJudges(t *testing.T) {
-	type row struct {
-		name     string
-		change   func(*sound)
-		status   judge.Status
-		fraction float64
-		message  string // a part of it, or of the details
-	}
 	const pass, partial, fail = judge.Pass, judge.Partial, judge.Fail
 	const trouble = "it did not answer within 200ms"
 	unloaded := row{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"}
-	for id, rows := range map[string][]row{
+	judges.Rows(t, map[string][]row{
 		"verifier": {
 			{"within the budget", func(s *sound) { s.Load.Stats.Processed = processedBudget }, pass, 1, ""},
 			{"rejected", func(s *sound) { s.Load = verifier.Report{Message: "Unreleased reference id=2"} }, fail, 0, "rejected: Unreleased reference id=2"},
@@ -230,29 +201,12 @@ func TestJudges(t *testing.T) {
 			{"no longer there", func(s *sound) { s.Live = live{Trouble: trouble} }, fail, 0, "the controller: " + trouble},
 			unloaded,
 		},
-	} {
-		for _, tt := range rows {
-			t.Run(id+"/"+tt.name, func(t *testing.T) {
-				s := newSound()
-				tt.change(s)
-				v, err := task(t, id).Judge(s.observations(t))
-				require.NoError(t, err)
-				assert.Equal(t, tt.status, v.Status, v.Message)
-				assert.InDelta(t, tt.fraction, v.Fraction, 1e-6)
-				if !slices.Contains(v.Details, tt.message) {
-					assert.Contains(t, v.Message, tt.message)
-				}
-				if tt.status != pass {
-					assert.NotEmpty(t, v.Message, "who does not pass is told why")
-				}
-			})
-		}
-	}
+	})
 }
 
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
-	for id, needs := range map[string][]string{
+	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
 		"counts":     {"load", "counted", "race"},
 		"sample":     {"load", "counted"},
@@ -260,20 +214,12 @@ func TestMissingObservations(t *testing.T) {
 		"controller": {"load", "steered"},
 		"live":       {"load", "live"},
 		"low_load":   {"load", "live"},
-	} {
-		for _, name := range needs {
-			_, err := task(t, id).Judge(newSound().observations(t, name))
-			assert.ErrorContains(t, err, `"`+name+`"`, "%s without %q", id, name)
-		}
-	}
+	})
 }
 
 // So it has where what was observed cannot be.
 func TestImpossibleObservations(t *testing.T) {
-	for name, tt := range map[string]struct {
-		task   string
-		change func(*sound)
-	}{
+	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"no trials":                             {"counts", func(s *sound) { s.Counted.Trials = nil }},
 		"no full ring":                          {"counts", func(s *sound) { s.Counted.Full = trial{} }},
 		"CPUs that met too seldom to tell":      {"counts", func(s *sound) { s.Race.Met = metRounds - 1 }},
@@ -292,33 +238,22 @@ func TestImpossibleObservations(t *testing.T) {
 				s.Live.Intervals[k].Events = 0
 			}
 		}},
-	} {
-		s := newSound()
-		tt.change(s)
-		_, err := task(t, tt.task).Judge(s.observations(t))
-		assert.Error(t, err, name)
-	}
+	})
 }
 
 // A program that the verifier rejected leaves the guests without anything to observe: that is
 // the submission's fault, and the grade is complete.
-func TestRejectedIsGraded(t *testing.T) {
-	s := newSound()
-	s.Load = verifier.Report{Message: "Unreleased reference"}
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "5.10", Observations: s.observations(t, "counted", "race", "cost", "steered", "live")}})
-	assert.True(t, r.Complete)
-	assert.Zero(t, r.Score)
-}
+func TestRejectedIsGraded(t *testing.T) { judges.Rejected(t) }
 
 // A controller that fails leaves the sampler's points, and the other way round.
 func TestHalvesAreGradedApart(t *testing.T) {
 	s := newSound()
 	s.Steered.Trouble, s.Live = "it ended early", live{Trouble: "it ended early"}
-	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r := judges.Judge(t, s)
 	assert.Equal(t, 65.0, r.Score, "verifier, counts, sample and cost")
 
 	s = newSound()
 	s.Race.Seen--
-	r = judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: s.observations(t)}})
+	r = judges.Judge(t, s)
 	assert.Equal(t, 30.0, r.Score, "verifier and controller")
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"bpflab/vm/qemu"
@@ -62,7 +63,8 @@ func (p Probe) Accel(ctx context.Context, c Config, payload []byte) (qemu.Accel,
 		if !errors.As(err, &failure) {
 			return "", "", err
 		}
-		answer.Accel, answer.Why = qemu.TCG, fmt.Sprintf("no KVM: %s opens, but of a guest under it: %v", device, err)
+		lines := strings.Split(strings.TrimSpace(err.Error()), "\n") // the last says most: before it QEMU warns
+		answer.Accel, answer.Why = qemu.TCG, fmt.Sprintf("no KVM: %s opens, but of a guest under it: %s", device, lines[len(lines)-1])
 	}
 	return answer.Accel, answer.Why, p.keep(answer)
 }

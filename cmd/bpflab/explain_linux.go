@@ -67,7 +67,7 @@ Exit status: 0 all accepted, 1 some rejected, 2 called wrongly, 3 some could not
 			return showExplained(cmd.OutOrStdout(), all)
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to load on; also: host, or one that `kernels add` added")
+	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to load on; also: host, or one that \"kernels add\" added")
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
 }

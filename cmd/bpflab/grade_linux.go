@@ -73,7 +73,7 @@ The report goes to standard output, progress to standard error.`,
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that `kernels add` added")
+	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that \"kernels add\" added")
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().BoolVar(&m.kvm, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
@@ -111,7 +111,7 @@ func findSubmission(lab *harness.Lab, from string) (s submission, err error) {
 	for _, path := range s.files() {
 		info, err := os.Stat(path)
 		if err != nil {
-			return s, fmt.Errorf("the submission of %s is a file %s: %w", lab.Name, filepath.Base(path), err)
+			return s, fmt.Errorf("a submission of %s has a file %s: %w", lab.Name, filepath.Base(path), err)
 		}
 		if !info.Mode().IsRegular() {
 			return s, fmt.Errorf("the submission must be a regular file: %s is none", path)

@@ -40,18 +40,30 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if from == "" {
 				from = lastGrade(cmd, lab)
 			}
-			failed, err := failures(lab, from)
+			last, err := readLast(lab, from)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
 			out := cmd.OutOrStdout()
 			name := ""
-			switch {
-			case len(args) == 2:
+			if len(args) == 2 {
 				name = args[1]
-			case len(failed) > 0:
+			}
+			switch {
+			case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
+				fmt.Fprintf(out, "your last grade: %s\n\n", last.refused.Reason)
+				for _, line := range last.refused.Details {
+					fmt.Fprintf(out, "  %s\n", line)
+				}
+				fmt.Fprintf(out, "\nMend that first: nothing was run.\n")
+				return nil
+			case name != "":
+			case last.passed:
+				fmt.Fprintln(out, "your last grade passed every task")
+				return nil
+			case len(last.failed) > 0:
 				for _, t := range lab.Tasks {
-					if _, ok := failed[t.ID]; ok {
+					if _, ok := last.failed[t.ID]; ok {
 						name = t.ID
 						break
 					}
@@ -66,7 +78,7 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			return showHints(out, lab, n, task, failed[task.ID], step)
+			return showHints(out, lab, n, task, last.failed[task.ID], step)
 		},
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
@@ -91,7 +103,7 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)
 	}
 	if step < len(hints) {
-		fmt.Fprintf(out, "\nmore: bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
+		fmt.Fprintf(out, "\nmore: ./bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
 	}
 	return nil
 }
@@ -116,28 +128,37 @@ func lastReceipt(cache string, lab *harness.Lab) string {
 	return filepath.Join(cache, "last", lab.Name+".json")
 }
 
-// failures returns the tasks that did not pass in a grade, each as on the first kernel on which
-// it did not. There are none without a grade.
-func failures(lab *harness.Lab, file string) (map[string]judge.TaskResult, error) {
+// last is what became of a grade; nothing without one.
+type last struct {
+	refused *receipt.Refusal
+	passed  bool                        // on every kernel of it
+	failed  map[string]judge.TaskResult // by task, each as on the first kernel on which it did not pass
+}
+
+func readLast(lab *harness.Lab, file string) (l last, err error) {
 	r, err := receipt.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return l, nil
 	}
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	if r.Lab != lab.Name {
-		return nil, fmt.Errorf("%s is a receipt of %s, not of %s", file, r.Lab, lab.Name)
+		return l, fmt.Errorf("%s is a receipt of %s, not of %s", file, r.Lab, lab.Name)
 	}
-	failed := map[string]judge.TaskResult{}
-	for _, k := range r.Judge(lab.Tasks).Kernels {
+	if r.Refused != nil {
+		return last{refused: r.Refused}, nil
+	}
+	result := r.Judge(lab.Tasks)
+	l = last{passed: result.Passed(), failed: map[string]judge.TaskResult{}}
+	for _, k := range result.Kernels {
 		for _, t := range k.Tasks {
-			if _, ok := failed[t.ID]; !ok && (t.Status == judge.Fail || t.Status == judge.Partial) {
-				failed[t.ID] = t
+			if _, ok := l.failed[t.ID]; !ok && (t.Status == judge.Fail || t.Status == judge.Partial) {
+				l.failed[t.ID] = t
 			}
 		}
 	}
-	return failed, nil
+	return l, nil
 }
 
 // findTask finds a task by its number, from 1, or its id.

@@ -37,6 +37,7 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
 	err := write(report.Report{
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
+		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
 		Result: result, Environment: env, Figures: figures,
 	})
 	switch {

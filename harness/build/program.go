@@ -41,7 +41,7 @@ func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program,
 	if err != nil {
 		return nil, fmt.Errorf("read Go source: %w", err)
 	}
-	if err := refuseC(source, text); err != nil {
+	if err := refuse(source, text); err != nil {
 		return nil, err
 	}
 	path, err := exec.LookPath("go")
@@ -101,12 +101,16 @@ func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program,
 	return &Program{ELF: elf, SHA256: hash(elf), SourceSHA256: hash(text), Go: strings.TrimSpace(string(version))}, nil
 }
 
-// refuseC refuses a program that is C in part: Go would only say that it finds no Go source.
-func refuseC(source string, text []byte) error {
+// refuse refuses what Go would build into something else than a program, without a word, and a
+// program that is C in part, of which Go would only say that it finds no Go source.
+func refuse(source string, text []byte) error {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, source, text, parser.ImportsOnly)
 	if err != nil {
 		return nil // Go says it better
+	}
+	if name := file.Name.Name; name != "main" {
+		return goError(source, fmt.Sprintf("%s: package %s: a submission's Go program is package main", set.Position(file.Name.Pos()), name))
 	}
 	for _, i := range file.Imports {
 		if i.Path.Value == `"C"` {

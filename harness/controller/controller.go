@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 )
@@ -72,11 +73,15 @@ func run(make func() Controller, in io.Reader, out io.Writer) error {
 		}
 		rates := []float64{}
 		for i, v := range intervals {
-			rates = append(rates, all[i].Next(Interval{
+			rate := all[i].Next(Interval{
 				Length: time.Duration(v[0]), Events: uint64(v[1]), Sampled: uint64(v[2]), Busy: time.Duration(v[3]),
-			}))
+			})
+			if math.IsNaN(rate) || math.IsInf(rate, 0) { // JSON has none
+				return fmt.Errorf("a rate of %v, after %d events, %d of them sampled, in %v of %v: is something divided by nought?", rate, v[1], v[2], time.Duration(v[3]), time.Duration(v[0]))
+			}
+			rates = append(rates, rate)
 		}
-		reply, err := json.Marshal(rates) // which refuses a rate that is no number
+		reply, err := json.Marshal(rates)
 		if err != nil {
 			return err
 		}

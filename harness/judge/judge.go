@@ -173,7 +173,7 @@ func judgeKernel(tasks []Task, c Case) KernelResult {
 	var lost, total float64 // points that skipped tasks leave to the others
 	for _, t := range tasks {
 		v := verdict(t, c)
-		if need := unmet(t, tasks, verdicts); need != nil && v.Status != Error {
+		if need := unmet(t, tasks, verdicts); need != nil {
 			v = gated(v, *need, verdicts[need.ID].Status)
 		}
 		verdicts[t.ID] = v
@@ -223,12 +223,17 @@ func unmet(t Task, tasks []Task, verdicts map[string]Verdict) *Task {
 	return nil
 }
 
-// gated takes the points of a task away: a fast wrong answer is worth nothing. What was
-// measured stays.
+// gated takes the points of a task away: a fast wrong answer is worth nothing. What was measured
+// stays, but not what could be mended. That nothing could be measured is an error only where it is
+// not sure that there are no points.
 func gated(v Verdict, need Task, status Status) Verdict {
-	v.Fraction = 0
+	sure := status == Fail || status == Partial
+	if v.Status == Error && !sure {
+		return v
+	}
+	v.Fraction, v.Details = 0, nil
 	v.Status = Fail
-	if status == Inconclusive || status == Error {
+	if !sure {
 		v.Status = status
 	}
 	v.Message = strings.TrimSuffix(fmt.Sprintf("no points before %q passes; %s", need.Title, v.Message), "; ")

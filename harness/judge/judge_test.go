@@ -187,12 +187,13 @@ func TestJudgeKernel(t *testing.T) {
 
 // What was measured behind a closed gate is still shown, and why it earns nothing.
 func TestGateKeepsWhatWasMeasured(t *testing.T) {
-	fast := Verdict{Status: Pass, Fraction: 1, Cell: "9.9M", Message: "quick", Measured: Quantity{9.9, "Mpps"}}
+	fast := Verdict{Status: Pass, Fraction: 1, Cell: "9.9M", Message: "quick", Measured: Quantity{9.9, "Mpps"}, Details: []string{"how"}}
 	r := Judge([]Task{task("a", 40), task("b", 60, "a"), task("c", 0, "a")},
 		[]Case{seen(t, map[string]Verdict{"a": fail, "b": fast, "c": pass})})
 	b, c := r.Kernels[0].Tasks[1], r.Kernels[0].Tasks[2]
 	assert.Equal(t, Quantity{9.9, "Mpps"}, b.Measured)
 	assert.Equal(t, "9.9M", b.Cell)
+	assert.Empty(t, b.Details, "it is not what is to be mended")
 	assert.Equal(t, `no points before "task a" passes; quick`, b.Message)
 	assert.Equal(t, `no points before "task a" passes`, c.Message, "where there was nothing to say")
 }
@@ -223,10 +224,12 @@ func TestGraderFaults(t *testing.T) {
 			assert.Equal(t, "the guest did not boot", task.Message)
 		}
 	})
-	t.Run("an error behind a failed task stays an error", func(t *testing.T) {
+	t.Run("an error behind a failed task", func(t *testing.T) {
 		r := Judge(tasks, []Case{seen(t, map[string]Verdict{"a": fail})})
-		assert.Equal(t, Error, r.Kernels[0].Tasks[1].Status)
-		assert.False(t, r.Complete)
+		b := r.Kernels[0].Tasks[1]
+		assert.Equal(t, Fail, b.Status, "there are no points, whatever would have been seen")
+		assert.Contains(t, b.Message, `no points before "task a" passes; `)
+		assert.True(t, r.Complete)
 	})
 	// The broken kernel must not pull the score down, wherever it stands in the matrix.
 	for name, cases := range map[string][]Case{"first": {broken, good}, "last": {good, broken}} {

@@ -116,11 +116,15 @@ func (want Map) check(v *Violations, m *ebpf.MapSpec) {
 	if m.ValueSize != want.ValueSize {
 		v.add("", subject, fmt.Sprintf("values of %d bytes", want.ValueSize), fmt.Sprint(m.ValueSize), "change __type(value, …)")
 	}
+	unit := "entries"
+	if m.Type == ebpf.RingBuf {
+		unit = "bytes"
+	}
 	if m.MaxEntries != 0 && m.MaxEntries < want.MinEntries {
-		v.add("", subject, fmt.Sprintf("at least %d entries", want.MinEntries), fmt.Sprint(m.MaxEntries), "raise max_entries")
+		v.add("", subject, fmt.Sprintf("at least %d %s", want.MinEntries, unit), fmt.Sprint(m.MaxEntries), "raise max_entries")
 	}
 	if want.MaxEntries != 0 && m.MaxEntries > want.MaxEntries {
-		v.add("", subject, fmt.Sprintf("at most %d entries", want.MaxEntries), fmt.Sprint(m.MaxEntries), "lower max_entries")
+		v.add("", subject, fmt.Sprintf("at most %d %s", want.MaxEntries, unit), fmt.Sprint(m.MaxEntries), "lower max_entries")
 	}
 }
 

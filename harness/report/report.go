@@ -16,12 +16,14 @@ import (
 
 // Report is a graded submission.
 type Report struct {
-	Lab, Title   string
-	File         string // base name of the submission
-	SourceSHA256 string
-	Result       judge.Result
-	Environment  map[string]string // what the grade was made with
-	Figures      []figure.Figure   // the first is shown in text
+	Lab, Title    string
+	File          string // base name of the submission
+	SourceSHA256  string
+	Program       string // base name of the submission's Go program; empty if the lab has none
+	ProgramSHA256 string
+	Result        judge.Result
+	Environment   map[string]string // what the grade was made with
+	Figures       []figure.Figure   // the first is shown in text
 }
 
 // Schema is the version of the JSON format. Fields may be added within a version; none

@@ -100,6 +100,9 @@ var (
 // reports are one of each sort.
 func reports(t *testing.T) map[string]Report {
 	tasks := []judge.Task{{ID: "verifier", Title: "verifier", Points: 40}, {ID: "counts", Title: "exact counts", Points: 60}}
+	refused := report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab; see below",
+		[]string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}))
+	refused.Program, refused.ProgramSHA256 = "consumer.go", "0dbf543a8c1e2f"
 	return map[string]Report{
 		"passed": graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, ok, fast}, "6.12": {ok, ok, ok, fast}}),
 		"mixed": graded(t, []string{"5.10", "6.12", "linux-next-é"}, map[string]verdicts{
@@ -111,9 +114,8 @@ func reports(t *testing.T) map[string]Report {
 		"last-kernel-lost":   graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, long, fast}}),
 		"skipped-and-passed": graded(t, []string{"5.10"}, map[string]verdicts{"5.10": {skip, ok, ok, fast}}),
 		"all-lost":           graded(t, []string{"5.10"}, nil),
-		"refused": report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab; see below",
-			[]string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`})),
-		"no-kernels": report(judge.Judge(tasks, nil)),
+		"refused":            refused,
+		"no-kernels":         report(judge.Judge(tasks, nil)),
 	}
 }
 

@@ -15,7 +15,11 @@ import (
 // what to do next.
 func (r Report) Text(w io.Writer, colour bool) error {
 	t := text{colour: colour}
-	t.printf("%s  %s   %s  %.7s\n\n", r.Lab, r.Title, r.File, r.SourceSHA256)
+	t.printf("%s  %s   %s  %.7s", r.Lab, r.Title, r.File, r.SourceSHA256)
+	if r.Program != "" {
+		t.printf("   %s  %.7s", r.Program, r.ProgramSHA256)
+	}
+	t.printf("\n\n")
 	if len(r.Result.Kernels) > 0 {
 		t.table(r)
 	}
@@ -135,13 +139,21 @@ func worse(a, b judge.TaskResult) bool {
 func (t *text) next(r Report, least judge.KernelResult) {
 	for n, task := range least.Tasks {
 		if task.Status != judge.Pass && task.Status != judge.Skip && task.Status != judge.Error {
-			t.printf("\nnext: task %d. bpflab hint %s %d\n", n+1, r.Lab, n+1)
+			t.printf("\nnext: task %d. ./bpflab hint %s %d\n", n+1, r.Lab, n+1)
 			return
 		}
 	}
 	if r.Result.Passed() {
-		t.printf("\npassed on every kernel.\n")
+		t.printf("\npassed on %s.\n", on(r.Result.Kernels))
 	}
+}
+
+// on names kernels.
+func on(kernels []judge.KernelResult) string {
+	if len(kernels) > 1 {
+		return fmt.Sprintf("all %d kernels", len(kernels))
+	}
+	return kernels[0].Name
 }
 
 // details prints, for each kernel, the lines that a reader needs to mend what failed; once

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// (The line above keeps this file out of the grader: it is a program of its own.)
+// (The line above keeps this file out of the grader: it is a program of its own. Leave it there.)
 
 // SPDX-License-Identifier: Apache-2.0
 

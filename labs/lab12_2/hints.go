@@ -53,16 +53,17 @@ const ended = "Your reader ended before it was told to. What it printed is in th
 var symptoms = map[string]map[string]string{
 	"events": {
 		"ENDED": ended,
-		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing?",
+		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing? If each is reported many times, the reader does not give back what it has read: r.Release.",
 	},
 	"drops": {
 		"ENDED": ended,
-		"LOST":  "The sum is wrong. The report says when: with a reader that stood still, after it, or with two CPUs. Only the last is about counting on two CPUs; the others are about an event that is neither in the ring nor counted, or a reader that forgets one.",
+		"LOST":  "The sum is wrong. The report says when: with a reader that stood still, after it, or with two CPUs. Only the last is about counting on two CPUs; the others are about an event that is neither in the ring nor counted, or a reader that forgets one. More than there were? A reader that does not call r.Release reads the same again.",
 		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",
 	},
 	"wakeups": {
 		"ENDED": ended,
 		"LATE":  "A lone event waits too long. Either nobody wakes the reader, or it naps for too long; and time.Sleep naps for a whole millisecond where nothing else runs.",
+		"LOST":  "Under load your reader is always behind: the ring is full, and the kernel wakes nobody who has something to read. That it was woken seldom proves nothing. Make it faster first: task 7.",
 		"BUSY":  "The reader runs though there is nothing to read. It should wait without a timeout when nothing happened for a while.",
 	},
 	"throughput": {

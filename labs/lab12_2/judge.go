@@ -98,8 +98,7 @@ func (s seen) compare(t script) (found []string) {
 			wrong("%s: uid is %d and should be %d", comm, e.UID, user(where.thread))
 		case int64(e.Time) < made[0] || int64(e.Time) > made[1]:
 			wrong("%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
-		case times[where] > 0:
-			wrong("%s: reported more than once", comm)
+		case times[where] > 0: // said once for all times, below
 		case where.call < last[where.thread]:
 			wrong("%s: reported after a later event of the same thread", comm)
 		}
@@ -109,7 +108,11 @@ func (s seen) compare(t script) (found []string) {
 	missing, first := 0, ""
 	for i, list := range t.Threads {
 		for n, call := range list {
-			if t.interesting(call) && times[at{i, n}] == 0 {
+			reported := times[at{i, n}]
+			if reported > 1 {
+				wrong("%s: reported %d times", name(i, n), reported)
+			}
+			if t.interesting(call) && reported == 0 {
 				if missing++; first == "" {
 					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", name(i, n), call.First, t.Threshold)
 				}
@@ -148,7 +151,11 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	} {
 		if missing := part.missing(); missing != 0 {
 			v.Measured.Value += math.Abs(float64(missing))
-			return fail("LOST", "%s: %d events, %d reported and %d dropped: %d are unaccounted for", part.when, part.Calls, part.Got, part.Dropped, missing)
+			what := fmt.Sprintf("%d are unaccounted for", missing)
+			if missing < 0 {
+				what = fmt.Sprintf("%d more than there were", -missing)
+			}
+			return fail("LOST", "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
 		}
 		if part.Strange > 0 {
 			return fail("WRONG", "%s: %d of %d reported events are wrong or out of order", part.when, part.Strange, part.Got)
@@ -223,13 +230,17 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 	case f.Trouble != "":
 		return f.failed(v), nil
 	case slices.Min(l.Late) < 0:
-		return fail("LATE", "a lone event was not reported within %v: who wakes the reader?", patienceLone)
+		return fail("LATE", "a lone event was not reported within %v: is the reader woken, and does it flush?", patienceLone)
 	case idle > idleTarget: // it may be late as well, for it has had its share
 		return fail("BUSY", "a reader with nothing to read took %.1f%% of a CPU: it should sleep", 100*idle)
 	case late > lateTarget:
 		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit", float64(late)/1e6)
 	}
 	v.Fraction = judge.Between(-math.Log(per), 0, -math.Log(perWake))
+	if v.Fraction > 0 && f.Dropped > 0 {
+		v.Fraction = 0
+		return fail("LOST", "%d of %d events found no room in the ring: a reader that is always behind is hardly ever woken", f.Dropped, f.Calls)
+	}
 	v.Status = judge.Graded(v.Fraction)
 	v.Message = fmt.Sprintf("%d wake-ups for %d events; a lone event took %.2f ms at most", f.Wakes, f.Got, float64(late)/1e6)
 	return v, nil

@@ -1,6 +1,6 @@
 //go:build ignore
 
-// (The line above keeps this file out of the grader: it is a program of its own.)
+// (The line above keeps this file out of the grader: it is a program of its own. Leave it there.)
 
 // SPDX-License-Identifier: Apache-2.0
 
@@ -22,7 +22,7 @@ type proportional struct{ rate float64 }
 
 // Next moves the rate by a part of what is missing to the target.
 func (p *proportional) Next(i controller.Interval) float64 {
-	// TODO 5: and if the length is nought, or nothing was sampled?
+	// TODO 5: and if no event came, or none was sampled?
 	overhead := float64(i.Sampled) * costNS / float64(i.Length)
 	p.rate += 2 * (target - overhead) // TODO 5: the same step for any load
 	return min(max(p.rate, controller.MinRate), controller.MaxRate)

@@ -70,7 +70,9 @@ func unseen(calls, seen, missed uint64) int64 {
 	return int64(calls) - int64(seen)
 }
 
-func percent(part int64) string { return fmt.Sprintf("%.3g%%", 100*float64(part)/whole) }
+func percent(part int64) string { return percentage(float64(part) / whole) }
+
+func percentage(of float64) string { return fmt.Sprintf("%.3g%%", 100*of) }
 
 // How far a sample may be off. A fair one, drawn at random, is off by more once in a million.
 const (
@@ -108,7 +110,7 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 		off := math.Abs(float64(t.Records)-mean) - rateSlip*mean
 		if deviation := math.Sqrt(mean * (1 - rate)); off > sigmas*deviation {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d calls were sampled, %s",
-				percent(t.Part), order, t.Records, t.Calls, percent(int64(float64(t.Records)/float64(t.Calls)*whole))))
+				percent(t.Part), order, t.Records, t.Calls, percentage(float64(t.Records)/float64(t.Calls))))
 			continue
 		}
 		class, worst := 0, 0.0

@@ -1,4 +1,4 @@
-// want events:fail "reported more than once"
+// want events:fail "reported 2 times"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want controller:fail "unsupported value: NaN"
+// want controller:fail "a rate of NaN, after"
 
 //go:build ignore
 

@@ -21,6 +21,9 @@ import (
 // ErrNoGo is returned when the Go toolchain is not installed.
 var ErrNoGo = errors.New("cannot build the submission's Go program: `go` is not on PATH")
 
+// maxProgram bounds a built program, in bytes. One that imports all that it may is smaller.
+const maxProgram = 16 << 20
+
 // A Program is one Go source file, built.
 type Program struct {
 	ELF          []byte // static, for linux/amd64: the grader's guests
@@ -94,6 +97,9 @@ func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program,
 	elf, err := os.ReadFile(built)
 	if err != nil {
 		return nil, fmt.Errorf("read the program that Go built: %w", err)
+	}
+	if len(elf) > maxProgram {
+		return nil, goError(source, fmt.Sprintf("the program is %d MiB; %d MiB is the most that goes into a guest", len(elf)>>20, maxProgram>>20))
 	}
 	if now, err := os.ReadFile(source); err != nil || hash(now) != hash(text) {
 		return nil, fmt.Errorf("build %s: the file changed while Go read it: run the command again", source)

@@ -89,6 +89,7 @@ func TestBuildProgramErrors(t *testing.T) {
 		"a name that is not there":   {"package main\n\nfunc main() { nothing() }\n", "undefined: nothing", 3},
 		"not Go":                     {"package main\n\nfunc main( {\n", "syntax error", 3},
 		"two of a kind":              {"package main\n\nfunc main() {\n\tvar a string = 1\n\t_ = a\n}\n", "cannot use 1", 4},
+		"too large":                  {"package main\n\nvar big = [20 << 20]byte{1}\n\nfunc main() { println(&big) }\n", "the program is 21 MiB; 16 MiB is the most", 0},
 		"another package":            {"\npackage events\n\nfunc main() {}\n", "package events: a submission's Go program is package main", 2},
 		"C":                          {"package main\n\nimport \"C\"\n\nfunc main() {}\n", `import "C"`, 3},
 		"another's package":          {"package main\n\nimport _ \"example.com/ringbuffer\"\n\nfunc main() {}\n", "example.com/ringbuffer", 3},

@@ -42,20 +42,27 @@ func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 			v.Cell = fmt.Sprint(load.Stats.Processed)
 			v.Message = fmt.Sprintf("the verifier had to look at %d instructions; the budget is %d", load.Stats.Processed, budget)
 		}
+		if !load.Runs() {
+			v.Message += fmt.Sprintf(", and above %d a program is not run", maxRun)
+		}
 		return v, nil
 	}
 }
 
 // IfLoaded judges a task of what the program does as it runs. Of one that the verifier
-// rejected, nothing more was observed: that is no fault of the grader's.
+// rejected, or that would run for too long, nothing more was observed: that is no fault of the
+// grader's.
 func IfLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.Observations) (judge.Verdict, error) {
 	return func(o judge.Observations) (judge.Verdict, error) {
 		load, err := judge.Get[Report](o, Observed)
 		if err != nil {
 			return judge.Verdict{}, err
 		}
-		if !load.Accepted {
+		switch {
+		case !load.Accepted:
 			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, nil
+		case !load.Runs():
+			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not run"}, nil
 		}
 		return task(o)
 	}

@@ -35,6 +35,8 @@ func TestJudge(t *testing.T) {
 			"the verifier had to look at 550 instructions; the budget is 100", nil},
 		{"ten times the budget", Report{Accepted: true, Stats: Stats{Processed: 1000}}, judge.Fail, 0,
 			"the verifier had to look at 1000 instructions; the budget is 100", nil},
+		{"so many that it is not run", Report{Accepted: true, Stats: Stats{Processed: maxRun + 1}}, judge.Fail, 0,
+			"the verifier had to look at 10001 instructions; the budget is 100, and above 10000 a program is not run", nil},
 		{"rejected, of a known kind", nullCheck, judge.Fail, 0, "rejected: " + nullCheck.Message,
 			[]string{"one", "two", "what it means: " + e.Meaning, "try: " + e.Try}},
 		{"rejected, of no known kind", Report{Message: "the moon is full", Source: "x.bpf.c:9: return 0;", Log: []string{"one"}}, judge.Fail, 0,
@@ -61,9 +63,12 @@ func TestIfLoaded(t *testing.T) {
 	v, err := task(observed(t, Report{Message: "no"}))
 	require.NoError(t, err)
 	assert.Equal(t, judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, v)
+	v, err = task(observed(t, Report{Accepted: true, Stats: Stats{Processed: maxRun + 1}}))
+	require.NoError(t, err)
+	assert.Equal(t, judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not run"}, v)
 	assert.Zero(t, calls)
 
-	v, err = task(observed(t, Report{Accepted: true}))
+	v, err = task(observed(t, Report{Accepted: true, Stats: Stats{Processed: maxRun}}))
 	require.NoError(t, err)
 	assert.Equal(t, judge.Pass, v.Status)
 	assert.Equal(t, 1, calls)

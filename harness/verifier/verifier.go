@@ -17,5 +17,14 @@ type Report struct {
 	Log      []string `json:"log,omitempty"`     // last lines of a rejection, at most 20
 }
 
+// maxRun is how many instructions a verifier may have processed of a program that is run. It
+// follows a loop round by round, so a program that runs for long has many; and at ten times any
+// lab's budget its points are gone anyway.
+const maxRun = 10_000
+
+// Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
+// minutes.
+func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= maxRun }
+
 // gaveUp is the message of a report on a program that a verifier left without a verdict.
 const gaveUp = "the verifier gave up (EFAULT)"

@@ -46,12 +46,11 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Set(verifier.Observed, report); err != nil || !report.Accepted {
-		return o, err
+	if yours != nil {
+		defer yours.Close()
 	}
-	defer yours.Close()
-	if s.Kind == harness.Load {
-		return o, nil
+	if err := o.Set(verifier.Observed, report); err != nil || !report.Runs() || s.Kind == harness.Load {
+		return o, err
 	}
 
 	s.Stage("network")
@@ -276,10 +275,12 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 	o := judge.Observations{}
 	s.Stage("two CPUs")
 	yours, report, err := load(s.Spec, xdpDrop)
-	if err != nil || !report.Accepted {
-		return o, err // the exact guest reports the rejection
+	if yours != nil {
+		defer yours.Close()
 	}
-	defer yours.Close()
+	if err != nil || !report.Runs() {
+		return o, err // the exact guest reports why
+	}
 	controlSpec, err := anchors.LoadRacy()
 	if err != nil {
 		return nil, err

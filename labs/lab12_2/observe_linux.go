@@ -60,7 +60,7 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	if s.Kind != harness.SMP {
 		err = o.Set(verifier.Observed, report)
 	}
-	if err != nil || !report.Accepted {
+	if err != nil || !report.Runs() {
 		return o, err
 	}
 	switch s.Kind {

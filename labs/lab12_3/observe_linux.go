@@ -41,7 +41,7 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 	if s.Kind != harness.SMP {
 		err = o.Set(verifier.Observed, report)
 	}
-	if err != nil || !report.Accepted || s.Kind == harness.Load {
+	if err != nil || !report.Runs() || s.Kind == harness.Load {
 		return o, err
 	}
 	if s.Kind == harness.SMP {

@@ -26,6 +26,15 @@ func (c Cost) Check() error {
 	return nil
 }
 
+// TooSlow says that a submission takes so much longer than the starter that two CPUs hardly ever meet
+// where a program could miscount. It is empty for any other.
+func (c Cost) TooSlow() string {
+	if c.Yours-c.Empty <= 10*(c.Naive-c.Empty) {
+		return ""
+	}
+	return fmt.Sprintf("at %.0f instructions more than an empty program two CPUs hardly ever meet where they could miscount: make it faster, or nobody can tell whether they do", c.Yours-c.Empty)
+}
+
 // Best is the cost that earns all points: that of the reference, and slack, a part of the way
 // from there to the starter, for what compilers differ by.
 func (c Cost) Best(slack float64) float64 { return c.Reference + slack*(c.Naive-c.Reference) }

@@ -129,7 +129,8 @@ func (s seen) compare(t script) (found []string) {
 func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	s, err1 := judge.Get[stall](o, "stall")
 	b, err2 := judge.Get[burst](o, "burst")
-	if err := errors.Join(err1, err2); err != nil {
+	c, err3 := judge.Get[judge.Cost](o, "emit")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return judge.Verdict{}, err
 	}
 	unit := judge.Quantity{Unit: "events unaccounted for"}
@@ -172,6 +173,8 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 		return fail("WRONG", "dropped stood still when the ring was full")
 	case lost != 0:
 		return fail("LOST", "two CPUs at once dropped %d events and counted %d: both read the same old value of dropped and wrote their own new one", b.Calls, b.Dropped)
+	case b.Met < metRounds && c.TooSlow() != "":
+		return fail("SLOW", "%s", c.TooSlow())
 	case b.Met < metRounds:
 		return v, fmt.Errorf("nothing was miscounted, but neither did a program that is known to miscount: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, b.Rounds, metRounds)
 	}

@@ -169,6 +169,7 @@ func TestJudges(t *testing.T) {
 			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15000 events, 13000 reported and 1999 dropped: 1 are unaccounted for"},
 			{"one missed by the kernel", func(s *sound) { s.Stall.Full.Sent--; s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, pass, 1, ""},
 			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "12999 reported and 2000 dropped: 1 are unaccounted for"},
+			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.Emit.Yours = 10_501 }, fail, 0, "at 10001 instructions more than an empty program two CPUs hardly ever meet"},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13000 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
@@ -282,7 +283,7 @@ func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
 		"events":     {"load", "seen"},
-		"drops":      {"load", "stall", "burst"},
+		"drops":      {"load", "stall", "burst", "emit"},
 		"cost":       {"load", "emit"},
 		"overhead":   {"load", "other"},
 		"wakeups":    {"load", "lone", "flow"},

@@ -19,7 +19,8 @@ const metRounds = 4
 func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	c, err1 := judge.Get[counted](o, "counted")
 	r, err2 := judge.Get[race](o, "race")
-	if err := errors.Join(err1, err2); err != nil {
+	cost, err3 := judge.Get[judge.Cost](o, "cost")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return judge.Verdict{}, err
 	}
 	unit := judge.Quantity{Unit: "events counted wrong"}
@@ -55,6 +56,8 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", r.Calls, r.Seen)
 	case r.Sampled != r.Records:
 		return fail("LOST", int64(r.Sampled-r.Records), "two CPUs at once: %d events counted as sampled, and %d in the ring", r.Sampled, r.Records)
+	case r.Met < metRounds && cost.TooSlow() != "":
+		return fail("SLOW", 0, "%s", cost.TooSlow())
 	case r.Met < metRounds:
 		return v, fmt.Errorf("nothing was lost, but neither did a program that is known to lose: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, r.Rounds, metRounds)
 	}

@@ -128,6 +128,7 @@ func TestJudges(t *testing.T) {
 			{"one sampled that is not there", func(s *sound) { s.Counted.Trials[4].Sampled++ }, fail, 0, "1001 events counted as sampled, and 1000 in the ring"},
 			{"one there that is not counted", func(s *sound) { s.Counted.Trials[4].Records++ }, fail, 0, "1000 events counted as sampled, and 1001 in the ring"},
 			{"strange", func(s *sound) { s.Counted.Trials[4].Strange = 3 }, fail, 0, "3 of 1000 events in the ring are not of a call that was made"},
+			{"too slow to meet", func(s *sound) { s.Race.Met = metRounds - 1; s.Cost.Yours = 2501 }, fail, 0, "at 2001 instructions more than an empty program two CPUs hardly ever meet"},
 			{"one not seen when full", func(s *sound) { s.Counted.Full.Seen-- }, fail, 0, "with a ring that nobody reads: 12000 calls were made and 11999"},
 			{"all sampled when full", func(s *sound) { s.Counted.Full.Sampled = 12_000 }, fail, 0, "with a ring that nobody reads: 12000 events counted as sampled, and 11000 in the ring"},
 			{"another's", func(s *sound) { s.Counted.Foreign = 64 }, fail, 0, "64 calls of another process or of another number"},
@@ -208,7 +209,7 @@ func TestJudges(t *testing.T) {
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
-		"counts":     {"load", "counted", "race"},
+		"counts":     {"load", "counted", "race", "cost"},
 		"sample":     {"load", "counted"},
 		"cost":       {"load", "cost"},
 		"controller": {"load", "steered"},

@@ -1,4 +1,4 @@
-// want throughput:fail "dropped"
+// want wakeups:fail "found no room in the ring"
 
 //go:build ignore
 

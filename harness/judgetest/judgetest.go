@@ -81,7 +81,7 @@ func (j Judges[S]) Rows(t *testing.T, rows map[string][]Row[S]) {
 				v, err := j.task(t, id).Judge(j.Observations(t, seen))
 				require.NoError(t, err)
 				assert.Equal(t, row.Status, v.Status, v.Message)
-				assert.InDelta(t, row.Fraction, v.Fraction, 1e-8)
+				assert.InDelta(t, row.Fraction, v.Fraction, 1e-9)
 				if !slices.Contains(v.Details, row.Message) {
 					assert.Contains(t, v.Message, row.Message)
 				}

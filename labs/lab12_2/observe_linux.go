@@ -32,8 +32,8 @@ const maxGot = 2 * threads * callsEach * consumer.Size
 const (
 	costCalls   = 64 * calls.Batch
 	readerCalls = 4000
-	flowCalls   = 320 * calls.Batch
-	upReports   = 1 // by which a consumer says that it is up; whatever else comes early is wrong
+	flowCalls   = 320 * calls.Batch // more than the largest ring holds
+	upReports   = 1                 // by which a consumer says that it is up; whatever else comes early is wrong
 	afterCalls  = 7 * calls.Batch
 	maxTries    = 5                      // of the first scene, where the kernel has missed a call
 	patience    = 200 * time.Millisecond // with a consumer that reports nothing

@@ -37,6 +37,8 @@ type Config struct {
 	// counts as hung and not as slow: in time that QEMU ran, so that a host that is too busy
 	// to let it run does not end it. Zero: 45 seconds.
 	Silence time.Duration
+	// JobSilence is the same once the guest's agent has spoken. Zero: Silence.
+	JobSilence time.Duration
 	// CPU is how long QEMU may run for the job, all its threads together: what a guest that is
 	// busy but never silent may take. Zero: no limit but Deadline.
 	CPU time.Duration
@@ -55,6 +57,7 @@ func (c Config) withDefaults() Config {
 	if c.Silence == 0 {
 		c.Silence = 45 * time.Second
 	}
+	c.JobSilence = cmp.Or(c.JobSilence, c.Silence)
 	return c
 }
 
@@ -210,10 +213,17 @@ const asleep = 0.02
 // patience says how much longer a guest that has been silent for wall time, of which its QEMU
 // ran for ran, may stay so: 0 if it is hung.
 func (s *session) patience(wall, ran time.Duration) time.Duration {
-	if ran >= s.Silence || float64(ran) < asleep*float64(wall) {
+	if ran >= s.silence() || float64(ran) < asleep*float64(wall) {
 		return 0
 	}
-	return max(s.Silence-ran, s.Silence/100)
+	return max(s.silence()-ran, s.silence()/100)
+}
+
+func (s *session) silence() time.Duration {
+	if s.greeted {
+		return s.JobSilence
+	}
+	return s.Silence
 }
 
 // listen returns nil once the guest has said a result and "done". cpu is how long its QEMU has
@@ -251,9 +261,9 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 				silence.Reset(more)
 				continue
 			}
-			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.Silence)}
+			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.silence())}
 		case <-alive:
-			silence.Reset(s.Silence)
+			silence.Reset(s.silence())
 			heard, ran = time.Now(), cpu()
 		case line, ok := <-lines:
 			if !ok && s.overflowed {

@@ -5,13 +5,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -141,7 +140,10 @@ type grading struct {
 
 // finish observes and judges.
 func (g *grading) finish(ctx context.Context) (*receipt.Receipt, judge.Result, error) {
-	if err := g.observe(ctx, g.lab.Kinds); err != nil {
+	if err := g.observe(ctx, g.lab.Kinds, false); err != nil {
+		return nil, judge.Result{}, err
+	}
+	if err := g.observe(ctx, g.lab.Kinds, true); err != nil {
 		return nil, judge.Result{}, err
 	}
 	result, err := g.receipt.Close(g.lab.Tasks, os.Getenv(receiptKey))
@@ -208,11 +210,12 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 		text = sha256Hex(text + program.SourceSHA256)
 		g.job.Program = program.ELF
 	}
-	if r.Submission.Seed, err = seedOf(text); err != nil {
+	if r.Submission.ContentSHA256 == "" {
+		r.Submission.ContentSHA256 = text
+	}
+	if r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(r.Submission.ContentSHA256); err != nil {
 		return nil, err
 	}
-	g.job.Seed = r.Submission.Seed
-
 	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
 	switch {
@@ -259,22 +262,23 @@ func (m *machine) build(ctx context.Context, cache string, source submission) (o
 	return object, program, cmp.Or(err, programErr)
 }
 
-// seedOf makes a submission's seed from its text: the same file meets the same traffic
-// everywhere, and a file with the answers written into it is another file, which meets
-// another.
-func seedOf(sum string) (uint64, error) {
-	raw, err := hex.DecodeString(sum)
-	if err != nil || len(raw) < 8 {
-		return 0, fmt.Errorf("expected a SHA-256 in hex, found %q", sum)
-	}
-	return binary.BigEndian.Uint64(raw), nil
-}
-
 // observe has a submission observed in guests of some kinds, on each kernel, as many at a
-// time as the machine has cores for.
-func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
+// time as the machine has cores for. again is for the kernels on which a verdict is in doubt, and with
+// another seed.
+func (g *grading) observe(ctx context.Context, kinds []harness.Kind, again bool) error {
 	if len(g.kernels) == 0 {
 		return nil
+	}
+	on := make([]bool, len(g.kernels))
+	if again {
+		for i, k := range g.receipt.Judge(g.lab.Tasks).Kernels {
+			if on[i] = k.Doubtful(); on[i] {
+				g.receipt.Kernels[i].Again = map[harness.Kind]judge.Observations{}
+			}
+		}
+		if !slices.Contains(on, true) {
+			return nil
+		}
 	}
 	accel, why, err := g.accel(ctx, g.kernels[0])
 	if err != nil {
@@ -282,6 +286,10 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
 	}
 	g.receipt.Racing = accel != qemu.TCG
 	g.receipt.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
+	seed := g.receipt.Submission.Seed
+	if again {
+		seed = g.receipt.Submission.AgainSeed()
+	}
 
 	var (
 		group errgroup.Group
@@ -291,34 +299,59 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
 		cores = semaphore.NewWeighted(int64(runtime.NumCPU()) + 1)
 	)
 	for i, k := range g.kernels {
-		seen := &g.receipt.Kernels[i]
+		if again && !on[i] {
+			continue
+		}
+		kernel := &g.receipt.Kernels[i]
 		for _, kind := range kinds {
 			group.Go(func() error {
 				if err := cores.Acquire(ctx, 1); err != nil {
 					return err
 				}
 				defer cores.Release(1)
-				job := g.job
-				if job.Kind = kind; kind != harness.Exact {
-					job.Program = nil
-				}
-				o, how, err := g.machine.observe(ctx, k, accel, job)
+				s, err := g.observeKind(ctx, k, accel, kind, seed)
 				mu.Lock()
 				defer mu.Unlock()
 				var failure *vm.Failure
 				switch {
 				case errors.As(err, &failure):
-					seen.Error = strings.TrimPrefix(seen.Error+"\n"+err.Error(), "\n")
+					kernel.Error = strings.TrimPrefix(kernel.Error+"\n"+err.Error(), "\n")
 					g.progress().notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}
-				seen.Guest[kind], seen.Guests[string(kind)] = o, how
+				if s.fate != nil {
+					kernel.Fate = s.fate
+				}
+				if again {
+					kernel.Again[kind] = s.observations
+					return nil
+				}
+				kernel.Guest[kind], kernel.Guests[string(kind)] = s.observations, s.how
 				return nil
 			})
 		}
 	}
 	return group.Wait()
+}
+
+// observeKind has a submission observed in one guest. Of one that ends an exact guest at least the
+// verifier's report is wanted.
+func (g *grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind harness.Kind, seed judge.Seed) (seen, error) {
+	job := g.job
+	job.Kind, job.Seed = kind, seed.Part(harness.PartScenes)
+	if kind != harness.Exact {
+		job.Program = nil
+	}
+	later := harness.EncodeLater(seed)
+	s, err := g.machine.observe(ctx, k, accel, job, later, g.lab.Control)
+	if err != nil || s.fate == nil || kind != harness.Exact {
+		return s, err
+	}
+	job.Kind, job.Program = harness.Load, nil
+	loaded, err := g.machine.observe(ctx, k, accel, job, later, g.lab.Control)
+	s.observations = loaded.observations
+	return s, err
 }
 
 // accel says how guests of two CPUs run.

@@ -176,7 +176,7 @@ func (g *grading) showVerifiers(ctx context.Context, w io.Writer) error {
 		r.Kernels = append(r.Kernels, k)
 	}
 	early.receipt = &r
-	if err := early.observe(ctx, []harness.Kind{harness.Load}); err != nil {
+	if err := early.observe(ctx, []harness.Kind{harness.Load}, false); err != nil {
 		return err
 	}
 	g.progress().clear()

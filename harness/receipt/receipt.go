@@ -15,13 +15,14 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
 )
 
 // Schema is the version of the format.
-const Schema = 2
+const Schema = 3
 
 // Receipt is one grade: what was graded, with what, what was observed and what it was worth.
 type Receipt struct {
@@ -55,8 +56,15 @@ type Submission struct {
 	ProgramSHA256 string `json:"program_sha256,omitempty"` // of the source
 	BinarySHA256  string `json:"binary_sha256,omitempty"`
 
-	Seed uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
+	// What the submission met was drawn from Seed, which follows from ContentSHA256, that of all that
+	// was compiled, and from a course's key, if there was one.
+	ContentSHA256 string     `json:"content_sha256,omitempty"`
+	Seed          judge.Seed `json:"seed,string"` // a JSON number would lose bits in some readers
+	SeedKeyed     bool       `json:"seed_keyed,omitempty"`
 }
+
+// AgainSeed is the seed of what the submission meets where a verdict is in doubt.
+func (s Submission) AgainSeed() judge.Seed { return judge.Seed(s.Seed.Part("again")) }
 
 // Refusal is why a submission never came to run.
 type Refusal struct {
@@ -73,6 +81,8 @@ type Kernel struct {
 
 	Static judge.Observations                  `json:"static,omitempty"` // of the object, without running it
 	Guest  map[harness.Kind]judge.Observations `json:"guest,omitempty"`
+	Again  map[harness.Kind]judge.Observations `json:"again,omitempty"` // with AgainSeed, where a verdict was in doubt
+	Fate   *judge.Fate                         `json:"fate,omitempty"`  // how the submission ended a guest
 	Error  string                              `json:"error,omitempty"` // the grader's trouble
 }
 
@@ -96,20 +106,37 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 	return judge.Judge(tasks, r.Cases())
 }
 
-// Cases are what was observed on each kernel.
+// Cases are what was observed on each kernel, with what no guest may say: the seed and the fate.
 func (r *Receipt) Cases() (cases []judge.Case) {
 	for _, k := range r.Kernels {
-		c := judge.Case{Kernel: k.Name, Release: k.Release, Observations: judge.Observations{}}
-		maps.Copy(c.Observations, k.Static)
-		for _, o := range k.Guest {
-			maps.Copy(c.Observations, o)
-		}
+		c := judge.Case{Kernel: k.Name, Release: k.Release}
 		if k.Error != "" {
 			c.Err = errors.New(k.Error)
 		}
+		var err1, err2 error
+		c.Observations, err1 = k.observations(k.Guest, r.Submission.Seed)
+		if k.Again != nil {
+			c.Again, err2 = k.observations(k.Again, r.Submission.AgainSeed())
+		}
+		c.Err = errors.Join(c.Err, err1, err2)
 		cases = append(cases, c)
 	}
 	return cases
+}
+
+func (k Kernel) observations(seen map[harness.Kind]judge.Observations, seed judge.Seed) (judge.Observations, error) {
+	o := judge.Observations{}
+	for _, kind := range slices.Sorted(maps.Keys(seen)) {
+		maps.Copy(o, seen[kind])
+	}
+	maps.Copy(o, k.Static)
+	err := o.SetSeed(seed)
+	if k.Fate != nil {
+		err = errors.Join(err, o.SetFate(*k.Fate))
+	} else {
+		o.ForgetFate()
+	}
+	return o, err
 }
 
 // verdicts lists a result's.
@@ -134,6 +161,8 @@ func (r *Receipt) digest() (string, error) {
 		if r.Racing {
 			k.Guest = maps.Clone(k.Guest)
 			delete(k.Guest, harness.SMP)
+			k.Again = maps.Clone(k.Again)
+			delete(k.Again, harness.SMP)
 		}
 		determines.Kernels = append(determines.Kernels, k)
 	}

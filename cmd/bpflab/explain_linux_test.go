@@ -207,7 +207,7 @@ func TestExplainCommand(t *testing.T) {
 // A guest that fails has judged nothing: that is nobody's rejection.
 func TestExplainInfrastructure(t *testing.T) {
 	bin := t.TempDir()
-	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 0 && exit\necho out of luck >&2\nexit 1\n"
+	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 90.0 && exit\necho out of luck >&2\nexit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer

@@ -197,7 +197,7 @@ func TestExplainCommand(t *testing.T) {
     try: .*
   6\.12: accepted, \d+ instructions processed$`, parts[1])
 	assert.Regexp(t, `^\S+/broken.bpf.c does not compile:
-\S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
+│ \S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
 	assert.Equal(t, files["two"]+" holds 2 programs: one a file is loaded\n", parts[3])
 
 	code, _ = explain("broken")

@@ -17,6 +17,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
+	"bpflab/harness/visible"
 )
 
 func hintCommand() *cobra.Command {
@@ -51,11 +52,13 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			}
 			switch {
 			case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
-				fmt.Fprintf(out, "your last grade: %s\n\n", last.refused.Reason)
-				for _, line := range last.refused.Details {
-					fmt.Fprintf(out, "  %s\n", line)
+				fmt.Fprintf(out, "your last grade: %s\n\n", visible.Quote(last.refused.Reason))
+				for _, detail := range last.refused.Details {
+					for _, line := range visible.Lines(detail) {
+						fmt.Fprintf(out, "%s%s\n", visible.Mark, line)
+					}
 				}
-				fmt.Fprintf(out, "\nMend that first: nothing was run.\n")
+				fmt.Fprintf(out, "\nFix this first: nothing was run.\n")
 				return nil
 			case name != "":
 			case last.passed:
@@ -97,7 +100,7 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 	}
 	fmt.Fprintf(out, "task %d, %s\n", n, task.Title)
 	if failed.Message != "" {
-		fmt.Fprintf(out, "\nyour last grade: %s\n", failed.Message)
+		fmt.Fprintf(out, "\nyour last grade: %s\n", visible.Quote(failed.Message))
 	}
 	for i, hint := range hints[:step] {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)

@@ -17,6 +17,7 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
 	"bpflab/harness/report"
+	"bpflab/harness/visible"
 )
 
 const formats = "text, json or junit"
@@ -94,6 +95,6 @@ func writer(format string, w io.Writer) (func(report.Report) error, error) {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := visible.Trusted(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -33,7 +33,7 @@ each more revealing than the one before. What your last grade found comes first.
 it is the first that did not pass then; before any grade, list the tasks.`,
 		Example: "  bpflab hint lab12_1\n  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {
 				return &exit{exitUsage, err}
@@ -82,7 +82,7 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 				return &exit{exitUsage, err}
 			}
 			return showHints(out, lab, n, task, last.failed[task.ID], step)
-		},
+		}),
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
 	cmd.Flags().StringVar(&from, "receipt", "", "receipt of the grade to go by (default: the last one)")
@@ -146,8 +146,11 @@ func readLast(lab *harness.Lab, file string) (l last, err error) {
 	if err != nil {
 		return l, err
 	}
-	if r.Lab != lab.Name {
-		return l, fmt.Errorf("%s is a receipt of %s, not of %s", file, r.Lab, lab.Name)
+	if err := r.Of(lab); err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
+	}
+	if _, err := r.Consistent(os.Getenv(receiptKey)); err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
 	}
 	if r.Refused != nil {
 		return last{refused: r.Refused}, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
+	"bpflab/harness/receipt"
 	"bpflab/harness/visible"
 	counter "bpflab/labs/lab12_1"
 	events "bpflab/labs/lab12_2"
@@ -106,7 +107,7 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 	if err.Error() != "" {
 		fmt.Fprintln(stderr, "bpflab:", visible.Quote(err.Error()))
 	}
-	if code == exitUsage {
+	if code == exitUsage && !errors.Is(err, receipt.ErrRead) {
 		fmt.Fprintln(stderr, "`bpflab --help` lists the commands; `bpflab COMMAND --help` what one takes")
 	}
 	return code

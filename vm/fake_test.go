@@ -65,7 +65,7 @@ func starts(t testing.TB, binary string) int {
 func fakeGuest(t testing.TB, behaviour, argument string) Config {
 	t.Helper()
 	return Config{
-		Config:   qemu.Config{Binary: fakeQEMU(t, behaviour, "QEMU emulator version 0.0", argument), Kernel: "k", Initrd: "i"},
+		Config:   qemu.Config{Binary: fakeQEMU(t, behaviour, "QEMU emulator version 90.0", argument), Kernel: "k", Initrd: "i"},
 		Deadline: 60 * time.Second, Silence: 30 * time.Second,
 	}
 }

@@ -35,8 +35,8 @@ func scriptOf(o judge.Observations) (script, error) {
 // getTimed returns what was observed of the calls that were timed, if it makes sense.
 func getTimed(o judge.Observations, t script) (timed, error) {
 	c, err := judge.Get[timed](o, "timed")
-	if err == nil && c.Calls != uint64(t.count(t.Timed)) {
-		err = fmt.Errorf("expected %d timed calls of interest, found %d", t.count(t.Timed), c.Calls)
+	if err == nil && c.Calls != uint64(t.count(t.Timed, emit)) {
+		err = fmt.Errorf("expected %d timed calls of interest, found %d", t.count(t.Timed, emit), c.Calls)
 	}
 	return c, err
 }
@@ -165,7 +165,7 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	s, err2 := judge.Get[stall](o, "stall")
 	b, err3 := judge.Get[burst](o, "burst")
-	c, err4 := getCost(o, "emit")
+	c, err4 := getCost(o)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return judge.Verdict{}, err
 	}
@@ -241,26 +241,43 @@ func (b burst) check(t script) error {
 	return nil
 }
 
-// getCost returns what calls cost: "emit", those of interest, or "other".
-func getCost(o judge.Observations, name string) (judge.Cost, error) {
+// getCost returns what events cost.
+func getCost(o judge.Observations) (judge.Cost, error) { return costOf(o, emit) }
+
+// getOther returns what calls of no interest cost, of both kinds.
+func getOther(o judge.Observations) (c judge.Cost, err error) {
+	t, err := scriptOf(o)
+	if err != nil {
+		return c, err
+	}
+	all := float64(len(t.Timed) - t.count(t.Timed, emit))
+	for _, kind := range []int{below, other} {
+		one, err := costOf(o, kind)
+		if err != nil {
+			return c, err
+		}
+		part := float64(t.count(t.Timed, kind)) / all
+		c.Empty += part * one.Empty
+		c.Naive += part * one.Naive
+		c.Reference += part * one.Reference
+		c.Yours += part * one.Yours
+		c.Uneven += part * one.Uneven
+	}
+	return c, nil
+}
+
+// costOf returns what calls of a kind cost.
+func costOf(o judge.Observations, kind int) (judge.Cost, error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getTimed(o, t)
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Cost{}, err
 	}
-	timings, runs := c.Emit, t.count(t.Timed)
-	if name == "other" {
-		timings, runs = c.Other, len(t.Timed)-runs
-	}
-	cost, err := timings.Cost(runs)
-	if err != nil {
-		err = fmt.Errorf("%q: %w", name, err)
-	}
-	return cost, err
+	return [callKinds]judge.Timings{c.Emit, c.Below, c.Other}[kind].Cost(t.count(t.Timed, kind))
 }
 
 func judgeCost(o judge.Observations) (judge.Verdict, error) {
-	c, err := getCost(o, "emit")
+	c, err := getCost(o)
 	if err != nil {
 		return judge.Verdict{}, err
 	}
@@ -268,7 +285,7 @@ func judgeCost(o judge.Observations) (judge.Verdict, error) {
 }
 
 func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
-	c, err := getCost(o, "other")
+	c, err := getOther(o)
 	if err != nil {
 		return judge.Verdict{}, err
 	}
@@ -331,7 +348,7 @@ const patienceLone = "50 ms"
 
 func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	f, err1 := getFlow(o)
-	c, err2 := getCost(o, "emit")
+	c, err2 := getCost(o)
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}

@@ -58,11 +58,12 @@ func TestScript(t *testing.T) {
 			for _, some := range []int{at, below, sign, low, other} {
 				assert.Positive(t, some, "seed %d, list %d: at the threshold, just below, with the highest bit, by the low half, of another number", seed, n)
 			}
-			assert.Equal(t, wanted, s.count(list))
+			assert.Equal(t, wanted, s.count(list, emit))
+			assert.Equal(t, len(list)-wanted, s.count(list, below)+s.count(list, other))
 			assert.InDelta(t, 0.5, float64(wanted)/float64(len(list)), 0.2)
 		}
 		require.Len(t, s.Fast, fastCalls)
-		assert.Equal(t, fastCalls, s.count(s.Fast))
+		assert.Equal(t, fastCalls, s.count(s.Fast, emit))
 		require.Len(t, s.Bursts, 1+burstRounds)
 		assert.LessOrEqual(t, (s.Bursts[0][0]+s.Bursts[0][1])*ringRecord, 64<<10, "what the smallest ring holds")
 		for _, n := range []int{timedCalls, flowCalls / batch} {
@@ -90,8 +91,12 @@ func timings(runs int, empty, naive, reference, yours float64) judge.Timings {
 }
 
 // emit and other set what the submission's calls take.
-func (s *sound) emit(x float64)  { s.Timed.Emit.Yours.Typical, s.Timed.Emit.Yours.Mean = x, x }
-func (s *sound) other(x float64) { s.Timed.Other.Yours.Typical, s.Timed.Other.Yours.Mean = x, x }
+func (s *sound) emit(x float64) { s.Timed.Emit.Yours.Typical, s.Timed.Emit.Yours.Mean = x, x }
+func (s *sound) other(x float64) {
+	for _, yours := range []*judge.Timing{&s.Timed.Below.Yours, &s.Timed.Other.Yours} {
+		yours.Typical, yours.Mean = x, x
+	}
+}
 
 // report encodes an event with encoding/binary, where consumers and Decode do it by hand.
 func report(e consumer.Event) []byte {
@@ -103,7 +108,8 @@ func report(e consumer.Event) []byte {
 }
 
 func newSound() *sound {
-	calls := testScript.count(testScript.Timed)
+	runs := func(kind int) int { return testScript.count(testScript.Timed, kind) }
+	calls := runs(emit)
 	made := amount{Calls: uint64(calls), Sent: uint64(calls), Got: uint64(calls)}
 	all := amount{Calls: flowCalls, Sent: flowCalls, Got: flowCalls}
 	first, drops := testScript.Bursts[0], uint64(0)
@@ -115,7 +121,8 @@ func newSound() *sound {
 		Seed: testSeed,
 		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
 		Timed: timed{
-			Emit: timings(calls, 500, 1500, 1000, 1000), Other: timings(len(testScript.Timed)-calls, 500, 900, 520, 520), amount: made,
+			Emit: timings(calls, 500, 1500, 1000, 1000), amount: made,
+			Below: timings(runs(below), 500, 900, 520, 520), Other: timings(runs(other), 500, 900, 520, 520),
 		},
 		Seen:  seen{PID: testPID},
 		Lone:  lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},

@@ -84,7 +84,8 @@ type (
 	// of those that were timed.
 	timed struct {
 		Emit  judge.Timings `json:"emit"`  // calls of interest
-		Other judge.Timings `json:"other"` // all others
+		Below judge.Timings `json:"below"` // calls whose first argument is below the threshold
+		Other judge.Timings `json:"other"` // calls of another number
 		amount
 	}
 	// seen is what was reported of the seed's calls.

@@ -103,29 +103,37 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 		return nil, fmt.Errorf("read the anchors: %w", err)
 	}
 	o := &timed{}
-	for _, p := range []struct { // the first warms up caches; its result is overwritten
-		spec        *ebpf.CollectionSpec
-		emit, other *judge.Timing
+	// kinds are the times of one program by kind of call.
+	kinds := func(of func(*judge.Timings) *judge.Timing) [callKinds]*judge.Timing {
+		return [callKinds]*judge.Timing{of(&o.Emit), of(&o.Below), of(&o.Other)}
+	}
+	for n, p := range []struct { // the first warms up caches; its result is overwritten
+		spec *ebpf.CollectionSpec
+		of   func(*judge.Timings) *judge.Timing
 	}{
-		{empty, &o.Emit.Empty, &o.Other.Empty}, {empty, &o.Emit.Empty, &o.Other.Empty},
-		{naive, &o.Emit.Naive, &o.Other.Naive}, {reference, &o.Emit.Reference, &o.Other.Reference},
-		{s.Spec, &o.Emit.Yours, &o.Other.Yours},
+		{empty, func(t *judge.Timings) *judge.Timing { return &t.Empty }},
+		{empty, func(t *judge.Timings) *judge.Timing { return &t.Empty }},
+		{naive, func(t *judge.Timings) *judge.Timing { return &t.Naive }},
+		{reference, func(t *judge.Timings) *judge.Timing { return &t.Reference }},
+		{s.Spec, func(t *judge.Timings) *judge.Timing { return &t.Yours }},
 	} {
 		a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
 		if err != nil {
 			return nil, err
 		}
 		for try := 1; ; try++ {
-			emit, other, amount, err := timeCalls(a, t)
+			took, amount, err := timeCalls(a, t)
 			if err != nil {
 				return nil, errors.Join(err, a.Close())
 			}
-			*p.emit, *p.other, o.amount = measure.Timing(emit, 1), measure.Timing(other, 1), amount
-			if amount.Missed == 0 || try == maxTries {
+			for kind, timing := range kinds(p.of) {
+				*timing = measure.Timing(took[kind], 1)
+			}
+			if o.amount = amount; amount.Missed == 0 || try == maxTries {
 				break
 			}
 		}
-		if p.emit == &o.Emit.Yours {
+		if n == 4 {
 			err = s.Saw("cost", true, a.Collection)
 		}
 		if err := errors.Join(err, a.Close()); err != nil {
@@ -136,12 +144,12 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 }
 
 // timeCalls times the script's calls, each by itself, and says what became of those of interest.
-func timeCalls(a *tracing.Program, t script) (emit, other []uint64, o amount, err error) {
-	o.Calls = uint64(t.count(t.Timed))
+func timeCalls(a *tracing.Program, t script) (took [callKinds][]uint64, o amount, err error) {
+	o.Calls = uint64(t.count(t.Timed, emit))
 	dropped := uint64(0)
 	if a.Variables["dropped"] != nil {
 		if dropped, err = a.Uint64("dropped"); err != nil {
-			return nil, nil, o, err
+			return took, o, err
 		}
 	}
 	measure.Settle()
@@ -160,12 +168,10 @@ func timeCalls(a *tracing.Program, t script) (emit, other []uint64, o amount, er
 					return err
 				}
 				before := calls.Now()
-				took := calls.Timed(calls.Call{Number: c.Number, First: c.First})
-				if t.interesting(c) {
-					emit = append(emit, took)
+				ns := calls.Timed(calls.Call{Number: c.Number, First: c.First})
+				kind := t.kind(c)
+				if took[kind] = append(took[kind], ns); kind == emit {
 					want = append(want, truth{name, t.user(i / batch), before, calls.Now()})
-				} else {
-					other = append(other, took)
 				}
 				if i%batch == batch-1 && a.Ring != nil {
 					o.compare(a.Ring, want)
@@ -179,7 +185,7 @@ func timeCalls(a *tracing.Program, t script) (emit, other []uint64, o amount, er
 		o.Dropped, err = a.Uint64("dropped")
 		o.Dropped -= dropped
 	}
-	return emit, other, o, err
+	return took, o, err
 }
 
 // truth is what an event must say.

@@ -105,10 +105,28 @@ func (s script) draw(r *rand.Rand, n int) []call {
 
 func (s script) interesting(c call) bool { return c.Number == s.Number && c.First >= s.Threshold }
 
-// count is how many of a list are of interest.
-func (s script) count(list []call) (n int) {
+// The kinds of calls, as far as what they cost goes.
+const (
+	emit  = iota // of interest
+	below        // the first argument is below the threshold
+	other        // another number
+	callKinds
+)
+
+func (s script) kind(c call) int {
+	switch {
+	case c.Number != s.Number:
+		return other
+	case c.First < s.Threshold:
+		return below
+	}
+	return emit
+}
+
+// count is how many of a list are of a kind.
+func (s script) count(list []call, kind int) (n int) {
 	for _, c := range list {
-		if s.interesting(c) {
+		if s.kind(c) == kind {
 			n++
 		}
 	}

@@ -229,6 +229,9 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 		if err := setRate(a, p.Part); err != nil {
 			return nil, err
 		}
+		// A sampler may have fixed the next sample at the rate before.
+		calls.Repeat(t.calls(t.Classes[:2*whole/minPart+calls.Batch]), 2*whole/minPart+calls.Batch)
+		a.Drain()
 		if err := one.play(a, t.calls(p.Classes)); err != nil {
 			return nil, err
 		}

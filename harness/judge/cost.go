@@ -90,7 +90,7 @@ func (c Cost) Best(slack float64) float64 { return c.Reference + slack*(c.Naive-
 
 // A program that puts work off does it later, in fewer and longer runs. maxUneven is how much of the
 // starter's cost the average may be above a typical run.
-const maxUneven = 0.15
+const maxUneven = 0.25
 
 // A program that does what the reference does for less than doubtful of its cost, and less by
 // doubtfulLeast ns, is too good to be believed at once.

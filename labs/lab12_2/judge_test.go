@@ -39,7 +39,7 @@ func TestScript(t *testing.T) {
 		}
 		require.Len(t, s.Timed, timedCalls)
 		for n, list := range append(s.Threads, s.Timed) { // drawn alike
-			wanted, at, below, sign, low, other := 0, 0, 0, 0, 0, 0
+			wanted, at, under, sign, low, another := 0, 0, 0, 0, 0, 0
 			for _, c := range list {
 				is := c.Number == s.Number && c.First >= s.Threshold
 				assert.Equal(t, is, s.interesting(c))
@@ -50,12 +50,12 @@ func TestScript(t *testing.T) {
 				}
 				count(&wanted, is)
 				count(&at, is && c.First == s.Threshold)
-				count(&below, c.Number == s.Number && c.First == s.Threshold-1)
+				count(&under, c.Number == s.Number && c.First == s.Threshold-1)
 				count(&sign, is && c.First>>63 == 1)
 				count(&low, c.Number == s.Number && c.First < s.Threshold && uint32(c.First) >= uint32(s.Threshold))
-				count(&other, c.Number != s.Number && c.First >= s.Threshold)
+				count(&another, c.Number != s.Number && c.First >= s.Threshold)
 			}
-			for _, some := range []int{at, below, sign, low, other} {
+			for _, some := range []int{at, under, sign, low, another} {
 				assert.Positive(t, some, "seed %d, list %d: at the threshold, just below, with the highest bit, by the low half, of another number", seed, n)
 			}
 			assert.Equal(t, wanted, s.count(list, emit))

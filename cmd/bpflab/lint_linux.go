@@ -16,6 +16,7 @@ import (
 	"bpflab/harness/build"
 	"bpflab/harness/judge"
 	"bpflab/harness/lint"
+	"bpflab/harness/visible"
 	"bpflab/vm/kernels"
 )
 
@@ -67,7 +68,7 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 		}
 		fmt.Fprintln(w, "WRONG", what)
 		for _, f := range found {
-			fmt.Fprintln(w, "       ", f)
+			fmt.Fprintln(w, "       ", visible.Quote(fmt.Sprint(f)))
 		}
 	}
 	tell("texts, hints, TODOs", lint.Texts(root, lab))

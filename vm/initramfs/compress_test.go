@@ -59,7 +59,7 @@ func TestXZ(t *testing.T) {
 	}
 
 	// More than a module may have.
-	_, err = read(compress(t, ".xz", make([]byte, maxModule+1)))
+	_, err = readModule(fstest.MapFS{"m.ko.gz": {Data: compress(t, ".gz", make([]byte, maxModule+1))}}, "m.ko.gz")
 	assert.ErrorContains(t, err, "more than 64 MiB")
 	_, err = readModule(fstest.MapFS{"m.ko": {Data: make([]byte, maxModule+1)}}, "m.ko")
 	assert.ErrorContains(t, err, "more than 64 MiB")

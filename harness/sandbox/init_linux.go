@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +75,6 @@ func become() error {
 			return fmt.Errorf("filter system calls: %w", err)
 		}
 	}
-	// Last: this process may be larger than the compiler may get.
 	if err := p.Limits.apply(); err != nil {
 		return err
 	}
@@ -121,8 +121,8 @@ func (p policy) confineFiles() error {
 	return syscall.Close(ruleset)
 }
 
-// apply sets the limits that the kernel has for a process. Only root may raise
-// one that is lower already.
+// apply sets limits of this process, but those on memory: until it is the
+// compiler, it is a Go program, and larger than the compiler may get.
 func (l Limits) apply() error {
 	type limit struct {
 		resource int
@@ -134,21 +134,40 @@ func (l Limits) apply() error {
 		{unix.RLIMIT_FSIZE, l.File, "file size"},
 		{unix.RLIMIT_CPU, seconds, "CPU time"},
 		{unix.RLIMIT_NOFILE, l.Files, "open files"},
-		{unix.RLIMIT_DATA, l.Data, "memory"},
-		{unix.RLIMIT_AS, l.AddressSpace, "address space"},
 		{unix.RLIMIT_CORE, 0, "core dumps"},
 	} {
 		if x.value == 0 && x.resource != unix.RLIMIT_CORE {
 			continue
 		}
-		var old unix.Rlimit
-		if err := unix.Getrlimit(x.resource, &old); err != nil {
-			return fmt.Errorf("limit %s: %w", x.what, err)
-		}
-		value := min(uint64(x.value), old.Max)
-		if err := unix.Setrlimit(x.resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
+		if err := lower(0, x.resource, x.value); err != nil {
 			return fmt.Errorf("limit %s: %w", x.what, err)
 		}
 	}
 	return nil
+}
+
+// applyMemory sets the limits on memory of a process that has just become the
+// compiler. What it holds by then counts.
+func (l Limits) applyMemory(pid int) error {
+	for resource, value := range map[int]int64{unix.RLIMIT_DATA: l.Data, unix.RLIMIT_AS: l.AddressSpace} {
+		// It may have ended already.
+		if value == 0 {
+			continue
+		}
+		if err := lower(pid, resource, value); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("limit memory: %w", err)
+		}
+	}
+	return nil
+}
+
+// lower lowers a limit of a process, 0 being this one. Only root may raise one
+// that is lower already.
+func lower(pid, resource int, value int64) error {
+	var old unix.Rlimit
+	if err := unix.Prlimit(pid, resource, nil, &old); err != nil {
+		return err
+	}
+	to := min(uint64(value), old.Max)
+	return unix.Prlimit(pid, resource, &unix.Rlimit{Cur: to, Max: to}, nil)
 }

@@ -118,7 +118,12 @@ func Run(ctx context.Context, c Command) (r Result, err error) {
 	go func() {
 		watched <- watch(stopped, cmd.Process.Pid, c.Limits, func() { cancel(errors.New("over a limit")) })
 	}()
+	// It ends as the process becomes the compiler.
 	problem, readErr := io.ReadAll(io.LimitReader(report, 4096))
+	if limitErr := c.Limits.applyMemory(cmd.Process.Pid); limitErr != nil {
+		err = errors.Join(err, limitErr)
+		cancel(err)
+	}
 	waitErr := cmd.Wait()
 	close(stopped)
 	r.Exceeded = <-watched
@@ -131,7 +136,7 @@ func Run(ctx context.Context, c Command) (r Result, err error) {
 	case ctx.Err() != nil:
 		return r, context.Cause(ctx)
 	case err != nil:
-		return r, fmt.Errorf("start %s confined: hand over its policy: %w", c.Path, err)
+		return r, fmt.Errorf("start %s confined: %w", c.Path, err)
 	case readErr != nil:
 		return r, fmt.Errorf("start %s confined: %w", c.Path, readErr)
 	case len(problem) > 0:

@@ -286,10 +286,18 @@ func TestLimits(t *testing.T) {
 	_, out = run(t, c)
 	assert.Contains(t, out, "too many open files")
 
-	c = task(t, work, "limits")
-	c.Limits = Limits{AddressSpace: 8 << 40, File: 5 << 20, CPU: 1500 * time.Millisecond, Files: 64}
+	c = task(t, work)
+	c.Path, c.Args = "/bin/sh", []string{"-c", "sleep 0.3; cat /proc/self/limits"}
+	c.Mode = Off // of /proc
+	c.Limits = Limits{AddressSpace: 300 << 20, Data: 200 << 20}
 	_, out = run(t, c)
-	for _, want := range []string{`Max core file size +0 +0`, `Max cpu time +2 +2`, `Max file size +5242880 +5242880`, `Max open files +64 +64`, `Max address space +8796093022208 `} {
+	assert.Regexp(t, `Max address space +314572800 +314572800`, out)
+	assert.Regexp(t, `Max data size +209715200 +209715200`, out)
+
+	c = task(t, work, "limits")
+	c.Limits = Limits{File: 5 << 20, CPU: 1500 * time.Millisecond, Files: 64}
+	_, out = run(t, c)
+	for _, want := range []string{`Max core file size +0 +0`, `Max cpu time +2 +2`, `Max file size +5242880 +5242880`, `Max open files +64 +64`} {
 		assert.Regexp(t, want, out)
 	}
 }

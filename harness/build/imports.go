@@ -104,11 +104,15 @@ func checkGo(source string, text []byte, packages []string) (refused []Diagnosti
 
 // nearest returns the name that path was probably meant to be, or nothing.
 func nearest(path string, names []string) (best string) {
-	least := 3 // more than two letters away is no slip
+	const far = 3 // more than two letters away is no slip; in a name of three, more than one
+	least := far
 	for _, name := range names {
 		d := distance(strings.ToLower(path), name)
+		if d > (len(path)+2)/3 {
+			d = far
+		}
 		if last := path[strings.LastIndexByte(path, '/')+1:]; last != "" && last == name[strings.LastIndexByte(name, '/')+1:] {
-			d = min(d, 2) // in another folder
+			d = min(d, far-1) // in another folder
 		}
 		if d < least && d < len(name) {
 			best, least = name, d

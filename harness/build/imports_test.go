@@ -48,6 +48,8 @@ func TestCheckGo(t *testing.T) {
 		"package main\n\nvar a = /*line x.go:7*/ 1\n":                        `/*line x.go:7*/`,
 		"package main\n\nimport \"os/exec\"\n\nfunc f( {\n":                  `import "os/exec"`,
 		"package main\n\nimport \"os/exec\"; import \"fmt\"\n\nvar x = \"\n": `import "os/exec"`,
+		"package main\n\nimport \"net\"\n":                                   `import "net": a submission's Go program may`,
+		"package main\n\nimport \"oss\"\n":                                   `import "oss": did you mean "os"?`,
 	} {
 		refused, _ := checkGo("dir/consumer.go", []byte(text), packages)
 		if assert.NotEmpty(t, refused, "%q", text) {

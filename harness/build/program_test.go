@@ -236,6 +236,32 @@ func TestToolsAreConfined(t *testing.T) {
 	assert.ErrorContains(t, err, "permission denied")
 }
 
+// What would get past the scan does not get past the sandbox: not by a flag, not by a macro.
+func TestClangIsConfined(t *testing.T) {
+	if sandbox.Missing() != "" {
+		t.Skip(sandbox.Missing())
+	}
+	cc, err := findCompiler()
+	require.NoError(t, err)
+	in, out := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(in, "a.c"), []byte("#define C(a, b) a ## b\n#if C(__has_, include)(\"/dev/zero\")\nfound\n#endif\nnothing\n"), 0o644))
+	run := func(args ...string) string {
+		t.Helper()
+		var said limitedBuffer
+		c := cc.command(in, out, append([]string{"-E"}, append(args, "./a.c")...)...)
+		c.Output = &said
+		_, err := sandbox.Run(t.Context(), c)
+		require.NoError(t, err)
+		return said.String()
+	}
+	assert.Contains(t, run(), "nothing")
+	for _, path := range []string{"/etc/passwd", "/proc/self/environ", write(t, "secret.h", "root:\n")} {
+		text := run("-include", path)
+		assert.NotContains(t, text, "root:")
+		assert.Contains(t, text, "Permission denied")
+	}
+}
+
 func BenchmarkBuildProgram(b *testing.B) {
 	path, cache := write(b, "controller.go", controllerText), b.TempDir()
 	build := func() {

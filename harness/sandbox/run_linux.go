@@ -157,7 +157,7 @@ func (r Result) exceeded(l Limits, g *group) Resource {
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGXFSZ:
 		return File
-	case l.CPU > 0 && r.CPU >= l.CPU-100*time.Millisecond && status.Signaled():
+	case l.CPU > 0 && r.CPU >= l.CPU*9/10 && status.Signaled():
 		return CPU
 	case g.outOfMemory():
 		return Memory

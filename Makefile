@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   make grade            grade labs/$(LAB) on every kernel and show the report
-#   make test             run all tests
-#   make bpflab           only build the command
-#
-# Each does all the set-up it needs. LAB=lab12_1 KERNELS=6.12 FROM=DIR narrow a grade.
+# `make` alone prints what there is, and installs nothing.
 
 LAB ?= lab12_1
 GO  ?= go
 
-.PHONY: grade test bpflab lint tools test-tools generate clean
+.PHONY: help grade test bpflab lint tools test-tools generate clean go
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make grade      grade labs/$(LAB) on every kernel and show the report;'
+	@echo '                LAB=lab12_2 KERNELS=6.12 FROM=DIR narrow it'
+	@echo 'make test       run all tests'
+	@echo 'make bpflab     only build the command'
+	@echo 'make lint       gofmt, go vet, staticcheck'
+	@echo 'make tools      install what a grade needs: QEMU, clang, LLVM, headers'
+	@echo 'make generate   compile the committed BPF objects again'
+	@echo 'make clean      remove the command'
+	@echo
+	@echo 'grade and test install what they lack with apt-get, and fetch the kernels.'
 
 # A submission that does not pass (1) is a report, not a failure of make; what is the
 # grader's own trouble (3) is.
@@ -25,21 +34,30 @@ test: bpflab tools test-tools lint
 
 # Static, so that the same binary is the guests' init; without paths and version-control
 # stamps, so that the same source gives the same bytes, and snapshots stay valid.
-bpflab:
+bpflab: go
 	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $@ ./cmd/bpflab
 
-lint:
+lint: go
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }
 	@$(GO) vet ./...
 	@$(GO) tool staticcheck ./...
 
 # The programs that submissions are compared with, from their C. Committed, so that they are
 # the same for everyone; made with clang 14.
-generate:
+generate: go
 	$(GO) generate ./...
 
 clean:
 	rm -f bpflab
+
+# Go of go.mod's version or later. One since 1.21 fetches the version that it lacks, unless it is
+# told not to; an older one, such as Debian 12's, does not.
+need := $(shell sed -n 's/^go //p' go.mod)
+go:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go $(need) or later, from go.dev/dl or your system's backports, and put it on PATH" >&2; exit 3; }
+	@have=$$($(GO) env GOVERSION 2>/dev/null || $(GO) version | cut -d' ' -f3); have=$${have#go}; \
+	[ "$$(printf '%s\n' $(need) "$${have%% *}" | sort -V | head -n 1)" = $(need) ] || \
+	{ echo "Go $(need) or later is needed, and $(GO) is $$have: install it from go.dev/dl or your system's backports, and put it first on PATH" >&2; exit 3; }
 
 # have(command-or-file, package): the package, if what it brings is not there.
 have = $(if $(shell command -v $(1) 2>/dev/null || ls $(1) 2>/dev/null),,$(2))
@@ -52,7 +70,7 @@ install = @set -e; missing="$(strip $(1))"; [ -n "$$missing" ] || exit 0; \
 	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
 tools:
-	$(call install,$(call have,qemu-system-x86_64,qemu-system-x86) $(call have,clang,clang) \
+	$(call install,$(call have,qemu-system-x86_64,qemu-system-x86) $(call have,clang,clang) $(call have,llvm-objdump,llvm) \
 		$(call have,/usr/include/bpf/bpf_helpers.h,libbpf-dev) $(call have,/usr/include/linux/bpf.h,linux-libc-dev))
 
 # The race detector needs a C compiler.

@@ -6,6 +6,7 @@ package harness
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,10 @@ type Lab struct {
 	// Figures draws what was observed, the one that says most first. It may be nil.
 	Figures func([]judge.Case) []figure.Figure
 
+	// Control is an object that is known to be sound: where a submission seems to have ended its guest,
+	// another guest is to do well with this one. nil: such a guest is the grader's trouble.
+	Control []byte
+
 	// Observe looks at the object as it runs. It runs as root beside the kernel; Linux only.
 	Observe func(context.Context, Scene) (judge.Observations, error)
 }
@@ -65,23 +70,35 @@ func (l *Lab) Files() []string {
 // Scene is what Observe is given.
 type Scene struct {
 	Kind    Kind
-	Seed    uint64
+	Seed    uint64               // PartScenes of the submission's seed: what all that it meets is drawn from
+	Later   func() uint64        // PartLater, which is fetched from the host now: once
 	Spec    *ebpf.CollectionSpec // the submission; copy it before changing it
-	Program string               // the submission's Go program, a file; empty if the lab has none, and for other kinds than Exact
+	Program string               // the submission's Go program, a file; empty if there is none
 	Stage   func(name string)    // to be called before each step
+
+	spy spy
 }
+
+// The parts of a submission's seed that guests are given.
+const (
+	PartScenes = "scenes"
+	PartLater  = "later" // what the submission must not find in the guest's memory while its BPF program is loaded
+)
 
 // Job is what a guest is asked to do.
 type Job struct {
 	Lab     string `json:"lab"`
 	Kind    Kind   `json:"kind"`
-	Seed    uint64 `json:"seed"`
+	Seed    uint64 `json:"seed"` // PartScenes of the submission's
 	ELF     []byte `json:"elf"`
 	Program []byte `json:"-"` // built, for a guest of the kind Exact
 
 	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
 	// returns what became of them.
 	Objects [][]byte `json:"objects,omitempty"`
+
+	// Spy has what the program saw in each scene reported, by its map of that name: see Spied.
+	Spy bool `json:"spy,omitempty"`
 }
 
 // Encode puts the program behind a line with all else, as it is.
@@ -98,14 +115,15 @@ func decodeJob(raw []byte) (j Job, err error) {
 	line, program, _ := bytes.Cut(raw, []byte("\n"))
 	err = json.Unmarshal(line, &j)
 	j.Program = program
+	clear(line) // a guest's memory can be read by the programs that run in it
 	return j, err
 }
 
 // loadOnce loads an object and lets go of it. Only Linux can.
 var loadOnce func(*ebpf.CollectionSpec) (verifier.Report, error)
 
-// Carry carries a job out: it is what a guest's agent does.
-func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string)) (judge.Observations, error) {
+// Carry carries a job out: it is what a guest's agent does. later fetches what the job does not hold.
+func Carry(ctx context.Context, labs []*Lab, payload []byte, later func() []byte, stage func(string)) (judge.Observations, error) {
 	job, err := decodeJob(payload)
 	if err != nil {
 		return nil, fmt.Errorf("decode the job: %w", err)
@@ -134,7 +152,24 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, stage func(string))
 	if err != nil {
 		return nil, fmt.Errorf("write the submission's program: %w", err)
 	}
-	return lab.Observe(ctx, Scene{Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: program, Stage: stage})
+	s := Scene{
+		Kind: job.Kind, Seed: job.Seed, Spec: spec, Program: program, Stage: stage, spy: spy{on: job.Spy, all: new([]Spied)},
+		Later: func() uint64 {
+			raw := later()
+			defer clear(raw)
+			return binary.LittleEndian.Uint64(append(raw, make([]byte, 8)...))
+		},
+	}
+	o, err := lab.Observe(ctx, s)
+	if err == nil && job.Spy {
+		err = o.Set(spied, s.spy.seen())
+	}
+	return o, err
+}
+
+// EncodeLater is what the host keeps back until a guest asks for it.
+func EncodeLater(seed judge.Seed) []byte {
+	return binary.LittleEndian.AppendUint64(nil, seed.Part(PartLater))
 }
 
 // writeProgram makes a file of a program, for as long as the guest lives. There is one for all that

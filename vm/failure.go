@@ -8,12 +8,14 @@ import (
 	"strings"
 )
 
-// Why a guest brought no result. Each is the grader's trouble, never the submission's.
+// Why a guest brought no result. Whether the job or the machine is to blame, a run of another job
+// tells.
 var (
 	ErrBoot     = errors.New("guest did not boot")                      // it ended or fell silent before its agent spoke
 	ErrSnapshot = errors.New("guest's snapshot cannot be made or used") // no room for it; damaged, or not of this QEMU
 	ErrSilent   = errors.New("guest fell silent")                       // its agent spoke, then nothing for Config.Silence
 	ErrDeadline = errors.New("guest ran out of time")                   // it still worked at Config.Deadline
+	ErrBusy     = errors.New("guest took too much CPU time")            // more than Config.CPU
 	ErrPanic    = errors.New("guest kernel broke")                      // an oops, panic, warning or stall on the console
 	ErrKilled   = errors.New("guest was killed")                        // QEMU died of a signal that bpflab did not send
 	ErrProtocol = errors.New("guest broke the protocol")                // it ended without "done", or said what none may say

@@ -65,7 +65,7 @@ func starts(t testing.TB, binary string) int {
 func fakeGuest(t testing.TB, behaviour, argument string) Config {
 	t.Helper()
 	return Config{
-		Config:   qemu.Config{Binary: fakeQEMU(t, behaviour, "QEMU emulator version 0.0", argument), Kernel: "k", Initrd: "i"},
+		Config:   qemu.Config{Binary: fakeQEMU(t, behaviour, "QEMU emulator version 90.0", argument), Kernel: "k", Initrd: "i"},
 		Deadline: 60 * time.Second, Silence: 30 * time.Second,
 	}
 }
@@ -142,7 +142,13 @@ func (f *fake) serve() {
 	}
 }
 
-func (f *fake) say(kind guest.Kind, body any) { f.sayAs(f.nonce, kind, body) }
+func (f *fake) say(kind guest.Kind, body any) {
+	nonce := ""
+	if kind == guest.Hello {
+		nonce = f.nonce
+	}
+	f.sayAs(nonce, kind, body)
+}
 
 func (f *fake) sayAs(nonce string, kind guest.Kind, body any) {
 	m := guest.Message{Nonce: nonce, Kind: kind}
@@ -188,7 +194,20 @@ var behaviours = map[string]func(f *fake, argument string){
 	"no result":    func(f *fake, _ string) { f.hello(); f.say(guest.Done, nil) },
 	"empty result": func(f *fake, _ string) { f.hello(); f.say(guest.Result, nil); f.say(guest.Done, nil) },
 	"garbage":      func(f *fake, _ string) { f.hello(); fmt.Fprint(f.results, "\x00\xff{[\n"); forever() },
-	"wrong nonce":  func(f *fake, _ string) { f.hello(); f.sayAs("forged", guest.Result, 42); f.say(guest.Done, nil) },
+	"wrong nonce": func(f *fake, _ string) {
+		f.sayAs("forged", guest.Hello, guest.Greeting{})
+		f.say(guest.Result, 42)
+		f.say(guest.Done, nil)
+	},
+	"no greeting":   func(f *fake, _ string) { f.say(guest.Result, 42); f.say(guest.Done, nil) },
+	"two greetings": func(f *fake, _ string) { f.hello(); f.hello(); forever() },
+	"busy": func(f *fake, _ string) { // but never silent
+		f.hello()
+		for {
+			spin(50 * time.Millisecond)
+			f.say(guest.Stage, "another step")
+		}
+	},
 	"unknown kind": func(f *fake, _ string) { f.hello(); f.say("gossip", nil); forever() },
 	"bad greeting": func(f *fake, _ string) { f.say(guest.Hello, []int{1}); forever() },
 	"agent fails":  func(f *fake, _ string) { f.sayAs("", guest.Failed, "no module"); f.say(guest.Done, nil) },
@@ -202,7 +221,8 @@ var behaviours = map[string]func(f *fake, argument string){
 			spin(30 * time.Millisecond)
 			time.Sleep(70 * time.Millisecond)
 		}
-		f.well()
+		f.say(guest.Result, 42)
+		f.say(guest.Done, nil)
 	},
 	"well under KVM": func(f *fake, _ string) {
 		if strings.Contains(strings.Join(os.Args, " "), "-accel kvm") {

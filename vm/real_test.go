@@ -71,8 +71,11 @@ func TestGuest(t *testing.T) {
 	c.Snapshot = path
 
 	t.Run("restored twice, equal to the nanosecond", func(t *testing.T) {
+		c := c
+		c.Later = []byte("later")
 		first, err := Run(t.Context(), c, []byte(`{"Touch": 8}`))
 		require.NoError(t, err)
+		assert.Contains(t, string(first.Body), `"later":"later"`)
 		assert.Equal(t, kernel.Release, first.Release)
 		assert.Contains(t, string(first.Body), `"payload":{"Touch":8}`)
 		second, err := Run(t.Context(), c, []byte(`{"Touch": 8}`))

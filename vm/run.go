@@ -7,6 +7,7 @@ package vm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -36,8 +37,17 @@ type Config struct {
 	// counts as hung and not as slow: in time that QEMU ran, so that a host that is too busy
 	// to let it run does not end it. Zero: 45 seconds.
 	Silence time.Duration
+	// JobSilence is the same once the guest's agent has spoken. Zero: Silence.
+	JobSilence time.Duration
+	// CPU is how long QEMU may run for the job, all its threads together: what a guest that is
+	// busy but never silent may take. Zero: no limit but Deadline.
+	CPU time.Duration
+	// Later is what the guest reads when it asks for it, and not before.
+	Later []byte
 	// Stage, if not nil, is called when the guest begins a step.
 	Stage func(name string)
+
+	nonce string // for tests that look for it; empty: a random one
 }
 
 func (c Config) withDefaults() Config {
@@ -47,6 +57,7 @@ func (c Config) withDefaults() Config {
 	if c.Silence == 0 {
 		c.Silence = 45 * time.Second
 	}
+	c.JobSilence = cmp.Or(c.JobSilence, c.Silence)
 	return c
 }
 
@@ -64,8 +75,8 @@ const resultMax = 16 << 20
 // with the guest is a *Failure; when ctx is done, Run ends the guest and returns its error.
 func Run(ctx context.Context, c Config, payload []byte) (*Result, error) {
 	c = c.withDefaults()
-	nonce := rand.Text()
-	cmd := &qemu.Command{Config: c.Config, Job: guest.Job{Nonce: nonce, Payload: payload}.Encode()}
+	nonce := cmp.Or(c.nonce, rand.Text())
+	cmd := &qemu.Command{Config: c.Config, Job: guest.Job{Nonce: nonce, Payload: payload, Later: c.Later}.Encode()}
 	if c.Snapshot != "" {
 		var err error
 		if cmd.Snapshot, err = openSnapshot(c.Snapshot); err != nil {
@@ -202,10 +213,17 @@ const asleep = 0.02
 // patience says how much longer a guest that has been silent for wall time, of which its QEMU
 // ran for ran, may stay so: 0 if it is hung.
 func (s *session) patience(wall, ran time.Duration) time.Duration {
-	if ran >= s.Silence || float64(ran) < asleep*float64(wall) {
+	if ran >= s.silence() || float64(ran) < asleep*float64(wall) {
 		return 0
 	}
-	return max(s.Silence-ran, s.Silence/100)
+	return max(s.silence()-ran, s.silence()/100)
+}
+
+func (s *session) silence() time.Duration {
+	if s.greeted {
+		return s.JobSilence
+	}
+	return s.Silence
 }
 
 // listen returns nil once the guest has said a result and "done". cpu is how long its QEMU has
@@ -215,9 +233,15 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 	defer deadline.Stop()
 	silence := time.NewTimer(s.Silence)
 	defer silence.Stop()
-	heard, ran := time.Now(), cpu()
+	heard, ran, began := time.Now(), cpu(), cpu()
+	look := time.NewTicker(250 * time.Millisecond)
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			if s.CPU > 0 && cpu()-began > s.CPU {
+				return &Failure{Kind: ErrBusy, Detail: fmt.Sprintf("it took more than %v of CPU time", s.CPU)}
+			}
 		case <-ctx.Done():
 			return nil // run reports ctx's error
 		case <-s.until:
@@ -237,9 +261,9 @@ func (s *session) listen(ctx context.Context, lines <-chan []byte, alive <-chan 
 				silence.Reset(more)
 				continue
 			}
-			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.Silence)}
+			return &Failure{Kind: s.phase(ErrSilent), Detail: fmt.Sprintf("not a word for %v", s.silence())}
 		case <-alive:
-			silence.Reset(s.Silence)
+			silence.Reset(s.silence())
 			heard, ran = time.Now(), cpu()
 		case line, ok := <-lines:
 			if !ok && s.overflowed {
@@ -274,11 +298,14 @@ func (s *session) message(line []byte) (done bool, _ *Failure) {
 		_ = json.Unmarshal(m.Body, &text)
 		return false, &Failure{Kind: ErrAgent, Detail: text}
 	}
-	if m.Nonce != s.nonce {
-		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of kind %q lacks this run's nonce", m.Kind)}
+	if !s.greeted && m.Kind != guest.Hello || m.Kind == guest.Hello && m.Nonce != s.nonce {
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of kind %q before a greeting with this run's nonce", m.Kind)}
 	}
 	switch m.Kind {
 	case guest.Hello:
+		if s.greeted {
+			return false, &Failure{Kind: ErrProtocol, Detail: "it greeted twice"}
+		}
 		s.greeted = true
 		if err := json.Unmarshal(m.Body, &s.result.Greeting); err != nil {
 			return false, &Failure{Kind: ErrProtocol, Detail: "greeting", Cause: err}

@@ -52,7 +52,10 @@ func TestRunFails(t *testing.T) {
 		{"no result", 0, 0, ErrProtocol, `"done" without a result`},
 		{"empty result", 0, 0, ErrProtocol, "without a body"},
 		{"garbage", 0, 0, ErrProtocol, "expected a line of JSON"},
-		{"wrong nonce", 0, 0, ErrProtocol, "lacks this run's nonce"},
+		{"wrong nonce", 0, 0, ErrProtocol, `"hello" before a greeting with this run's nonce`},
+		{"no greeting", 0, 0, ErrProtocol, `"result" before a greeting`},
+		{"two greetings", 0, 0, ErrProtocol, "it greeted twice"},
+		{"busy", 0, 0, ErrBusy, "more than 2s of CPU time"},
 		{"unknown kind", 0, 0, ErrProtocol, `unknown kind "gossip"`},
 		{"bad greeting", 0, 0, ErrProtocol, "greeting"},
 		{"agent fails", 0, 0, ErrAgent, "no module"},
@@ -71,6 +74,9 @@ func TestRunFails(t *testing.T) {
 		t.Run(tt.behaviour, func(t *testing.T) {
 			t.Parallel()
 			c := fakeGuest(t, tt.behaviour, "")
+			if tt.behaviour == "busy" {
+				c.CPU = 2 * time.Second
+			}
 			if tt.silence != 0 {
 				c.Silence = tt.silence
 			}
@@ -227,15 +233,15 @@ func FuzzMessage(f *testing.F) {
 	const nonce = "ours"
 	for _, seed := range []string{
 		`{"nonce":"ours","kind":"hello","body":{"release":"6.1","cpus":1}}`,
-		`{"nonce":"ours","kind":"result","body":{}}`, `{"nonce":"ours","kind":"result"}`,
-		`{"nonce":"ours","kind":"stage","body":"a"}`, `{"nonce":"ours","kind":"done"}`,
-		`{"nonce":"theirs","kind":"done"}`, `{"kind":"failed","body":"x"}`, `{"kind":"failed","body":[]}`, `null`, `{`, ``,
+		`{"kind":"result","body":{}}`, `{"kind":"result"}`,
+		`{"kind":"stage","body":"a"}`, `{"kind":"done"}`,
+		`{"nonce":"theirs","kind":"hello"}`, `{"kind":"failed","body":"x"}`, `{"kind":"failed","body":[]}`, `null`, `{`, ``,
 	} {
-		f.Add([]byte(seed), false)
-		f.Add([]byte(seed), true)
+		f.Add([]byte(seed), false, false)
+		f.Add([]byte(seed), true, true)
 	}
-	f.Fuzz(func(t *testing.T, line []byte, answered bool) {
-		s := session{nonce: nonce, answered: answered, Config: Config{Stage: func(string) {}}}
+	f.Fuzz(func(t *testing.T, line []byte, greeted, answered bool) {
+		s := session{nonce: nonce, greeted: greeted, answered: answered, Config: Config{Stage: func(string) {}}}
 		done, failure := s.message(line)
 		var m guest.Message
 		err := json.Unmarshal(line, &m)
@@ -244,7 +250,7 @@ func FuzzMessage(f *testing.F) {
 			assert.False(t, done)
 			assert.Contains(t, []error{ErrProtocol, ErrAgent}, failure.Kind)
 			assert.Equal(t, answered, s.answered, "a refused message changes nothing")
-		case err != nil || m.Nonce != nonce:
+		case err != nil || !greeted && (m.Kind != guest.Hello || m.Nonce != nonce):
 			t.Errorf("%q was taken", line)
 		case done:
 			assert.True(t, answered && m.Kind == guest.Done)

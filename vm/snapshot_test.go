@@ -63,7 +63,7 @@ func TestSnapshot(t *testing.T) {
 
 	c.Snapshot = ""
 	for what, other := range map[string]func(c *Config){
-		"another QEMU":        func(c *Config) { c.Binary = fakeQEMU(t, "well", "QEMU emulator version 0.1", "") },
+		"another QEMU":        func(c *Config) { c.Binary = fakeQEMU(t, "well", "QEMU emulator version 90.1", "") },
 		"more memory":         func(c *Config) { c.MemoryMiB = 512 },
 		"another cmdline":     func(c *Config) { c.Cmdline = []string{"quiet"} },
 		"another accelerator": func(c *Config) { c.Accel = qemu.KVM },

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +24,7 @@ func doctorCommand(m *machine) *cobra.Command {
 	var forget bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this machine can do, what is missing and what mends it",
+		Short: "Say what this machine can do, what is missing and how to fix it",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if forget {
@@ -39,6 +41,7 @@ func doctorCommand(m *machine) *cobra.Command {
 				name  string
 				check func(context.Context) (string, error)
 			}{
+				{"go", checkGo},
 				{"cache", func(context.Context) (string, error) { return m.cacheDir() }},
 				{"qemu", func(ctx context.Context) (string, error) { return qemu.Version(ctx, "") }},
 				{"clang", m.checkClang},
@@ -62,6 +65,34 @@ func doctorCommand(m *machine) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&forget, "forget", false, "forget whether KVM works, and boot a guest again to find out")
 	return cmd
+}
+
+// goVersion is go.mod's.
+const goVersion = "go1.26"
+
+// checkGo asks Go for its version. A grade of a lab with a Go program builds it.
+func checkGo(ctx context.Context) (string, error) {
+	const advice = "install Go 1.26 or later, from go.dev/dl or your system's backports, and put it on PATH"
+	path, err := exec.LookPath("go")
+	if err != nil {
+		return "", fmt.Errorf("go not found: %s", advice)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w: %s", path, errors.Join(ctx.Err(), err), advice)
+	}
+	words := strings.Fields(string(out))
+	if len(words) < 3 {
+		return "", fmt.Errorf("ask %s for its version: expected \"go version go…\", found %.80q: %s", path, out, advice)
+	}
+	if v := words[2]; version.IsValid(v) && version.Compare(v, goVersion) < 0 {
+		return "", fmt.Errorf("%s is %s, which is too old: %s", path, v, advice)
+	}
+	return words[2], nil
 }
 
 // checkClang compiles the least BPF program that includes what the labs include.
@@ -109,7 +140,7 @@ func (m *machine) checkKernels(context.Context) (string, error) {
 		}
 	}
 	if len(lack) > 0 {
-		return "", fmt.Errorf("%s; `bpflab kernels fetch` mends it", strings.Join(lack, ", "))
+		return "", fmt.Errorf("%s; `bpflab kernels fetch` gets them", strings.Join(lack, ", "))
 	}
 	return strings.Join(have, ", "), nil
 }
@@ -135,5 +166,5 @@ func (m *machine) checkGuest(ctx context.Context) (string, error) {
 		}
 		return fmt.Sprintf("tcg; with --kvm, guests of two CPUs: %s (%s)", accel, why), nil
 	}
-	return "", fmt.Errorf("no kernel to boot one with; `bpflab kernels fetch` mends it")
+	return "", fmt.Errorf("no kernel to boot one with; `bpflab kernels fetch` gets them")
 }

@@ -162,7 +162,7 @@ func (m *machine) load(ctx context.Context, list []kernels.Kernel, job harness.J
 	group.SetLimit(runtime.NumCPU())
 	for i, k := range list {
 		group.Go(func() error {
-			o, _, err := m.observe(ctx, k, qemu.TCG, job)
+			s, err := m.observe(ctx, k, qemu.TCG, job, nil, nil)
 			var failure *vm.Failure
 			switch {
 			case errors.As(err, &failure):
@@ -175,7 +175,7 @@ func (m *machine) load(ctx context.Context, list []kernels.Kernel, job harness.J
 			case err != nil:
 				return err
 			}
-			loaded[i], err = harness.GetLoaded(o, len(job.Objects))
+			loaded[i], err = harness.GetLoaded(s.observations, len(job.Objects))
 			return err
 		})
 	}

@@ -197,7 +197,7 @@ func TestExplainCommand(t *testing.T) {
     try: .*
   6\.12: accepted, \d+ instructions processed$`, parts[1])
 	assert.Regexp(t, `^\S+/broken.bpf.c does not compile:
-\S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
+│ \S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
 	assert.Equal(t, files["two"]+" holds 2 programs: one a file is loaded\n", parts[3])
 
 	code, _ = explain("broken")
@@ -207,7 +207,7 @@ func TestExplainCommand(t *testing.T) {
 // A guest that fails has judged nothing: that is nobody's rejection.
 func TestExplainInfrastructure(t *testing.T) {
 	bin := t.TempDir()
-	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 0 && exit\necho out of luck >&2\nexit 1\n"
+	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 90.0 && exit\necho out of luck >&2\nexit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer

@@ -10,6 +10,7 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/verifier"
+	"bpflab/harness/visible"
 )
 
 // showExplained writes what became of each file and returns how the command ends.
@@ -53,10 +54,10 @@ func (e explained) exit() int {
 // several groups mean alike is told once.
 func (e explained) write(w io.Writer) {
 	if e.broken != "" {
-		fmt.Fprintln(w, e.broken)
+		fmt.Fprintln(w, visible.Quote(e.broken))
 		return
 	}
-	fmt.Fprintln(w, e.file)
+	fmt.Fprintln(w, visible.Line(e.file))
 	var groups []said
 	for i, l := range e.loaded {
 		s := say(l)
@@ -72,7 +73,7 @@ func (e explained) write(w io.Writer) {
 		fmt.Fprintf(w, "  %s: %s\n", strings.Join(g.kernels, ", "), g.text)
 		for _, line := range g.meaning {
 			if !told[line] {
-				fmt.Fprintf(w, "    %s\n", line)
+				fmt.Fprintf(w, "    %s\n", visible.Line(line))
 			}
 			told[line] = true
 		}
@@ -90,19 +91,25 @@ type said struct {
 func say(l harness.Loaded) said {
 	switch {
 	case l.Error != "":
-		return said{text: "not judged: " + l.Error}
+		return said{text: "not judged: " + indented(l.Error)}
 	case l.Accepted:
 		return said{text: fmt.Sprintf("accepted, %d instructions processed", l.Stats.Processed)}
 	}
-	lines := []string{"rejected", "verifier: " + l.Message}
+	lines := []string{"rejected", "verifier: " + visible.Line(l.Message)}
 	if l.Source != "" {
-		lines = append(lines, "at: "+l.Source)
+		lines = append(lines, "at: "+visible.Line(l.Source))
 	}
 	e, known := verifier.Explain(l.Report)
 	if !known {
 		// Of no known kind: the log must do.
-		return said{text: strings.Join(append(lines, l.Log...), "\n    ")}
+		for _, line := range l.Log {
+			lines = append(lines, indented(line))
+		}
+		return said{text: strings.Join(lines, "\n    ")}
 	}
 	lines[0] += ": " + e.Kind
 	return said{text: strings.Join(lines, "\n    "), meaning: e.Lines()}
 }
+
+// indented is a text of which no line can pass for one that says what became of a program.
+func indented(text string) string { return strings.Join(visible.Lines(text), "\n    ") }

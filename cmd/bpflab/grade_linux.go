@@ -5,13 +5,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -140,7 +139,10 @@ type grading struct {
 
 // finish observes and judges.
 func (g *grading) finish(ctx context.Context) (*receipt.Receipt, judge.Result, error) {
-	if err := g.observe(ctx, g.lab.Kinds); err != nil {
+	if err := g.observe(ctx, g.lab.Kinds, false); err != nil {
+		return nil, judge.Result{}, err
+	}
+	if err := g.observe(ctx, g.lab.Kinds, true); err != nil {
 		return nil, judge.Result{}, err
 	}
 	result, err := g.receipt.Close(g.lab.Tasks, os.Getenv(receiptKey))
@@ -208,19 +210,18 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 	}
 	r.Submission.SHA256, r.Submission.ObjectSHA256 = object.SourceSHA256, object.SHA256
 	r.Tools["clang"] = object.Clang
-	text := object.SourceSHA256
+	content := object.ContentSHA256
 	g.job = harness.Job{Lab: lab.Name, ELF: object.ELF}
 	if program != nil {
 		r.Submission.ProgramSHA256, r.Submission.BinarySHA256 = program.SourceSHA256, program.SHA256
 		r.Tools["go"] = program.Go
-		text = sha256Hex(text + program.SourceSHA256)
+		content = sha256Hex(content + program.ContentSHA256)
 		g.job.Program = program.ELF
 	}
-	if r.Submission.Seed, err = seedOf(text); err != nil {
+	r.Submission.ContentSHA256 = content
+	if r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(r.Submission.ContentSHA256); err != nil {
 		return nil, err
 	}
-	g.job.Seed = r.Submission.Seed
-
 	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
 	switch {
@@ -267,22 +268,23 @@ func (m *machine) build(ctx context.Context, cache string, lab *harness.Lab, sou
 	return object, program, cmp.Or(err, programErr)
 }
 
-// seedOf makes a submission's seed from its text: the same file meets the same traffic
-// everywhere, and a file with the answers written into it is another file, which meets
-// another.
-func seedOf(sum string) (uint64, error) {
-	raw, err := hex.DecodeString(sum)
-	if err != nil || len(raw) < 8 {
-		return 0, fmt.Errorf("expected a SHA-256 in hex, found %q", sum)
-	}
-	return binary.BigEndian.Uint64(raw), nil
-}
-
 // observe has a submission observed in guests of some kinds, on each kernel, as many at a
-// time as the machine has cores for.
-func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
+// time as the machine has cores for. again is for the kernels on which a verdict is in doubt, and with
+// another seed.
+func (g *grading) observe(ctx context.Context, kinds []harness.Kind, again bool) error {
 	if len(g.kernels) == 0 {
 		return nil
+	}
+	on := make([]bool, len(g.kernels))
+	if again {
+		for i, k := range g.receipt.Judge(g.lab.Tasks).Kernels {
+			if on[i] = k.Doubtful(); on[i] {
+				g.receipt.Kernels[i].Again = map[harness.Kind]judge.Observations{}
+			}
+		}
+		if !slices.Contains(on, true) {
+			return nil
+		}
 	}
 	accel, why, err := g.accel(ctx, g.kernels[0])
 	if err != nil {
@@ -290,6 +292,10 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
 	}
 	g.receipt.Racing = accel != qemu.TCG
 	g.receipt.Tools["accel"] = fmt.Sprintf("exact: tcg; smp: %s (%s)", accel, why)
+	seed := g.receipt.Submission.Seed
+	if again {
+		seed = g.receipt.Submission.AgainSeed()
+	}
 
 	var (
 		group errgroup.Group
@@ -299,34 +305,59 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind) error {
 		cores = semaphore.NewWeighted(int64(runtime.NumCPU()) + 1)
 	)
 	for i, k := range g.kernels {
-		seen := &g.receipt.Kernels[i]
+		if again && !on[i] {
+			continue
+		}
+		kernel := &g.receipt.Kernels[i]
 		for _, kind := range kinds {
 			group.Go(func() error {
 				if err := cores.Acquire(ctx, 1); err != nil {
 					return err
 				}
 				defer cores.Release(1)
-				job := g.job
-				if job.Kind = kind; kind != harness.Exact {
-					job.Program = nil
-				}
-				o, how, err := g.machine.observe(ctx, k, accel, job)
+				s, err := g.observeKind(ctx, k, accel, kind, seed)
 				mu.Lock()
 				defer mu.Unlock()
 				var failure *vm.Failure
 				switch {
 				case errors.As(err, &failure):
-					seen.Error = strings.TrimPrefix(seen.Error+"\n"+err.Error(), "\n")
+					kernel.Error = strings.TrimPrefix(kernel.Error+"\n"+err.Error(), "\n")
 					g.progress().notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}
-				seen.Guest[kind], seen.Guests[string(kind)] = o, how
+				if s.fate != nil {
+					kernel.Fate = s.fate
+				}
+				if again {
+					kernel.Again[kind] = s.observations
+					return nil
+				}
+				kernel.Guest[kind], kernel.Guests[string(kind)] = s.observations, s.how
 				return nil
 			})
 		}
 	}
 	return group.Wait()
+}
+
+// observeKind has a submission observed in one guest. Of one that ends an exact guest at least the
+// verifier's report is wanted.
+func (g *grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind harness.Kind, seed judge.Seed) (seen, error) {
+	job := g.job
+	job.Kind, job.Seed = kind, seed.Part(harness.PartScenes)
+	if kind != harness.Exact {
+		job.Program = nil
+	}
+	later := harness.EncodeLater(seed)
+	s, err := g.machine.observe(ctx, k, accel, job, later, g.lab.Control)
+	if err != nil || s.fate == nil || kind != harness.Exact {
+		return s, err
+	}
+	job.Kind, job.Program = harness.Load, nil
+	loaded, err := g.machine.observe(ctx, k, accel, job, later, g.lab.Control)
+	s.observations = loaded.observations
+	return s, err
 }
 
 // accel says how guests of two CPUs run.

@@ -237,7 +237,7 @@ func assertPasses(t testing.TB, kernel string, tasks []gradedTask, id string) {
 // A guest that cannot run is never a zero.
 func TestGradeInfrastructure(t *testing.T) {
 	bin := t.TempDir()
-	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 0 && exit\necho out of luck >&2\nexit 1\n"
+	fake := "#!/bin/sh\n[ \"$1\" = --version ] && echo QEMU emulator version 90.0 && exit\necho out of luck >&2\nexit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	code, report, notes := gradeHere(t, "lab12_1", newCache(t), solution(t), []string{"6.12"})

@@ -17,6 +17,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
+	"bpflab/harness/visible"
 )
 
 func hintCommand() *cobra.Command {
@@ -32,7 +33,7 @@ each more revealing than the one before. What your last grade found comes first.
 it is the first that did not pass then; before any grade, list the tasks.`,
 		Example: "  bpflab hint lab12_1\n  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {
 				return &exit{exitUsage, err}
@@ -51,11 +52,13 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			}
 			switch {
 			case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
-				fmt.Fprintf(out, "your last grade: %s\n\n", last.refused.Reason)
-				for _, line := range last.refused.Details {
-					fmt.Fprintf(out, "  %s\n", line)
+				fmt.Fprintf(out, "your last grade: %s\n\n", visible.Quote(last.refused.Reason))
+				for _, detail := range last.refused.Details {
+					for _, line := range visible.Lines(detail) {
+						fmt.Fprintf(out, "%s%s\n", visible.Mark, line)
+					}
 				}
-				fmt.Fprintf(out, "\nMend that first: nothing was run.\n")
+				fmt.Fprintf(out, "\nFix this first: nothing was run.\n")
 				return nil
 			case name != "":
 			case last.passed:
@@ -79,7 +82,7 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 				return &exit{exitUsage, err}
 			}
 			return showHints(out, lab, n, task, last.failed[task.ID], step)
-		},
+		}),
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
 	cmd.Flags().StringVar(&from, "receipt", "", "receipt of the grade to go by (default: the last one)")
@@ -97,7 +100,7 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 	}
 	fmt.Fprintf(out, "task %d, %s\n", n, task.Title)
 	if failed.Message != "" {
-		fmt.Fprintf(out, "\nyour last grade: %s\n", failed.Message)
+		fmt.Fprintf(out, "\nyour last grade: %s\n", visible.Quote(failed.Message))
 	}
 	for i, hint := range hints[:step] {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)
@@ -143,8 +146,11 @@ func readLast(lab *harness.Lab, file string) (l last, err error) {
 	if err != nil {
 		return l, err
 	}
-	if r.Lab != lab.Name {
-		return l, fmt.Errorf("%s is a receipt of %s, not of %s", file, r.Lab, lab.Name)
+	if err := r.Of(lab); err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
+	}
+	if _, err := r.Consistent(os.Getenv(receiptKey)); err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
 	}
 	if r.Refused != nil {
 		return last{refused: r.Refused}, nil

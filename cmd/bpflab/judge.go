@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
 	"bpflab/harness/receipt"
+	"bpflab/harness/visible"
 )
 
 // receiptKey is the environment variable that holds the key for receipts.
@@ -27,7 +29,7 @@ func judgeCommand() *cobra.Command {
 A receipt that was changed is found out by its seal, and exits with 1. With ` + receiptKey + `
 set, the seal is an HMAC, which only who has the key can make.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			write, err := writer(format, cmd.OutOrStdout())
 			if err != nil {
 				return &exit{exitUsage, err}
@@ -40,6 +42,9 @@ set, the seal is an HMAC, which only who has the key can make.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
+			if err := r.Of(lab); err != nil {
+				return &exit{exitUsage, fmt.Errorf("%s: %w", args[0], err)}
+			}
 			result, err := r.Check(lab.Tasks, os.Getenv(receiptKey))
 			switch {
 			case errors.Is(err, receipt.ErrKey):
@@ -47,8 +52,12 @@ set, the seal is an HMAC, which only who has the key can make.`,
 			case err != nil:
 				return &exit{exitFailed, err}
 			}
-			return show(write, lab, r, result, plots)
-		},
+			var notes []string
+			if !r.Keyed {
+				notes = append(notes, "no key: the receipt shows accident, not intent")
+			}
+			return show(write, lab, r, result, plots, notes...)
+		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
@@ -60,7 +69,7 @@ func compareCommand() *cobra.Command {
 		Use:   "compare RECEIPT RECEIPT",
 		Short: "Say whether two receipts agree and, where not, what differs first",
 		Args:  cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			a, err := receipt.ReadFile(args[0])
 			if err != nil {
 				return &exit{exitUsage, err}
@@ -70,6 +79,15 @@ func compareCommand() *cobra.Command {
 				return &exit{exitUsage, err}
 			}
 			out := cmd.OutOrStdout()
+			for i, r := range []*receipt.Receipt{a, b} {
+				sealed, err := r.Consistent(os.Getenv(receiptKey))
+				if err != nil {
+					return &exit{exitFailed, fmt.Errorf("%s: %w", args[i], err)}
+				}
+				if !sealed {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: its seal needs the key that it was made with, and was not checked\n", args[i])
+				}
+			}
 			first, agree := receipt.Compare(a, b)
 			if agree {
 				fmt.Fprintf(out, "agree: digest %s\n", a.Digest)
@@ -77,13 +95,41 @@ func compareCommand() *cobra.Command {
 				fmt.Fprintf(out, "differ: digests %s and %s\n", a.Digest, b.Digest)
 			}
 			if first != nil {
-				fmt.Fprintf(out, "first difference: %s, %s\n  %s: %s\n  %s: %s\n", first.What, first.Name, args[0], first.A, args[1], first.B)
+				fmt.Fprintf(out, "first difference: %s, %s\n  %s: %s\n  %s: %s\n", first.What, visible.Line(first.Name),
+					visible.Line(args[0]), visible.Line(first.A), visible.Line(args[1]), visible.Line(first.B))
 			}
 			if !agree {
 				return &exit{code: exitFailed}
 			}
 			return nil
-		},
+		}),
+	}
+}
+
+// judgeTime is far more than judging a receipt takes.
+const judgeTime = time.Minute
+
+// guarded runs what reads a receipt, which anybody may have written: a panic is the grader's
+// trouble, told in a line, and so is judging without end.
+func guarded(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		done := make(chan error, 1)
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					done <- &exit{exitInfra, fmt.Errorf("bug of bpflab, please report it with the receipt: %s", visible.Line(fmt.Sprint(p)))}
+				}
+			}()
+			done <- run(cmd, args)
+		}()
+		select {
+		case err := <-done:
+			return err
+		case <-cmd.Context().Done():
+			return cmd.Context().Err()
+		case <-time.After(judgeTime):
+			return &exit{exitInfra, fmt.Errorf("not judged within %v: what the receipt says was observed is no lab's", judgeTime)}
+		}
 	}
 }
 

@@ -288,16 +288,27 @@ func fileSHA256(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// observe runs a job in a guest and returns what was observed. A guest that fails for a
-// reason of its own gets a second try, from a new snapshot.
-func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, job harness.Job) (judge.Observations, string, error) {
-	payload, err := job.Encode()
-	if err != nil {
-		return nil, "", fmt.Errorf("encode the job: %w", err)
-	}
+// seen is what came of a job.
+type seen struct {
+	observations judge.Observations
+	how          string
+	fate         *judge.Fate // how the job ended its guest; nil: it did not
+}
+
+// How much of QEMU's CPU time a guest may take: a submission that needs more is not run to its end,
+// and neither is one that keeps its guest from making a sound. The starters take some 2 s.
+const (
+	guestCPU     = 20 * time.Second
+	guestSilence = 10 * time.Second
+)
+
+// observe runs a job in a guest and returns what was observed. later is what the guest may know only
+// when it asks. A guest that fails gets a second try. If it fails for what a submission can cause, and
+// a guest of the same kind does the lab's control job well, then the submission is what ended it.
+func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, job harness.Job, later, control []byte) (s seen, err error) {
 	c, err := m.guest(ctx, k, accel, job.Kind)
 	if err != nil {
-		return nil, "", err
+		return s, err
 	}
 	who := k.Name + " " + string(job.Kind)
 	guest := strings.ReplaceAll(who, " ", "-")
@@ -306,44 +317,86 @@ func (m *machine) observe(ctx context.Context, k kernels.Kernel, accel qemu.Acce
 	}
 	defer m.progress().set(who, "")
 	var began time.Time
+	stage := ""
 	tell := func(what string) {
 		m.progress().set(who, what)
 		if m.verbose {
 			m.progress().notice("%-10s %6.2f s  %s", who, time.Since(began).Seconds(), what)
 		}
 	}
-	c.Stage = tell
-	for try := 1; ; try++ {
-		began = time.Now()
-		tell("start: " + c.Config.String())
-		err := m.snapshot(ctx, k, &c, guest, tell)
+	run := func(job harness.Job) (o judge.Observations, err error) {
+		payload, err := job.Encode()
 		if err != nil {
-			return nil, "", err
+			return nil, fmt.Errorf("encode the job: %w", err)
+		}
+		if job.Lab != "" {
+			c.CPU, c.JobSilence = guestCPU, guestSilence
+		}
+		began, stage, c.Later = time.Now(), "start", later
+		c.Stage = func(name string) { stage = name; tell(name) }
+		tell("start: " + c.Config.String())
+		if err := m.snapshot(ctx, k, &c, guest, tell); err != nil {
+			return nil, err
 		}
 		result, err := vm.Run(ctx, c, payload)
+		if err != nil {
+			return nil, err
+		}
+		tell("done")
+		if err := json.Unmarshal(result.Body, &o); err != nil {
+			return nil, fmt.Errorf("decode what the guest observed: %w", err)
+		}
+		return o, nil
+	}
+	// sound reports whether a guest of this kind does the control job.
+	sound := func() (bool, error) {
+		_, err := run(harness.Job{Lab: job.Lab, Kind: job.Kind, Seed: job.Seed, ELF: control})
 		var failure *vm.Failure
+		if errors.As(err, &failure) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	for try := 1; ; try++ {
+		s.observations, err = run(job)
+		var failure *vm.Failure
+		if err == nil || !errors.As(err, &failure) {
+			s.how = how(c)
+			return s, err
+		}
+		fate := &judge.Fate{Stage: stage, Trouble: failure.Error()}
+		guestIsSound := false
+		if control != nil && caused(failure) {
+			if guestIsSound, err = sound(); err != nil {
+				return s, err
+			}
+		}
 		switch {
-		case err == nil:
-			tell("done")
-			var o judge.Observations
-			if err := json.Unmarshal(result.Body, &o); err != nil {
-				return nil, "", fmt.Errorf("decode what the guest observed: %w", err)
-			}
-			return o, how(c), nil
-		case errors.As(err, &failure) && try == 1:
-			m.progress().notice("kernel %s, %s guest: %v; trying once more", k.Name, job.Kind, err)
-			if c.Snapshot == "" {
-				continue
-			}
+		case guestIsSound && (try > 1 || errors.Is(failure, vm.ErrBusy)):
+			s.fate, s.how = fate, how(c)
+			m.progress().notice("kernel %s, %s guest: the submission ended it: %v", k.Name, job.Kind, failure)
+			return s, nil
+		case try > 1:
+			return s, fmt.Errorf("kernel %s, %s guest: %w", k.Name, job.Kind, failure)
+		}
+		m.progress().notice("kernel %s, %s guest: %v; trying once more", k.Name, job.Kind, failure)
+		if !guestIsSound && c.Snapshot != "" {
 			if err := m.snapshots().Drop(c.Snapshot); err != nil {
-				return nil, "", fmt.Errorf("remove a snapshot that does not serve: %w", err)
+				return s, fmt.Errorf("remove a snapshot that cannot be used: %w", err)
 			}
-		case errors.As(err, &failure):
-			return nil, "", fmt.Errorf("kernel %s, %s guest: %w", k.Name, job.Kind, failure)
-		default:
-			return nil, "", err
 		}
 	}
+}
+
+// caused reports whether a submission can have caused a failure. It cannot keep a guest from booting,
+// damage a snapshot or move a clock.
+func caused(f *vm.Failure) bool {
+	for _, kind := range []error{vm.ErrSilent, vm.ErrDeadline, vm.ErrBusy, vm.ErrPanic, vm.ErrProtocol, vm.ErrAgent} {
+		if errors.Is(f, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // how says how a guest was run.

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
+	"bpflab/harness/receipt"
+	"bpflab/harness/visible"
 	counter "bpflab/labs/lab12_1"
 	events "bpflab/labs/lab12_2"
 	sampling "bpflab/labs/lab12_3"
@@ -62,6 +64,8 @@ func main() {
 }
 
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
+	// All that is shown goes this way, whoever wrote it.
+	stdout, stderr = visible.NewWriter(stdout), visible.NewWriter(stderr)
 	started := false
 	root := &cobra.Command{
 		Use:   "bpflab",
@@ -101,9 +105,9 @@ Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself faile
 		code = exitInfra
 	}
 	if err.Error() != "" {
-		fmt.Fprintln(stderr, "bpflab:", err)
+		fmt.Fprintln(stderr, "bpflab:", visible.Quote(err.Error()))
 	}
-	if code == exitUsage {
+	if code == exitUsage && !errors.Is(err, receipt.ErrRead) {
 		fmt.Fprintln(stderr, "`bpflab --help` lists the commands; `bpflab COMMAND --help` what one takes")
 	}
 	return code

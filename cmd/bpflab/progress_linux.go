@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"bpflab/harness/visible"
 )
 
 // progress shows on a terminal what goes on, on one line that it writes over and over. In a
@@ -24,7 +26,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer) *progress {
-	return &progress{w: w, terminal: isTerminal(w), doing: map[string]string{}}
+	return &progress{w: visible.Trusted(w), terminal: isTerminal(w), doing: map[string]string{}}
 }
 
 // set says what who is doing; empty: no longer anything.
@@ -45,7 +47,7 @@ func (p *progress) set(who, what string) {
 		parts = append(parts, who+": "+what)
 	}
 	slices.Sort(parts)
-	line := []rune(strings.Join(parts, " · "))
+	line := []rune(visible.Line(strings.Join(parts, " · ")))
 	if width, _, err := term.GetSize(int(p.w.(*os.File).Fd())); err == nil && len(line) >= width {
 		line = line[:max(width-1, 0)]
 	}
@@ -53,12 +55,12 @@ func (p *progress) set(who, what string) {
 	p.shown = len(line) > 0
 }
 
-// notice prints a line that stays.
+// notice prints a line that stays. What follows it, such as a guest's console, is marked.
 func (p *progress) notice(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	fmt.Fprintln(p.w, visible.Quote(fmt.Sprintf(format, args...)))
 }
 
 func (p *progress) clear() {

@@ -17,13 +17,14 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
 	"bpflab/harness/report"
+	"bpflab/harness/visible"
 )
 
 const formats = "text, json or junit"
 
 // show writes a graded submission, and its figures into the folder plots if one is named, and
-// returns how the command ends.
-func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result, plots string) error {
+// returns how the command ends. notes are what a reader must know of the score.
+func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result, plots string, notes ...string) error {
 	var figures []figure.Figure
 	if lab.Figures != nil {
 		figures = lab.Figures(r.Cases())
@@ -33,12 +34,18 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 			return fmt.Errorf("write the plots: %w", err)
 		}
 	}
+	if n := len(r.Kernels); n < matrixSize {
+		notes = append([]string{fmt.Sprintf("%d of %d kernels", n, matrixSize)}, notes...)
+	}
 	env := maps.Clone(r.Tools)
+	if env == nil {
+		env = map[string]string{}
+	}
 	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
 	err := write(report.Report{
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
 		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
-		Result: result, Environment: env, Figures: figures,
+		Result: result, Environment: env, Figures: figures, Notes: notes,
 	})
 	switch {
 	case err != nil:
@@ -50,6 +57,9 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 	}
 	return nil
 }
+
+// matrixSize is how many kernels a lab is graded on, unless --kernels says otherwise.
+const matrixSize = 5
 
 const plotsUsage = "folder to draw what was measured into, as SVG"
 
@@ -94,6 +104,6 @@ func writer(format string, w io.Writer) (func(report.Report) error, error) {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := visible.Trusted(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

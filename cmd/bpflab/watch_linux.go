@@ -19,6 +19,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/build"
 	"bpflab/harness/judge"
+	"bpflab/harness/visible"
 	"bpflab/vm/kernels"
 )
 
@@ -163,7 +164,7 @@ func (m *machine) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, 
 	case ctx.Err() != nil:
 		return
 	case err != nil && !errors.As(err, &e): // an exit has been told by the report
-		fmt.Fprintln(w, "bpflab:", err)
+		fmt.Fprintln(w, "bpflab:", visible.Quote(err.Error()))
 	}
 	fmt.Fprintf(w, "\n── %s, after %.1f s; watching %s ──\n\n", time.Now().Format(time.TimeOnly), time.Since(began).Seconds(), source.bpf)
 }
@@ -182,7 +183,7 @@ func (g *grading) showVerifiers(ctx context.Context, w io.Writer) error {
 		r.Kernels = append(r.Kernels, k)
 	}
 	early.receipt = &r
-	if err := early.observe(ctx, []harness.Kind{harness.Load}); err != nil {
+	if err := early.observe(ctx, []harness.Kind{harness.Load}, false); err != nil {
 		return err
 	}
 	g.progress().clear()
@@ -193,7 +194,7 @@ func (g *grading) showVerifiers(ctx context.Context, w io.Writer) error {
 		task := k.Tasks[0]
 		fmt.Fprintf(w, " %s %s", k.Name, task.Status)
 		if task.Status != judge.Pass {
-			rejected += fmt.Sprintf("  %s: %s\n", k.Name, task.Message)
+			rejected += fmt.Sprintf("  %s: %s\n", k.Name, visible.Quote(task.Message))
 		}
 	}
 	fmt.Fprint(w, "\n", rejected)

@@ -84,10 +84,10 @@ func TestCompileErrors(t *testing.T) {
 		line       int
 		want       string
 	}{
-		{"syntax", "int f(void)\n{\n\treturn 1\n}\n", 3, "expected ';' after return statement\n        return 1\n"},
-		{"implicit", "int f(void) { return bpf_nothing(); }\n", 1, "implicit declaration of function 'bpf_nothing'"},
+		{"syntax", "int f(void)\n{\n\treturn 1\n}\n", 3, "expected ';' after return statement\n.* return 1\n"},
+		{"implicit", "int f(void) { return bpf_nothing(); }\n", 1, "(implicit declaration of|call to undeclared) function 'bpf_nothing'"},
 		{"include", "#include \"gone.h\"\n", 1, "'gone.h' file not found"},
-		{"backend", "int f(int a, int b, int c, int d, int e, int g) { return g; }\n", 1, "args"},
+		{"backend", "int f(int a, int b, int c, int d, int e, int g) { return g; }\n", 1, "args|stack arguments"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestCompileErrors(t *testing.T) {
 			assert.Equal(t, path, ce.Diagnostics[0].File)
 			assert.Equal(t, tt.line, ce.Diagnostics[0].Line)
 			assert.Contains(t, err.Error(), fmt.Sprintf("%s:%d:", path, tt.line))
-			assert.Contains(t, err.Error(), tt.want)
+			assert.Regexp(t, tt.want, err.Error(), "clang 14's words, or those of 19")
 			assertNoTemporaries(t, cache)
 		})
 	}

@@ -81,6 +81,30 @@ type Call struct {
 	First  uint64 // its first argument
 }
 
+// Repeat makes n calls, those of a list over and over.
+func Repeat(list []Call, n int) {
+	for i := range n {
+		Make(list[i%len(list)])
+	}
+}
+
+// BecomeUser makes a user the calling thread's own, as far as a traced program can tell: its real user
+// ID. The thread keeps its privileges, and may become another user.
+func BecomeUser(uid int) error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), 0, 0); errno != 0 {
+		return fmt.Errorf("become user %d: %w", uid, errno)
+	}
+	return nil
+}
+
+// Timed makes one call and returns how long it took, in instructions of an exact guest. Nothing but
+// the call is between two looks at the clock.
+func Timed(c Call) uint64 {
+	began := ticks()
+	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
+	return uint64(ticks() - began)
+}
+
 // Batch is how many calls are timed together.
 const Batch = 64
 

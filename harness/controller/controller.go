@@ -77,7 +77,7 @@ func run(make func() Controller, in io.Reader, out io.Writer) error {
 				Length: time.Duration(v[0]), Events: uint64(v[1]), Sampled: uint64(v[2]), Busy: time.Duration(v[3]),
 			})
 			if math.IsNaN(rate) || math.IsInf(rate, 0) { // JSON has none
-				return fmt.Errorf("a rate of %v, after %d events, %d of them sampled, in %v of %v: is something divided by nought?", rate, v[1], v[2], time.Duration(v[3]), time.Duration(v[0]))
+				return fmt.Errorf("a rate of %v, after %d events, %d of them sampled, in %v of %v: is something divided by zero?", rate, v[1], v[2], time.Duration(v[3]), time.Duration(v[0]))
 			}
 			rates = append(rates, rate)
 		}
@@ -89,18 +89,4 @@ func run(make func() Controller, in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
-}
-
-// readAnswer reads a line that answers n intervals.
-func readAnswer(line []byte, n int) ([]float64, error) {
-	var rates []float64
-	if err := json.Unmarshal(line, &rates); err != nil || len(rates) != n {
-		return nil, fmt.Errorf("expected a line with %d rates, found %.60q", n, line)
-	}
-	for _, r := range rates {
-		if !(r >= MinRate && r <= MaxRate) {
-			return nil, fmt.Errorf("it answered with a rate of %v; a rate is %v to %v", r, MinRate, MaxRate)
-		}
-	}
-	return rates, nil
 }

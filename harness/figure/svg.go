@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -35,26 +36,35 @@ const (
 
 // SVG draws the bars, a group for each kernel, each with its number above it.
 func (b Bars) SVG(w io.Writer) error {
+	kernels, series := b.Kernels[:min(len(b.Kernels), mostDrawn)], b.Series[:min(len(b.Series), mostDrawn)]
 	p := plot.New()
 	p.Title.Text = b.Title
 	p.Y.Label.Text = b.Unit
-	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(3)
-	p.NominalX(b.Kernels...)
+	if len(kernels) > 0 {
+		p.NominalX(kernels...)
+	}
 	thickness := vg.Points(14)
-	for i, s := range b.Series {
-		bars, err := plotter.NewBarChart(plotter.Values(s.Values), thickness)
+	low, high := 0.0, 0.0
+	for i, s := range series {
+		if len(kernels) == 0 {
+			break // without one there is no bar
+		}
+		values, labels := make(plotter.Values, len(kernels)), plotter.XYLabels{}
+		for x := range kernels {
+			v, ok := at(s.Values, x)
+			values[x] = v
+			labels.XYs = append(labels.XYs, plotter.XY{X: float64(x), Y: v})
+			labels.Labels = append(labels.Labels, count(v, ok))
+			low, high = min(low, 1.1*v), max(high, 1.3*v) // room for the legend
+		}
+		bars, err := plotter.NewBarChart(values, thickness)
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", b.File, err)
 		}
 		bars.Color = colours[i%len(colours)]
 		bars.LineStyle.Width = 0
-		bars.Offset = thickness * vg.Length(2*i-len(b.Series)+1) / 2
-		labels := plotter.XYLabels{}
-		for x, v := range s.Values {
-			labels.XYs = append(labels.XYs, plotter.XY{X: float64(x), Y: v})
-			labels.Labels = append(labels.Labels, fmt.Sprintf("%.0f", v))
-		}
+		bars.Offset = thickness * vg.Length(2*i-len(series)+1) / 2
 		numbers, err := plotter.NewLabels(labels)
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", b.File, err)
@@ -65,10 +75,10 @@ func (b Bars) SVG(w io.Writer) error {
 		}
 		p.Add(bars, numbers)
 		p.Legend.Add(s.Label, bars)
-		for _, v := range s.Values {
-			p.Y.Max = max(p.Y.Max, 1.3*v) // room for the legend
-		}
 	}
+	p.X.Min, p.X.Max = min(p.X.Min, -0.5), max(p.X.Max, float64(len(kernels))-0.5)
+	span(&p.X, p.X.Min, p.X.Max, false)
+	span(&p.Y, low, high, false)
 	canvas := vgsvg.New(width, barHeight)
 	p.Draw(draw.New(canvas))
 	_, err := canvas.WriteTo(w)
@@ -77,57 +87,75 @@ func (b Bars) SVG(w io.Writer) error {
 
 // SVG draws the panels, with the band behind the line.
 func (l Lines) SVG(w io.Writer) error {
-	canvas := vgsvg.New(width, panelHeight*vg.Length(len(l.Panels)))
-	tiles := draw.Tiles{Rows: len(l.Panels), Cols: 1, PadY: vg.Points(6)}
+	panels := l.Panels[:min(len(l.Panels), mostDrawn)]
+	canvas := vgsvg.New(width, panelHeight*vg.Length(max(len(panels), 1)))
+	tiles := draw.Tiles{Rows: len(panels), Cols: 1, PadY: vg.Points(6)}
 	var plots [][]*plot.Plot
-	for i, panel := range l.Panels {
+	for i, panel := range panels {
 		p := plot.New()
 		if i == 0 {
 			p.Title.Text = l.Title
 		}
-		if i == len(l.Panels)-1 {
+		if i == len(panels)-1 {
 			p.X.Label.Text = l.TimeUnit
 		}
 		p.Y.Label.Text = panel.Label
 		if panel.Log {
 			p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-		} else {
-			p.Y.Min = 0
 		}
-		if panel.High > panel.Low {
-			if err := addBand(p, l.Time, panel); err != nil {
-				return fmt.Errorf("draw %s: %w", l.File, err)
-			}
-		}
-		var points plotter.XYs
-		for n, v := range panel.Values {
-			points = append(points, plotter.XY{X: l.Time[n], Y: v})
-		}
-		line, err := plotter.NewLine(points)
-		if err != nil {
+		if err := l.draw(p, panel); err != nil {
 			return fmt.Errorf("draw %s: %w", l.File, err)
 		}
-		line.StepStyle = plotter.PostStep
-		line.Color, line.Width = colours[0], vg.Points(1.2)
-		p.Add(plotter.NewGrid(), line)
 		plots = append(plots, []*plot.Plot{p})
 	}
-	for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
-		plots[i][0].Draw(row[0])
+	if len(plots) > 0 {
+		for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
+			plots[i][0].Draw(row[0])
+		}
 	}
 	_, err := canvas.WriteTo(w)
 	return err
 }
 
-func addBand(p *plot.Plot, time []float64, panel Panel) error {
-	first, last := time[0], time[len(time)-1]
-	area, err := plotter.NewPolygon(plotter.XYs{
-		{X: first, Y: panel.Low}, {X: last, Y: panel.Low}, {X: last, Y: panel.High}, {X: first, Y: panel.High},
-	})
-	if err != nil {
-		return err
+// draw draws a panel's band and its line, of the points that can be drawn.
+func (l Lines) draw(p *plot.Plot, panel Panel) error {
+	var points plotter.XYs
+	from, to := math.Inf(1), math.Inf(-1)
+	low, high := 0.0, 0.0
+	if panel.Log {
+		low, high = math.Inf(1), math.Inf(-1)
 	}
-	area.Color, area.LineStyle.Width = bandColour, 0
-	p.Add(area)
+	for n := range min(len(panel.Values), mostDrawn) {
+		x, timed := at(l.Time, n)
+		y, ok := at(panel.Values, n)
+		if !timed || !ok || panel.Log && y < leastLog {
+			continue
+		}
+		points = append(points, plotter.XY{X: x, Y: y})
+		from, to, low, high = min(from, x), max(to, x), min(low, y), max(high, y)
+	}
+	below, okLow := at([]float64{panel.Low}, 0)
+	above, okHigh := at([]float64{panel.High}, 0)
+	if okLow && okHigh && above > below && len(points) > 0 && (!panel.Log || below >= leastLog) {
+		area, err := plotter.NewPolygon(plotter.XYs{{X: from, Y: below}, {X: to, Y: below}, {X: to, Y: above}, {X: from, Y: above}})
+		if err != nil {
+			return err
+		}
+		area.Color, area.LineStyle.Width = bandColour, 0
+		p.Add(area)
+		low, high = min(low, below), max(high, above)
+	}
+	p.Add(plotter.NewGrid())
+	if len(points) > 0 {
+		line, err := plotter.NewLine(points)
+		if err != nil {
+			return err
+		}
+		line.StepStyle = plotter.PostStep
+		line.Color, line.Width = colours[0], vg.Points(1.2)
+		p.Add(line)
+	}
+	span(&p.X, from, to, false)
+	span(&p.Y, low, high, panel.Log)
 	return nil
 }

@@ -20,10 +20,11 @@ func (b Bars) Text(w io.Writer) {
 	if len(b.Series) == 0 || len(b.Kernels) == 0 {
 		return
 	}
-	most, wide := 0.0, 0
+	longest, wide := 0.0, 0
 	for _, s := range b.Series {
-		for _, v := range s.Values {
-			most = max(most, v)
+		for i := range s.Values {
+			v, _ := at(s.Values, i)
+			longest = max(longest, v)
 		}
 	}
 	for _, k := range b.Kernels {
@@ -32,15 +33,25 @@ func (b Bars) Text(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s: %s\n", b.Title, b.Unit, b.Series[0].Label)
 	for i, kernel := range b.Kernels {
 		n := 0
-		if most > 0 {
-			n = int(math.Round(b.Series[0].Values[i] / most * barWidth))
+		v, ok := at(b.Series[0].Values, i)
+		if longest > 0 {
+			n = int(math.Round(max(v, 0) / longest * barWidth))
 		}
-		fmt.Fprintf(w, "  %*s %-*s %.0f", wide, kernel, barWidth, strings.Repeat("█", n), b.Series[0].Values[i])
+		fmt.Fprintf(w, "  %*s %-*s %s", wide, kernel, barWidth, strings.Repeat("█", n), count(v, ok))
 		for _, s := range b.Series[1:] {
-			fmt.Fprintf(w, "  %s %.0f", s.Label, s.Values[i])
+			v, ok := at(s.Values, i)
+			fmt.Fprintf(w, "  %s %s", s.Label, count(v, ok))
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// count prints a whole number, if there is one.
+func count(v float64, ok bool) string {
+	if !ok {
+		return "?"
+	}
+	return fmt.Sprintf("%.0f", v)
 }
 
 var sparks = []rune("▁▂▃▄▅▆▇█")
@@ -56,14 +67,20 @@ func (l Lines) Text(w io.Writer) {
 
 // spark draws values in sparkWidth columns, each the mean of those that fall into it.
 func spark(p Panel) (row string, least, most float64) {
-	if len(p.Values) == 0 {
+	var values []float64 // that can be drawn
+	for i := range p.Values {
+		if v, ok := at(p.Values, i); ok {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
 		return "", 0, 0
 	}
-	columns := min(sparkWidth, len(p.Values))
+	columns := min(sparkWidth, len(values))
 	means := make([]float64, columns)
 	for c := range means {
-		from, to := c*len(p.Values)/columns, (c+1)*len(p.Values)/columns
-		for _, v := range p.Values[from:to] {
+		from, to := c*len(values)/columns, (c+1)*len(values)/columns
+		for _, v := range values[from:to] {
 			means[c] += v / float64(to-from)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -64,7 +65,10 @@ type Verdict struct {
 	Target   Quantity
 	Cell     string // a word or a number for a table; empty: the status's own word
 	Message  string
-	Details  []string // lines that a reader needs to mend it, e.g. the end of the verifier's log
+	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
+	// Doubt says what is too good to be believed at once: such a verdict stands only if the
+	// submission does the same once more, with another seed.
+	Doubt string
 }
 
 // Task is one thing a submission is graded on.
@@ -84,8 +88,24 @@ type Case struct {
 	Kernel       string // as in the matrix
 	Release      string // uname -r
 	Observations Observations
-	Err          error // not nil: the grader could not observe
+	Again        Observations // with another seed, for verdicts in doubt; nil: not asked for
+	Err          error        // not nil: the grader could not observe
 }
+
+// Fate is how a submission ended the guests that it ran in, where a control run shows that these
+// are sound. A task whose observations are missing for that reason fails.
+type Fate struct {
+	Stage   string `json:"stage"`   // what the guest was at
+	Trouble string `json:"trouble"` // what was seen
+}
+
+const fateName = "fate"
+
+// SetFate says that a submission ended its guest.
+func (o Observations) SetFate(f Fate) error { return o.Set(fateName, f) }
+
+// ForgetFate takes away what only the host may say.
+func (o Observations) ForgetFate() { delete(o, fateName) }
 
 // TaskResult is a task's verdict on one kernel, and its points.
 type TaskResult struct {
@@ -167,23 +187,37 @@ func Judge(tasks []Task, cases []Case) Result {
 	return r
 }
 
+// judgeKernel judges a case and, where it was observed once more, that too: of each task the worse
+// verdict counts.
 func judgeKernel(tasks []Task, c Case) KernelResult {
+	verdicts := verdictsOn(tasks, c, c.Observations)
+	if c.Again != nil {
+		for id, again := range verdictsOn(tasks, c, c.Again) {
+			v := verdicts[id]
+			switch {
+			case v.Status != Error && (again.Status == Error || again.Fraction < v.Fraction):
+				again.Message = strings.TrimSuffix("checked again with another seed: "+again.Message, ": ")
+				verdicts[id] = again
+			case v.Doubt != "":
+				v.Message = fmt.Sprintf("%s; that is %s, so it was checked again with another seed: it does the same", v.Message, v.Doubt)
+				verdicts[id] = v
+			}
+		}
+	}
 	k := KernelResult{Name: c.Kernel, Release: c.Release}
-	verdicts := make(map[string]Verdict, len(tasks))
 	var lost, total float64 // points that skipped tasks leave to the others
 	for _, t := range tasks {
-		v := verdict(t, c)
-		if need := unmet(t, tasks, verdicts); need != nil {
-			v = gated(v, *need, verdicts[need.ID].Status)
-		}
-		verdicts[t.ID] = v
 		total += t.Points
-		if v.Status == Skip {
+		if verdicts[t.ID].Status == Skip {
 			lost += t.Points
 		}
 	}
 	for _, t := range tasks {
 		v := verdicts[t.ID]
+		if v.Doubt != "" && c.Again == nil {
+			v.Status, v.Fraction = Inconclusive, 0
+			v.Message = fmt.Sprintf("%s; that is %s, too good to be believed before it was checked again", v.Message, v.Doubt)
+		}
 		tr := TaskResult{ID: t.ID, Title: t.Title, MaxPoints: t.Points, Verdict: v}
 		if v.Status == Skip {
 			tr.MaxPoints = 0
@@ -198,17 +232,42 @@ func judgeKernel(tasks []Task, c Case) KernelResult {
 	return k
 }
 
+// verdictsOn is the verdict on each task, by its name.
+func verdictsOn(tasks []Task, c Case, o Observations) map[string]Verdict {
+	verdicts := make(map[string]Verdict, len(tasks))
+	for _, t := range tasks {
+		v := verdict(t, c, o)
+		if need := unmet(t, tasks, verdicts); need != nil {
+			v = gated(v, *need, verdicts[need.ID].Status)
+		}
+		verdicts[t.ID] = v
+	}
+	return verdicts
+}
+
 // verdict is what the task's judge says, whatever the other tasks are.
-func verdict(t Task, c Case) Verdict {
+func verdict(t Task, c Case, o Observations) Verdict {
 	if c.Err != nil {
 		return Verdict{Status: Error, Message: c.Err.Error()}
 	}
-	v, err := t.Judge(c.Observations)
+	v, err := t.Judge(o)
 	if err != nil {
+		if fate, fateErr := Get[Fate](o, fateName); fateErr == nil {
+			return Verdict{Status: Fail, Cell: "DIED", Message: fmt.Sprintf(
+				"the guest did not survive this program: %s, in the scene %q; with another program it is sound", fate.Trouble, fate.Stage)}
+		}
 		return Verdict{Status: Error, Message: err.Error()}
 	}
-	v.Fraction = min(max(v.Fraction, 0), 1)
+	if !(v.Fraction >= 0) { // NaN as well
+		v.Fraction = 0
+	}
+	v.Fraction = min(v.Fraction, 1)
 	return v
+}
+
+// Doubtful reports whether a verdict on this kernel stands only if it is confirmed.
+func (k KernelResult) Doubtful() bool {
+	return slices.ContainsFunc(k.Tasks, func(t TaskResult) bool { return t.Status == Inconclusive && t.Doubt != "" })
 }
 
 // unmet returns the first task that t needs and that did not pass.
@@ -231,10 +290,15 @@ func gated(v Verdict, need Task, status Status) Verdict {
 	if v.Status == Error && !sure {
 		return v
 	}
-	v.Fraction, v.Details = 0, nil
+	unobserved := v.Status == Error
+	v.Fraction, v.Details, v.Doubt = 0, nil, ""
 	v.Status = Fail
 	if !sure {
 		v.Status = status
+	}
+	if unobserved {
+		v.Cell, v.Message = "-", fmt.Sprintf("not judged: %q must pass first", need.Title)
+		return v
 	}
 	v.Message = strings.TrimSuffix(fmt.Sprintf("no points before %q passes; %s", need.Title, v.Message), "; ")
 	return v

@@ -67,6 +67,61 @@ func TestGraded(t *testing.T) {
 	}
 }
 
+func TestSeed(t *testing.T) {
+	s := Seed(1)
+	assert.Equal(t, uint64(0xe6d2eea3b2e24aa4), s.Part("scenes"), "a receipt is judged again by making the same parts from its seed")
+	assert.NotEqual(t, s.Part("a"), s.Part("b"))
+	assert.NotEqual(t, s.Part("a"), Seed(2).Part("a"))
+	o := Observations{}
+	_, err := GetSeed(o)
+	assert.Error(t, err)
+	require.NoError(t, o.SetSeed(1<<64-1))
+	got, err := GetSeed(o)
+	require.NoError(t, err)
+	assert.Equal(t, Seed(1<<64-1), got, "all 64 bits")
+}
+
+func TestCost(t *testing.T) {
+	flat := func(x float64) Timing { return Timing{Runs: 1000, Typical: x, Mean: x} }
+	good := Timings{Empty: flat(100), Naive: flat(1100), Reference: flat(200), Yours: flat(300)}
+	c, err := good.Cost(1000)
+	require.NoError(t, err)
+	assert.Equal(t, Cost{Empty: 100, Naive: 1100, Reference: 200, Yours: 300}, c)
+	_, err = good.Cost(999)
+	assert.ErrorContains(t, err, "1000 runs", "as many as were asked for")
+	for _, bad := range []float64{0, -1, math.NaN(), math.Inf(1), 1e9} {
+		for _, change := range []func(*Timings, float64){
+			func(t *Timings, x float64) { t.Empty.Typical = x }, func(t *Timings, x float64) { t.Yours.Mean = x },
+			func(t *Timings, x float64) { t.Naive.Mean = x }, func(t *Timings, x float64) { t.Reference.Typical = x },
+		} {
+			one := good
+			change(&one, bad)
+			_, err := one.Cost(0)
+			assert.ErrorContains(t, err, "times make no sense", "%v", bad)
+		}
+	}
+	one := good
+	one.Yours.Runs = 0
+	_, err = one.Cost(0)
+	assert.ErrorContains(t, err, "times make no sense")
+	one = good
+	one.Reference = flat(99)
+	_, err = one.Cost(0)
+	assert.ErrorContains(t, err, "costs make no sense")
+
+	// The average counts, less what interrupts the empty program as well, and one interruption more.
+	one = good
+	one.Empty.Mean, one.Yours.Mean = 110, 300+30+20+50
+	c, err = one.Cost(0)
+	require.NoError(t, err)
+	assert.Equal(t, 350.0, c.Yours)
+	assert.Equal(t, 50.0, c.Uneven)
+	one.Reference.Mean = 200 + 20 + 20 + 30 // calls of several kinds
+	c, err = one.Cost(0)
+	require.NoError(t, err)
+	assert.Equal(t, 20.0, c.Uneven, "beyond what the reference does")
+}
+
 func TestObservations(t *testing.T) {
 	o := Observations{}
 	require.NoError(t, o.Set("cost", Quantity{1.5, "ns"}))
@@ -228,8 +283,22 @@ func TestGraderFaults(t *testing.T) {
 		r := Judge(tasks, []Case{seen(t, map[string]Verdict{"a": fail})})
 		b := r.Kernels[0].Tasks[1]
 		assert.Equal(t, Fail, b.Status, "there are no points, whatever would have been seen")
-		assert.Contains(t, b.Message, `no points before "task a" passes; `)
+		assert.Equal(t, `not judged: "task a" must pass first`, b.Message)
+		assert.Equal(t, "-", b.Cell)
 		assert.True(t, r.Complete)
+	})
+	t.Run("a submission that ended its guest", func(t *testing.T) {
+		c := seen(t, map[string]Verdict{"a": pass})
+		require.NoError(t, c.Observations.SetFate(Fate{Stage: "throughput", Trouble: "guest fell silent"}))
+		r := Judge(tasks, []Case{c})
+		assert.True(t, r.Complete, "that is its own fault")
+		a, b := r.Kernels[0].Tasks[0], r.Kernels[0].Tasks[1]
+		assert.Equal(t, Pass, a.Status, "what was observed counts")
+		assert.Equal(t, Fail, b.Status)
+		assert.Equal(t, "DIED", b.Cell)
+		assert.Equal(t, `the guest did not survive this program: guest fell silent, in the scene "throughput"; with another program it is sound`, b.Message)
+		c.Observations.ForgetFate()
+		assert.False(t, Judge(tasks, []Case{c}).Complete)
 	})
 	// The broken kernel must not pull the score down, wherever it stands in the matrix.
 	for name, cases := range map[string][]Case{"first": {broken, good}, "last": {good, broken}} {

@@ -4,9 +4,9 @@
 //
 // A sender stamps each batch of 64 frames as it begins; between two stamps the batch has
 // been sent and received. So a run of n batches holds n-1 slopes, free of what a run costs
-// once: page pools, the ends that fall on timer ticks. In an exact
-// guest a nanosecond is an instruction, and equal batches differ by ten instructions at
-// most where no tick fell into them.
+// once: page pools, the ends that fall on timer ticks. In an exact guest a nanosecond is an
+// instruction, and equal lists of batches differ by ten instructions at most where no tick fell
+// into them.
 package measure
 
 import (
@@ -17,30 +17,54 @@ import (
 	"github.com/cilium/ebpf"
 
 	"bpflab/harness/awake"
+	"bpflab/harness/judge"
 	"bpflab/harness/netlab"
 	"bpflab/harness/traffic"
 )
 
-// PerFrame runs prog on n frames and returns what a frame takes to be sent and received,
-// in ns. It takes the first quartile of the batches: a timer tick or a page refill makes
-// some slower, nothing makes so many quicker.
+// PerFrame runs prog on n frames and returns what a frame takes to be sent and received.
 //
 // It fails if the receiver has not seen every frame that was sent.
-func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (float64, error) {
+func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (judge.Timing, error) {
 	sent, err := Send(pair, s, prog, n)
 	if err != nil {
-		return 0, err
+		return judge.Timing{}, err
 	}
-	if len(sent.Batches) == 0 {
-		return 0, fmt.Errorf("measure: %d frames are no two batches of %d", n, traffic.Batch)
+	lists := sums(sent.Batches, list)
+	if len(lists) == 0 {
+		return judge.Timing{}, fmt.Errorf("measure: %d frames are fewer than two lists of %d", n, traffic.Listed)
 	}
-	return Typical(sent.Batches) / traffic.Batch, nil
+	return Timing(lists, traffic.Listed), nil
 }
 
-// Typical is what a batch takes that nothing came between: the first quartile.
-func Typical(batches []uint64) float64 {
-	sorted := slices.Sorted(slices.Values(batches))
-	return float64(sorted[len(sorted)/4])
+// list is how many batches are taken together: the whole list of frames, which is the same work each
+// time.
+const list = traffic.Listed / traffic.Batch
+
+// sums adds samples up, n at a time. The first, which found caches empty, are left out where there are
+// some too many.
+func sums(samples []uint64, n int) (all []uint64) {
+	for samples = samples[len(samples)%n:]; len(samples) > 0; samples = samples[n:] {
+		sum := uint64(0)
+		for _, s := range samples[:n] {
+			sum += s
+		}
+		all = append(all, sum)
+	}
+	return all
+}
+
+// Timing says what a run takes of which each sample is some, ns. The typical one is the first
+// quartile of the samples: a timer tick or a page refill makes some slower, nothing makes so many
+// quicker. The mean has the others in it as well.
+func Timing(samples []uint64, runs int) judge.Timing {
+	sorted := slices.Sorted(slices.Values(samples))
+	sum := uint64(0)
+	for _, s := range sorted {
+		sum += s
+	}
+	n := len(sorted) * runs
+	return judge.Timing{Runs: n, Typical: float64(sorted[len(sorted)/4]) / float64(runs), Mean: float64(sum) / float64(n)}
 }
 
 // Send runs prog on n frames and checks that none was lost on the way, which a veth does

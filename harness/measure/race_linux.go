@@ -21,12 +21,18 @@ import (
 // primes: nothing that a program does repeats in step with both.
 var turns = [2]time.Duration{19_997, 21_269}
 
-// Race runs prog on frame, repeat times on each of two CPUs at once. The program should be
+// Runs is how often a program is run on a frame.
+type Runs struct {
+	Frame  []byte
+	Repeat uint32
+}
+
+// Race runs prog on each of two CPUs at once, each on a frame of its own. The program should be
 // attached somewhere: for one that is not, the kernel waits for an RCU grace period before
 // each run, one run after the other, and little of them overlaps.
-func Race(prog *ebpf.Program, frame []byte, repeat uint32) error {
-	return OnTwoCPUs(func(int) error {
-		_, err := prog.Run(&ebpf.RunOptions{Data: frame, Repeat: repeat})
+func Race(prog *ebpf.Program, on [2]Runs) error {
+	return OnTwoCPUs(func(i int) error {
+		_, err := prog.Run(&ebpf.RunOptions{Data: on[i].Frame, Repeat: on[i].Repeat})
 		return err
 	})
 }

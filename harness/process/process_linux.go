@@ -142,12 +142,20 @@ func (p *Process) start() error {
 	if err == nil {
 		err = unix.PtraceDetach(p.PID)
 	}
+	if errors.Is(err, errNoStack) {
+		p.blamed, err = fmt.Sprintf("it could not be started: %d MiB of memory are what it may write to, its stack and what Go needs included", maxData>>20), nil
+		_ = p.cmd.Process.Kill() // attend waits for it
+		return nil
+	}
 	if err != nil {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 	}
 	return err
 }
+
+// errNoStack is returned for a program whose data leave no room for a stack.
+var errNoStack = errors.New("no room on its stack")
 
 func (p *Process) limit() error {
 	var status unix.WaitStatus

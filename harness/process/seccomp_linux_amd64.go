@@ -133,7 +133,7 @@ func confine(pid int) error {
 		data = binary.NativeEndian.AppendUint32(append(data, i.Jt, i.Jf), i.K)
 	}
 	if _, err := unix.PtracePokeData(pid, uintptr(at), data); err != nil {
-		return fmt.Errorf("write on its stack: %w", err)
+		return fmt.Errorf("write on its stack: %w: %w", errNoStack, err)
 	}
 	if err := call(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
 		return fmt.Errorf("have it give up new privileges: %w", err)

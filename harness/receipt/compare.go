@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"bpflab/harness"
+	"bpflab/harness/judge"
 )
 
 // Difference is where two receipts part.
@@ -19,9 +20,12 @@ type Difference struct {
 
 // Compare returns the first difference in the order in which one explains the next: another
 // submission, another kernel, another tool, another observation, another verdict. nil: the
-// receipts agree. Digests that agree despite a tool that differs are said by agree.
+// receipts agree. Digests that agree despite a tool that differs are said by agree. They are
+// computed: what a receipt says that its digest is does not count.
 func Compare(a, b *Receipt) (first *Difference, agree bool) {
-	agree = a.Digest == b.Digest
+	da, errA := a.digest()
+	db, errB := b.digest()
+	agree = errA == nil && errB == nil && da == db
 	for _, d := range [][4]string{
 		{"submission", "lab", a.Lab, b.Lab},
 		{"submission", "source", a.Submission.SHA256, b.Submission.SHA256},
@@ -49,7 +53,15 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 	}
 	for i, ka := range a.Kernels {
 		kb := b.Kernels[i]
-		for _, kind := range slices.Sorted(maps.Keys(ka.Guest)) {
+		if d := differ("observation", ka.Name+" static ", texts(ka.Static), texts(kb.Static)); d != nil {
+			return d, agree
+		}
+		both := maps.Clone(ka.Guest)
+		if both == nil {
+			both = map[harness.Kind]judge.Observations{}
+		}
+		maps.Copy(both, kb.Guest)
+		for _, kind := range slices.Sorted(maps.Keys(both)) {
 			if kind == harness.SMP && (a.Racing || b.Racing) { // different each time; its verdict says what there is to say
 				continue
 			}

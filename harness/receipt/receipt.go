@@ -15,13 +15,14 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
 )
 
 // Schema is the version of the format.
-const Schema = 2
+const Schema = 3
 
 // Receipt is one grade: what was graded, with what, what was observed and what it was worth.
 type Receipt struct {
@@ -55,8 +56,15 @@ type Submission struct {
 	ProgramSHA256 string `json:"program_sha256,omitempty"` // of the source
 	BinarySHA256  string `json:"binary_sha256,omitempty"`
 
-	Seed uint64 `json:"seed,string"` // a JSON number would lose bits in some readers
+	// What the submission met was drawn from Seed, which follows from ContentSHA256, that of all that
+	// was compiled, and from a course's key, if there was one.
+	ContentSHA256 string     `json:"content_sha256,omitempty"`
+	Seed          judge.Seed `json:"seed,string"` // a JSON number would lose bits in some readers
+	SeedKeyed     bool       `json:"seed_keyed,omitempty"`
 }
+
+// AgainSeed is the seed of what the submission meets where a verdict is in doubt.
+func (s Submission) AgainSeed() judge.Seed { return judge.Seed(s.Seed.Part("again")) }
 
 // Refusal is why a submission never came to run.
 type Refusal struct {
@@ -73,6 +81,8 @@ type Kernel struct {
 
 	Static judge.Observations                  `json:"static,omitempty"` // of the object, without running it
 	Guest  map[harness.Kind]judge.Observations `json:"guest,omitempty"`
+	Again  map[harness.Kind]judge.Observations `json:"again,omitempty"` // with AgainSeed, where a verdict was in doubt
+	Fate   *judge.Fate                         `json:"fate,omitempty"`  // how the submission ended a guest
 	Error  string                              `json:"error,omitempty"` // the grader's trouble
 }
 
@@ -96,20 +106,37 @@ func (r *Receipt) Judge(tasks []judge.Task) judge.Result {
 	return judge.Judge(tasks, r.Cases())
 }
 
-// Cases are what was observed on each kernel.
+// Cases are what was observed on each kernel, with what no guest may say: the seed and the fate.
 func (r *Receipt) Cases() (cases []judge.Case) {
 	for _, k := range r.Kernels {
-		c := judge.Case{Kernel: k.Name, Release: k.Release, Observations: judge.Observations{}}
-		maps.Copy(c.Observations, k.Static)
-		for _, o := range k.Guest {
-			maps.Copy(c.Observations, o)
-		}
+		c := judge.Case{Kernel: k.Name, Release: k.Release}
 		if k.Error != "" {
 			c.Err = errors.New(k.Error)
 		}
+		var err1, err2 error
+		c.Observations, err1 = k.observations(k.Guest, r.Submission.Seed)
+		if k.Again != nil {
+			c.Again, err2 = k.observations(k.Again, r.Submission.AgainSeed())
+		}
+		c.Err = errors.Join(c.Err, err1, err2)
 		cases = append(cases, c)
 	}
 	return cases
+}
+
+func (k Kernel) observations(seen map[harness.Kind]judge.Observations, seed judge.Seed) (judge.Observations, error) {
+	o := judge.Observations{}
+	for _, kind := range slices.Sorted(maps.Keys(seen)) {
+		maps.Copy(o, seen[kind])
+	}
+	maps.Copy(o, k.Static)
+	err := o.SetSeed(seed)
+	if k.Fate != nil {
+		err = errors.Join(err, o.SetFate(*k.Fate))
+	} else {
+		o.ForgetFate()
+	}
+	return o, err
 }
 
 // verdicts lists a result's.
@@ -134,6 +161,8 @@ func (r *Receipt) digest() (string, error) {
 		if r.Racing {
 			k.Guest = maps.Clone(k.Guest)
 			delete(k.Guest, harness.SMP)
+			k.Again = maps.Clone(k.Again)
+			delete(k.Again, harness.SMP)
 		}
 		determines.Kernels = append(determines.Kernels, k)
 	}
@@ -184,23 +213,47 @@ var (
 	ErrKey     = errors.New("receipt's seal needs a key")
 )
 
-// Check judges the receipt again and says whether it holds together: whether seal and digest
-// fit what it says, and its verdicts what it observed. A receipt without a key can be made
-// anew by anyone, its observations invented; with a key only by who has it.
-func (r *Receipt) Check(tasks []judge.Task, key string) (judge.Result, error) {
-	result := r.Judge(tasks)
+// Intact says whether seal and digest fit what the receipt says. Nothing is judged.
+func (r *Receipt) Intact(key string) error {
 	if r.Keyed && key == "" {
-		return result, fmt.Errorf("%w: set BPFLAB_RECEIPT_KEY to the one it was made with", ErrKey)
+		return fmt.Errorf("%w: set BPFLAB_RECEIPT_KEY to the one it was made with", ErrKey)
 	}
 	if !r.Keyed && key != "" {
-		return result, fmt.Errorf("%w: it was made without the key that BPFLAB_RECEIPT_KEY holds", ErrSeal)
+		return fmt.Errorf("%w: it was made without the key that BPFLAB_RECEIPT_KEY holds", ErrSeal)
 	}
 	if want, err := r.seal(key); err != nil || !hmac.Equal([]byte(want), []byte(r.Seal)) {
-		return result, errors.Join(ErrSeal, err)
+		return errors.Join(ErrSeal, err)
 	}
+	return r.digestFits()
+}
+
+func (r *Receipt) digestFits() error {
 	if want, err := r.digest(); err != nil || want != r.Digest {
-		return result, errors.Join(ErrDigest, err)
+		return errors.Join(ErrDigest, err)
 	}
+	return nil
+}
+
+// Consistent is Intact as far as it can be told with the key at hand, if any. It reports
+// whether the seal was checked: that of a receipt with a key needs the key.
+func (r *Receipt) Consistent(key string) (sealed bool, err error) {
+	if r.Keyed && key == "" {
+		return false, r.digestFits()
+	}
+	if !r.Keyed {
+		key = ""
+	}
+	return true, r.Intact(key)
+}
+
+// Check says whether the receipt holds together: whether seal and digest fit what it says, which
+// comes first, and then, judged again, its verdicts what it observed. A receipt without a key
+// can be made anew by anyone, its observations invented; with a key only by who has it.
+func (r *Receipt) Check(tasks []judge.Task, key string) (judge.Result, error) {
+	if err := r.Intact(key); err != nil {
+		return judge.Result{}, err
+	}
+	result := r.Judge(tasks)
 	again := verdicts(result)
 	if len(again) != len(r.Verdicts) || result.Score != r.Score {
 		return result, fmt.Errorf("%w: its score is %v, and judged again %v", ErrVerdict, r.Score, result.Score)
@@ -214,24 +267,33 @@ func (r *Receipt) Check(tasks []judge.Task, key string) (judge.Result, error) {
 	return result, nil
 }
 
-// maxSize bounds what is read as a receipt.
-const maxSize = 64 << 20
+// maxSize bounds what is read as a receipt: that of a grade on five kernels has 0.5 MB.
+const maxSize = 32 << 20
 
-// Read reads a receipt.
+// ErrRead is returned for what is not a receipt.
+var ErrRead = errors.New("read a receipt")
+
+// Read reads a receipt, and refuses one whose names and numbers are not of their form.
 func Read(in io.Reader) (*Receipt, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("read a receipt: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	if len(data) > maxSize {
-		return nil, fmt.Errorf("read a receipt: expected at most %d MiB, found more", maxSize>>20)
+		return nil, fmt.Errorf("%w: expected at most %d MiB, found more", ErrRead, maxSize>>20)
+	}
+	if err := shallow(data); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	var r Receipt
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("read a receipt: expected JSON that `bpflab grade --receipt` wrote: %w", err)
+		return nil, fmt.Errorf("%w: expected JSON that `bpflab grade --receipt` wrote: %w", ErrRead, err)
 	}
 	if r.Schema != Schema {
-		return nil, fmt.Errorf("read a receipt: expected schema %d, found %d: use the bpflab that wrote it", Schema, r.Schema)
+		return nil, fmt.Errorf("%w: expected schema %d, found %d: use the bpflab that wrote it", ErrRead, Schema, r.Schema)
+	}
+	if err := r.valid(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	return &r, nil
 }
@@ -240,7 +302,7 @@ func Read(in io.Reader) (*Receipt, error) {
 func ReadFile(name string) (*Receipt, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("read a receipt: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	defer f.Close()
 	return Read(f)

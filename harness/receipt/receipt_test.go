@@ -5,8 +5,11 @@ package receipt
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,13 +38,16 @@ func observations(name, value string) judge.Observations {
 	return judge.Observations{name: json.RawMessage(value)}
 }
 
-func sample(t *testing.T, cost, lost, key string) *Receipt {
+// sum256 is a SHA-256 by its form.
+func sum256(byte string) string { return strings.Repeat(byte, 32) }
+
+func sample(t testing.TB, cost, lost, key string) *Receipt {
 	t.Helper()
 	r := &Receipt{
 		Lab:        "lab",
-		Submission: Submission{File: "f.bpf.c", SHA256: "ab", Seed: 1<<63 + 1},
+		Submission: Submission{File: "f.bpf.c", SHA256: sum256("ab"), Seed: 1<<63 + 1},
 		Tools:      map[string]string{"qemu": "7.2"},
-		Kernels: []Kernel{{Name: "6.12", Release: "6.12.1", SHA256: "cd", Guest: map[harness.Kind]judge.Observations{
+		Kernels: []Kernel{{Name: "6.12", Release: "6.12.1", SHA256: sum256("cd"), Guest: map[harness.Kind]judge.Observations{
 			harness.Exact: observations("cost", cost), harness.SMP: observations("lost", lost),
 		}}},
 	}
@@ -82,7 +88,7 @@ func TestChangesAreFound(t *testing.T) {
 		{"score", `"score": 30`, `"score": 100`},
 		{"points", `"points": 30`, `"points": 60`},
 		{"tool", `"qemu": "7.2"`, `"qemu": "10"`},
-		{"submission", `"sha256": "ab"`, `"sha256": "ef"`},
+		{"submission", sum256("ab"), sum256("ef")},
 		{"keyed", `"keyed": false`, `"keyed": true`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,7 +152,7 @@ func TestDigestOfRace(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	r := &Receipt{Lab: "lab", Kernels: []Kernel{{Name: "6.12"}}, Refused: &Refusal{Reason: "does not compile", Details: []string{"x"}}}
+	r := &Receipt{Lab: "lab", Submission: Submission{File: "f.bpf.c", SHA256: sum256("ab")}, Kernels: []Kernel{{Name: "6.12"}}, Refused: &Refusal{Reason: "does not compile", Details: []string{"x"}}}
 	result, err := r.Close(tasks, "")
 	require.NoError(t, err)
 	assert.Zero(t, result.Score)
@@ -175,8 +181,8 @@ func TestCompare(t *testing.T) {
 		what, name string
 		agree      bool
 	}{
-		{func(r *Receipt) { r.Submission.SHA256 = "ef" }, "submission", "source", false},
-		{func(r *Receipt) { r.Kernels[0].SHA256 = "ef" }, "kernel", "6.12", false},
+		{func(r *Receipt) { r.Submission.SHA256 = sum256("ef") }, "submission", "source", false},
+		{func(r *Receipt) { r.Kernels[0].SHA256 = sum256("ef") }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
 		{func(r *Receipt) { r.Kernels[0].Guest[harness.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
@@ -197,17 +203,133 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// What a receipt says of itself is not trusted: digests are computed.
+func TestCompareComputes(t *testing.T) {
+	a, b := sample(t, "150", "7", ""), sample(t, "151", "7", "")
+	b.Digest = a.Digest
+	_, agree := Compare(a, b)
+	assert.False(t, agree)
+	a.Digest = "0"
+	_, agree = Compare(a, sample(t, "150", "7", ""))
+	assert.True(t, agree)
+
+	_, err := b.Consistent("")
+	require.ErrorIs(t, err, ErrSeal)
+	keyed := sample(t, "150", "7", "secret")
+	sealed, err := keyed.Consistent("")
+	require.NoError(t, err)
+	assert.False(t, sealed)
+	sealed, err = keyed.Consistent("secret")
+	require.NoError(t, err)
+	assert.True(t, sealed)
+	keyed.Digest = sum256("00")
+	_, err = keyed.Consistent("")
+	require.ErrorIs(t, err, ErrDigest)
+	sealed, err = sample(t, "150", "7", "").Consistent("secret")
+	require.NoError(t, err)
+	assert.True(t, sealed)
+}
+
+// Of a receipt that was changed nothing is judged.
+func TestNothingIsJudgedBefore(t *testing.T) {
+	mine := []judge.Task{{ID: "cost", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { panic("judged") }}}
+	r := sample(t, "150", "7", "")
+	r.Kernels[0].Guest[harness.Exact] = observations("cost", "1e18")
+	_, err := r.Check(mine, "")
+	require.ErrorIs(t, err, ErrSeal)
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		want   string
+		change func(r *Receipt)
+	}{
+		{"lab: ", func(r *Receipt) { r.Lab = "../../etc" }},
+		{"file: ", func(r *Receipt) { r.Submission.File = "a/b" }},
+		{"program: ", func(r *Receipt) { r.Submission.Program = "\x1b[2J" }},
+		{"sha256 of the source: ", func(r *Receipt) { r.Submission.SHA256 = strings.ToUpper(sum256("ab")) }},
+		{"sha256 of the object: ", func(r *Receipt) { r.Submission.ObjectSHA256 = "ab" }},
+		{"digest: ", func(r *Receipt) { r.Digest = "" }},
+		{"seal: ", func(r *Receipt) { r.Seal = r.Seal + "0" }},
+		{"tools: ", func(r *Receipt) { r.Tools = map[string]string{"qe\nmu": ""} }},
+		{"tools: qemu: expected at most", func(r *Receipt) { r.Tools = map[string]string{"qemu": strings.Repeat("7", 1e4)} }},
+		{"expected at most 64 kernels, found 65", func(r *Receipt) { r.Kernels = make([]Kernel, 65) }},
+		{"kernel 6.12 is there twice", func(r *Receipt) { r.Kernels = append(r.Kernels, r.Kernels[0]) }},
+		{"kernel: ", func(r *Receipt) { r.Kernels[0].Name = "\u202e6.12" }},
+		{"kernel 6.12: sha256: ", func(r *Receipt) { r.Kernels[0].SHA256 = "x" }},
+		{"kernel 6.12: release: ", func(r *Receipt) { r.Kernels[0].Release = strings.Repeat("6", 300) }},
+		{"kernel 6.12: error: ", func(r *Receipt) { r.Kernels[0].Error = strings.Repeat("6", 2<<20) }},
+		{`kernel 6.12: a guest of the kind "root"`, func(r *Receipt) { r.Kernels[0].Guest["root"] = nil }},
+		{"kernel 6.12: exact: expected at most 1000 names, found 1001", func(r *Receipt) {
+			for i := range 1000 {
+				r.Kernels[0].Guest[harness.Exact][fmt.Sprint("n", i)] = json.RawMessage("1")
+			}
+		}},
+		{"expected at most 4096 verdicts", func(r *Receipt) { r.Verdicts = make([]Verdict, 5000) }},
+		{`a verdict on the kernel "6.13"`, func(r *Receipt) { r.Verdicts[0].Kernel = "6.13" }},
+		{"a verdict's status", func(r *Receipt) { r.Verdicts[0].Status = "great" }},
+		{"a verdict's task", func(r *Receipt) { r.Verdicts[0].Task = "" }},
+		{"a verdict of -1 points", func(r *Receipt) { r.Verdicts[0].Points = -1 }},
+		{"a score of 1e+300 points", func(r *Receipt) { r.Score = 1e300 }},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			r := sample(t, "150", "7", "")
+			tt.change(r)
+			var b bytes.Buffer
+			require.NoError(t, r.Write(&b))
+			_, err := Read(&b)
+			require.ErrorContains(t, err, "read a receipt: "+tt.want)
+			assert.Less(t, len(err.Error()), 500)
+		})
+	}
+	for name, text := range map[string]string{
+		"deep":    strings.Repeat("[", maxSize-1),
+		"deeper":  `{"schema":2,"kernels":` + strings.Repeat(`[{"a":`, 1<<20),
+		"large":   strings.Repeat(" ", maxSize+1),
+		"quoted":  `{"schema":2,"lab":"` + strings.Repeat("[", 1000),
+		"numbers": `{"schema":2,"score":1e999}`,
+	} {
+		began := time.Now()
+		_, err := Read(strings.NewReader(text))
+		require.Error(t, err, name)
+		assert.Less(t, time.Since(began), 5*time.Second, name)
+	}
+}
+
+// What is read is refused, or can be judged, written and read again to the same digest.
 func FuzzRead(f *testing.F) {
+	for _, cost := range []string{"150", "1e400", "[[]]", "null"} {
+		var b bytes.Buffer
+		r := sample(f, "150", "7", "")
+		require.NoError(f, r.Write(&b))
+		f.Add([]byte(strings.Replace(b.String(), `"cost": 150`, `"cost": `+cost, 1)))
+	}
 	f.Add([]byte(`{"schema":2}`))
-	f.Add([]byte(`{"schema":2,"kernels":[{"name":"6.12","guest":{"exact":{"cost":1e999}}}],"refused":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Read(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		if _, err := r.Check(tasks, ""); err == nil {
-			require.NoError(t, r.Write(&bytes.Buffer{}))
+		checked, err := r.Check(tasks, "")
+		if err == nil && !slices.Equal(verdicts(checked), r.Verdicts) {
+			t.Errorf("verdicts %v pass for %v", r.Verdicts, verdicts(checked))
 		}
-		Compare(r, r)
+		before, err := r.digest()
+		if err != nil {
+			return
+		}
+		var b bytes.Buffer
+		require.NoError(t, r.Write(&b))
+		again, err := Read(&b)
+		require.NoError(t, err)
+		after, err := again.digest()
+		require.NoError(t, err)
+		assert.Equal(t, before, after)
+		_, agree := Compare(r, again)
+		assert.True(t, agree)
+		result, err := again.Close(tasks, "")
+		require.NoError(t, err)
+		_, err = again.Check(tasks, "")
+		require.NoError(t, err, "%v", result)
 	})
 }

@@ -24,6 +24,7 @@ type Report struct {
 	Result        judge.Result
 	Environment   map[string]string // what the grade was made with
 	Figures       []figure.Figure   // the first is shown in text
+	Notes         []string          // what a reader must know of the score
 }
 
 // Schema is the version of the JSON format. Fields may be added within a version; none
@@ -42,6 +43,7 @@ type (
 		Complete    bool              `json:"complete"` // false: the grader failed on some kernel
 		Kernels     []jsonKernel      `json:"kernels"`
 		Environment map[string]string `json:"environment"`
+		Notes       []string          `json:"notes,omitempty"`
 	}
 	jsonKernel struct {
 		Name    string     `json:"name"`
@@ -68,7 +70,7 @@ func (r Report) JSON(w io.Writer) error {
 		Schema: Schema, Lab: r.Lab, File: r.File, SHA256: r.SourceSHA256,
 		Score: r.Result.Score, MaxScore: r.Result.MaxScore,
 		Passed: r.Result.Passed(), Complete: r.Result.Complete,
-		Kernels: []jsonKernel{}, Environment: r.Environment,
+		Kernels: []jsonKernel{}, Environment: r.Environment, Notes: r.Notes,
 	}
 	for _, k := range r.Result.Kernels {
 		jk := jsonKernel{Name: k.Name, Release: k.Release, Score: k.Score}

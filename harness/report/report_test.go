@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/judge"
+	"bpflab/harness/visible"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -366,3 +367,38 @@ func TestWriteErrors(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// Whatever a submission puts where its text is shown, no line of the report is its own, and
+// nothing moves a terminal's cursor.
+func TestTextOfOthers(t *testing.T) {
+	const score = "                                score  100/100"
+	evil := "x\r\x1b[2K\x1b[1A\u202e\u009b31m\xff"
+	r := graded(t, []string{"5.10"}, map[string]verdicts{"5.10": {
+		{Status: judge.Fail, Message: evil + "\n" + score, Cell: evil, Details: []string{evil, "a\n" + score + "\npassed on all 5 kernels.", "\x1b]0;t\a"}},
+		ok, ok, fast,
+	}})
+	r.File, r.Program, r.Lab, r.Title = evil, "\n"+score, evil, evil
+	r.Notes = []string{evil + "\n" + score}
+	r.Result.Kernels[0].Name = evil
+	for _, colour := range []bool{false, true} {
+		text := escape.ReplaceAllString(printed(t, r, colour), "")
+		for i, line := range strings.Split(text, "\n") {
+			assert.NotContains(t, line, "\x1b", "line %d", i)
+			assert.NotEqual(t, score, line)
+			assert.False(t, strings.HasPrefix(line, "passed on"))
+			assert.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool { return r < ' ' || r == '\u202e' || r >= 0x7f && r < 0xa0 }), "%q", line)
+		}
+		assert.Equal(t, 1, strings.Count(text, "\n│ "+score+"\n"))
+		assert.Contains(t, text, "\nnote: x\\r")
+	}
+	var b bytes.Buffer
+	require.NoError(t, r.JSON(visible.NewWriter(&b)))
+	var out struct{ Notes []string }
+	require.NoError(t, json.Unmarshal(b.Bytes(), &out))
+	assert.Contains(t, out.Notes[0], "\x1b[2K\x1b[1A\u202e\u009b31m")
+	assert.NotContains(t, b.String(), "\u202e")
+	b.Reset()
+	require.NoError(t, r.JUnit(visible.NewWriter(&b)))
+	require.NoError(t, xml.Unmarshal(b.Bytes(), &struct{}{}))
+	assert.NotContains(t, b.String(), "\u202e")
+}

@@ -9,11 +9,14 @@ import (
 	"unicode/utf8"
 
 	"bpflab/harness/judge"
+	"bpflab/harness/visible"
 )
 
 // Text writes the report for people: a line for each task, a column for each kernel, then
-// what to do next.
+// what to do next. Nothing that a submission, a guest or a receipt says is written as it is:
+// w may be a terminal.
 func (r Report) Text(w io.Writer, colour bool) error {
+	r = r.clean()
 	t := text{colour: colour}
 	t.printf("%s  %s   %s  %.7s", r.Lab, r.Title, r.File, r.SourceSHA256)
 	if r.Program != "" {
@@ -26,10 +29,51 @@ func (r Report) Text(w io.Writer, colour bool) error {
 	t.details(r.Result)
 	if len(r.Figures) > 0 {
 		t.printf("\n")
-		r.Figures[0].Text(&t)
+		r.Figures[0].Text(visible.NewWriter(&t))
 	}
-	_, err := io.WriteString(w, t.String())
+	for i, note := range r.Notes {
+		if i == 0 {
+			t.printf("\n")
+		}
+		t.printf("note: %s\n", note)
+	}
+	_, err := io.WriteString(visible.Trusted(w), t.String())
 	return err
+}
+
+// clean is the report with each text of others made harmless: one line, in which nothing is
+// hidden; details stay as many lines as they are.
+func (r Report) clean() Report {
+	for _, field := range []*string{&r.Lab, &r.Title, &r.File, &r.SourceSHA256, &r.Program, &r.ProgramSHA256} {
+		*field = visible.Line(*field)
+	}
+	kernels := r.Result.Kernels
+	r.Result.Kernels = nil
+	for _, k := range kernels {
+		k.Name, k.Release = visible.Line(k.Name), visible.Line(k.Release)
+		tasks := k.Tasks
+		k.Tasks = nil
+		for _, t := range tasks {
+			first, rest, several := strings.Cut(t.Message, "\n")
+			if t.Message = visible.Line(first); several && rest != "" {
+				t.Message += " …"
+			}
+			t.Title, t.Cell, t.Status = visible.Line(t.Title), visible.Line(t.Cell), judge.Status(visible.Line(string(t.Status)))
+			details := t.Details
+			t.Details = nil
+			for _, detail := range details {
+				t.Details = append(t.Details, visible.Lines(detail)...)
+			}
+			k.Tasks = append(k.Tasks, t)
+		}
+		r.Result.Kernels = append(r.Result.Kernels, k)
+	}
+	notes := r.Notes
+	r.Notes = nil
+	for _, note := range notes {
+		r.Notes = append(r.Notes, visible.Line(note))
+	}
+	return r
 }
 
 type text struct {
@@ -120,9 +164,6 @@ func message(kernels []judge.KernelResult, n int) string {
 		}
 	}
 	m := speaker.Tasks[n].Message
-	if i := strings.IndexByte(m, '\n'); i >= 0 {
-		m = m[:i] + " …"
-	}
 	if same || m == "" {
 		return m
 	}
@@ -157,7 +198,8 @@ func on(kernels []judge.KernelResult) string {
 }
 
 // details prints, for each kernel, the lines that a reader needs to mend what failed; once
-// where kernels agree.
+// where kernels agree. They quote what others wrote, and are marked, so that none passes for a
+// line of the report.
 func (t *text) details(r judge.Result) {
 	seen := map[string]bool{}
 	for _, k := range r.Kernels {
@@ -169,7 +211,7 @@ func (t *text) details(r judge.Result) {
 			seen[key] = true
 			t.printf("\n%s, %s:\n", k.Name, task.Title)
 			for _, line := range task.Details {
-				t.printf("  %s\n", line)
+				t.printf("%s%s\n", visible.Mark, line)
 			}
 		}
 	}

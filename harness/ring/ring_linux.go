@@ -127,13 +127,14 @@ func (r *Ring) Header(position uint64) (size uint32, flags uint32) {
 }
 
 // Record returns the record at a position, where it lies, or nil if it is to be skipped, and the
-// position of the next one. It is not ok while there is none that is ready.
+// position of the next one. It is not ok while there is none that is ready, and where a header says what
+// no kernel has written: somebody else has given the room back, and it is overwritten.
 func (r *Ring) Record(position uint64) (record []byte, next uint64, ok bool) {
 	if position == r.Produced() {
 		return nil, position, false
 	}
 	size, flags := r.Header(position)
-	if flags&Busy != 0 {
+	if flags&Busy != 0 || uint64(size)+HeaderSize > r.Mask+1 {
 		return nil, position, false
 	}
 	if flags&Discarded == 0 {

@@ -16,6 +16,7 @@ import (
 
 	"bpflab/harness/awake"
 	"bpflab/harness/calls"
+	"bpflab/harness/judge"
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/verifier"
@@ -80,21 +81,37 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 	return p, nil
 }
 
-// Cost attaches a program and makes n calls, those of a list over and over, on a thread of its own,
-// with the ring emptied after every batch. It returns what a call takes that nothing came between,
-// ns: the first eighth of the batches. Go's runtime has a thread that looks around every 20 µs at
-// first, and ever less often; the first quartile of a short run may still have met it.
-func Cost(spec *ebpf.CollectionSpec, variables map[string]any, by calls.Thread, list []calls.Call, n int) (cost float64, err error) {
+// Try attaches a program and makes some calls. It returns what one takes on average, ns: before a program
+// is run many times it is good to know that it will come to an end.
+func Try(spec *ebpf.CollectionSpec, variables map[string]any, list []calls.Call) (ns float64, err error) {
 	p, err := Attach(spec, variables)
 	if err != nil {
 		return 0, err
 	}
+	for _, c := range list {
+		ns += float64(calls.Timed(c)) / float64(len(list))
+	}
+	return ns, p.Close()
+}
+
+// Cost attaches a program and makes calls as some thread, with the ring emptied after every batch. It
+// returns what they take, each by itself.
+func Cost(spec *ebpf.CollectionSpec, variables map[string]any, by calls.Thread, list []calls.Call) (cost judge.Timing, err error) {
+	p, err := Attach(spec, variables)
+	if err != nil {
+		return cost, err
+	}
 	measure.Settle()
 	resume := awake.Alone()
 	err = by.Do(func() error {
-		batches := calls.Time(list, n, p.Drain)
-		slices.Sort(batches)
-		cost = float64(batches[len(batches)/8]) / calls.Batch
+		took := make([]uint64, len(list))
+		for i, c := range list {
+			took[i] = calls.Timed(c)
+			if i%calls.Batch == calls.Batch-1 {
+				p.Drain()
+			}
+		}
+		cost = measure.Timing(took, 1)
 		return nil
 	})
 	resume()

@@ -71,9 +71,10 @@ func (l *live) Send(n int) (*Sent, error) {
 	if err := errors.Join(l.objs.Next.Set(uint32(0)), l.objs.Sent.Set(uint32(0))); err != nil {
 		return nil, fmt.Errorf("reset the generator: %w", err)
 	}
+	// Half of what a receiver polls for at a time, so that it is never left with more to do.
 	err := l.end.Do(func() error {
 		_, err := l.objs.Generate.Run(&ebpf.RunOptions{
-			Data: make([]byte, MaxFrame), Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
+			Data: make([]byte, MaxFrame), Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: Batch / 2,
 		})
 		return err
 	})

@@ -21,30 +21,76 @@ const (
 	typeIPv4, typeARP, typeIPv6, typeVLAN = 0x0800, 0x0806, 0x86dd, 0x8100
 )
 
+// Batch is how many frames are sent before they are received. The ring of a veth holds
+// 256; batches of 256 lose some, batches of 64 none.
+const Batch = 64
+
 // Frame is one Ethernet frame and what it is.
 type Frame struct {
-	Kind     string // what is special about it
-	Protocol int    // the IP protocol under which it counts, or None
-	Data     []byte
+	Kind      string // what is special about it
+	Protocol  int    // the IP protocol under which it counts, or None
+	Delivered bool   // the receiver's stack delivers it to the socket at Port
+	Data      []byte
 }
 
-// Mix returns n frames, the same for the same seed: sound ones, and every kind that a
-// hasty parser takes for one.
-func Mix(seed uint64, n int) []Frame {
-	r := rand.New(rand.NewPCG(seed, 0))
-	kinds := []func(*rand.Rand) Frame{
-		sound, sound, sound, sound, withOptions, bareHeader, lyingLength,
-		notIP(typeARP, "ARP"), notIP(typeIPv6, "IPv6"), notIP(typeVLAN, "VLAN tag before IPv4"), swappedType,
-		runt, cutHeader, cutOptions, shortIHL,
-	}
-	frames := make([]Frame, n)
-	for i := range frames {
-		// Each kind in turn, so that none is missing; then shuffled.
-		frames[i] = kinds[i%len(kinds)](r)
-	}
-	r.Shuffle(n, func(i, j int) { frames[i], frames[j] = frames[j], frames[i] })
-	return frames
+// Listed is how many frames a list has, 4 batches: what fits into the generator's map.
+const Listed = 4 * Batch
+
+// composition is the kinds of frames in a batch, and how many there are of each. Each batch has the
+// same, in another order, so that all batches take about the same work.
+var composition = []struct {
+	n    int
+	make func(*rand.Rand, uint16) Frame
+}{
+	{42, delivered},
+	{4, sound}, {2, withOptions}, {2, bareHeader}, {2, lyingLength},
+	{1, notIP(typeARP, "ARP")}, {1, notIP(typeIPv6, "IPv6")}, {1, notIP(typeVLAN, "VLAN tag before IPv4")}, {1, swappedType},
+	{2, runt}, {2, cutHeader}, {2, cutOptions}, {2, shortIHL},
 }
+
+// Mix returns n frames, the same for the same seed: sound ones, most of them for a socket, and every
+// kind that a hasty parser takes for one.
+func Mix(seed uint64, n int) []Frame {
+	r, port := rand.New(rand.NewPCG(seed, 0)), Port(seed)
+	frames := make([]Frame, 0, n+Batch)
+	for len(frames) < n {
+		at := len(frames)
+		for _, kind := range composition {
+			for range kind.n {
+				frames = append(frames, kind.make(r, port))
+			}
+		}
+		batch := frames[at:]
+		r.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
+	}
+	return frames[:n]
+}
+
+// Port is the UDP port that the frames of a seed are delivered to.
+func Port(seed uint64) uint16 {
+	return uint16(1024 + rand.New(rand.NewPCG(seed, 1)).IntN(60_000))
+}
+
+// delivered is a datagram for the receiver's socket.
+func delivered(r *rand.Rand, port uint16) Frame {
+	f := UDP(length(r, 42), senderMAC, receiverMAC, senderIP, receiverIP, port)
+	binary.BigEndian.PutUint16(f[ethernet+minIP:], uint16(1024+r.IntN(60_000))) // from any port
+	return Frame{"UDP", 17, true, f}
+}
+
+// length is short in half of the frames, else anything from least on.
+func length(r *rand.Rand, least int) int {
+	if r.IntN(2) == 0 {
+		return 60 + r.IntN(8)
+	}
+	return least + r.IntN(MaxFrame-least+1)
+}
+
+// The network that frames are for is netlab's.
+var (
+	senderMAC, receiverMAC = []byte{2, 0, 0, 0, 0, 1}, []byte{2, 0, 0, 0, 0, 2}
+	senderIP, receiverIP   = []byte{198, 18, 0, 1}, []byte{198, 18, 0, 2}
+)
 
 // UDP returns a frame of the given length, 42 bytes at least, that the receiver's stack
 // delivers to a socket.
@@ -62,17 +108,22 @@ func UDP(length int, srcMAC, dstMAC, srcIP, dstIP []byte, port uint16) []byte {
 	return f
 }
 
+// IPv4 returns a sound frame of the given length, 34 bytes at least.
+func IPv4(protocol, length int) []byte { return ipv4(protocol, 5, length) }
+
 // ipv4 returns a frame of the given length with as much of an IPv4 header as fits.
 func ipv4(protocol, ihl, length int) []byte {
 	f := make([]byte, max(length, ethernet+60))
-	copy(f, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1})
+	copy(f, receiverMAC)
+	copy(f[6:], senderMAC)
 	binary.BigEndian.PutUint16(f[12:], typeIPv4)
 	ip := f[ethernet:]
 	ip[0] = byte(4<<4 | ihl)
 	binary.BigEndian.PutUint16(ip[2:], uint16(max(length-ethernet, 0)))
 	ip[8] = 64
 	ip[9] = byte(protocol)
-	copy(ip[12:], []byte{198, 18, 0, 1, 198, 18, 0, 2})
+	copy(ip[12:], senderIP)
+	copy(ip[16:], receiverIP)
 	return f[:length]
 }
 
@@ -84,60 +135,55 @@ func protocol(r *rand.Rand) int {
 	return r.IntN(256)
 }
 
-func sound(r *rand.Rand) Frame {
+func sound(r *rand.Rand, _ uint16) Frame {
 	p := protocol(r)
-	length := ethernet + minIP + r.IntN(MaxFrame-ethernet-minIP+1)
-	if r.IntN(2) == 0 {
-		length = 60 + r.IntN(8)
-	}
-	return Frame{"IPv4", p, ipv4(p, 5, length)}
+	return Frame{"IPv4", p, false, ipv4(p, 5, length(r, ethernet+minIP))}
 }
 
-func withOptions(r *rand.Rand) Frame {
+func withOptions(r *rand.Rand, _ uint16) Frame {
 	p, ihl := protocol(r), 6+r.IntN(10)
-	return Frame{"IPv4 with options", p, ipv4(p, ihl, ethernet+4*ihl+r.IntN(200))}
+	return Frame{"IPv4 with options", p, false, ipv4(p, ihl, ethernet+4*ihl+r.IntN(200))}
 }
 
-func bareHeader(r *rand.Rand) Frame {
+func bareHeader(r *rand.Rand, _ uint16) Frame {
 	p, ihl := protocol(r), 5+r.IntN(11)
-	return Frame{"header that ends with the frame", p, ipv4(p, ihl, ethernet+4*ihl)}
+	return Frame{"header that ends with the frame", p, false, ipv4(p, ihl, ethernet+4*ihl)}
 }
 
-func lyingLength(r *rand.Rand) Frame {
+func lyingLength(r *rand.Rand, _ uint16) Frame {
 	p := protocol(r)
 	f := ipv4(p, 5, 64+r.IntN(200))
 	binary.BigEndian.PutUint16(f[ethernet+2:], uint16(r.IntN(1<<16)))
-	return Frame{"length field that is not the frame's", p, f}
+	return Frame{"length field that is not the frame's", p, false, f}
 }
 
-func notIP(etherType uint16, kind string) func(*rand.Rand) Frame {
-	return func(r *rand.Rand) Frame {
+func notIP(etherType uint16, kind string) func(*rand.Rand, uint16) Frame {
+	return func(r *rand.Rand, _ uint16) Frame {
 		f := ipv4(protocol(r), 5, 60+r.IntN(100))
 		binary.BigEndian.PutUint16(f[12:], etherType)
-		return Frame{kind, None, f}
+		return Frame{kind, None, false, f}
 	}
 }
 
-func swappedType(r *rand.Rand) Frame {
-	f := notIP(typeIPv4>>8|typeIPv4&0xff<<8, "0x0008, IPv4's type in the wrong byte order")(r)
-	return f
+func swappedType(r *rand.Rand, port uint16) Frame {
+	return notIP(typeIPv4>>8|typeIPv4&0xff<<8, "0x0008, IPv4's type in the wrong byte order")(r, port)
 }
 
-func runt(r *rand.Rand) Frame {
-	return Frame{"runt: an Ethernet header and nothing", None, ipv4(protocol(r), 5, ethernet)}
+func runt(r *rand.Rand, _ uint16) Frame {
+	return Frame{"runt: an Ethernet header and nothing", None, false, ipv4(protocol(r), 5, ethernet)}
 }
 
-func cutHeader(r *rand.Rand) Frame {
-	return Frame{"header cut short", None, ipv4(protocol(r), 5, ethernet+1+r.IntN(minIP-1))}
+func cutHeader(r *rand.Rand, _ uint16) Frame {
+	return Frame{"header cut short", None, false, ipv4(protocol(r), 5, ethernet+1+r.IntN(minIP-1))}
 }
 
-func cutOptions(r *rand.Rand) Frame {
+func cutOptions(r *rand.Rand, _ uint16) Frame {
 	ihl := 6 + r.IntN(10)
-	return Frame{"options cut short", None, ipv4(protocol(r), ihl, ethernet+minIP+r.IntN(4*ihl-minIP))}
+	return Frame{"options cut short", None, false, ipv4(protocol(r), ihl, ethernet+minIP+r.IntN(4*ihl-minIP))}
 }
 
-func shortIHL(r *rand.Rand) Frame {
-	return Frame{"IHL below 5", None, ipv4(protocol(r), r.IntN(5), 60+r.IntN(100))}
+func shortIHL(r *rand.Rand, _ uint16) Frame {
+	return Frame{"IHL below 5", None, false, ipv4(protocol(r), r.IntN(5), 60+r.IntN(100))}
 }
 
 func checksum(header []byte) uint16 {

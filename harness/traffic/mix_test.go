@@ -4,9 +4,11 @@ package traffic
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,7 +54,7 @@ func checkFrame(t testing.TB, f Frame) {
 func digest(frames []Frame) string {
 	h := sha256.New()
 	for _, f := range frames {
-		fmt.Fprintf(h, "%q %d %x\n", f.Kind, f.Protocol, f.Data)
+		fmt.Fprintf(h, "%q %d %t %x\n", f.Kind, f.Protocol, f.Delivered, f.Data)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -65,61 +67,63 @@ func TestMixIsTheSameForASeed(t *testing.T) {
 		n    int
 		want string
 	}{
-		{1, 240, "37abbff1313517ef"},
-		{1<<64 - 1, 240, "62b8e99e2be72e61"},
-		{1, 15, "20ddd37436c387ad"},
+		{1, Listed, "86ba3ad1fca1ad6c"},
+		{1<<64 - 1, Listed, "9f11c03d9f79864e"},
+		{1, 15, "0438b41616178ef9"},
 	} {
 		assert.Equal(t, tt.want, digest(Mix(tt.seed, tt.n)), "seed %d, %d frames", tt.seed, tt.n)
 	}
-	assert.NotEqual(t, digest(Mix(1, 240)), digest(Mix(2, 240)), "another seed, the same frames")
+	assert.NotEqual(t, digest(Mix(1, Listed)), digest(Mix(2, Listed)), "another seed, the same frames")
 	assert.Empty(t, Mix(1, 0))
 }
 
-// Each kind is what its name says, and of 15 frames in a row none is missing.
+// Each kind is what its name says, and each batch has as many of it.
 func TestMixHasEveryKind(t *testing.T) {
 	typeOf := func(f []byte) int { return int(f[12])<<8 | int(f[13]) }
 	words := func(f []byte) int { return int(f[14] & 0xf) }
 	declared := func(f []byte) int { return int(f[16])<<8 | int(f[17]) }
 	is := map[string]struct {
-		n  int // of 240
+		n  int // of a batch
 		ok func(f []byte) bool
 	}{
-		"IPv4":                                 {64, func(f []byte) bool { return words(f) == 5 && declared(f) == len(f)-14 }},
-		"IPv4 with options":                    {16, func(f []byte) bool { return words(f) > 5 && len(f) >= 14+4*words(f) }},
-		"header that ends with the frame":      {16, func(f []byte) bool { return len(f) == 14+4*words(f) }},
-		"length field that is not the frame's": {16, func(f []byte) bool { return declared(f) != len(f)-14 }},
-		"ARP":                                  {16, func(f []byte) bool { return typeOf(f) == 0x0806 }},
-		"IPv6":                                 {16, func(f []byte) bool { return typeOf(f) == 0x86dd }},
-		"VLAN tag before IPv4":                 {16, func(f []byte) bool { return typeOf(f) == 0x8100 }},
-		"0x0008, IPv4's type in the wrong byte order": {16, func(f []byte) bool { return typeOf(f) == 0x0008 }},
-		"runt: an Ethernet header and nothing":        {16, func(f []byte) bool { return len(f) == 14 }},
-		"header cut short":                            {16, func(f []byte) bool { return len(f) > 14 && len(f) < 34 }},
-		"options cut short":                           {16, func(f []byte) bool { return len(f) >= 34 && len(f) < 14+4*words(f) }},
-		"IHL below 5":                                 {16, func(f []byte) bool { return words(f) < 5 && len(f) >= 34 }},
+		"UDP":                                  {42, func(f []byte) bool { return words(f) == 5 && declared(f) == len(f)-14 && f[23] == 17 }},
+		"IPv4":                                 {4, func(f []byte) bool { return words(f) == 5 && declared(f) == len(f)-14 }},
+		"IPv4 with options":                    {2, func(f []byte) bool { return words(f) > 5 && len(f) >= 14+4*words(f) }},
+		"header that ends with the frame":      {2, func(f []byte) bool { return len(f) == 14+4*words(f) }},
+		"length field that is not the frame's": {2, func(f []byte) bool { return declared(f) != len(f)-14 }},
+		"ARP":                                  {1, func(f []byte) bool { return typeOf(f) == 0x0806 }},
+		"IPv6":                                 {1, func(f []byte) bool { return typeOf(f) == 0x86dd }},
+		"VLAN tag before IPv4":                 {1, func(f []byte) bool { return typeOf(f) == 0x8100 }},
+		"0x0008, IPv4's type in the wrong byte order": {1, func(f []byte) bool { return typeOf(f) == 0x0008 }},
+		"runt: an Ethernet header and nothing":        {2, func(f []byte) bool { return len(f) == 14 }},
+		"header cut short":                            {2, func(f []byte) bool { return len(f) > 14 && len(f) < 34 }},
+		"options cut short":                           {2, func(f []byte) bool { return len(f) >= 34 && len(f) < 14+4*words(f) }},
+		"IHL below 5":                                 {2, func(f []byte) bool { return words(f) < 5 && len(f) >= 34 }},
 	}
-	frames := Mix(1, 240)
-	found := map[string]int{}
-	for _, f := range frames {
-		kind, ok := is[f.Kind]
-		if assert.True(t, ok, "a kind that this test does not know: %q", f.Kind) {
-			assert.True(t, kind.ok(f.Data), "%q is none: % x", f.Kind, f.Data)
+	for batch := range slices.Chunk(Mix(1, Listed), Batch) {
+		found := map[string]int{}
+		for _, f := range batch {
+			kind, ok := is[f.Kind]
+			if assert.True(t, ok, "a kind that this test does not know: %q", f.Kind) {
+				assert.True(t, kind.ok(f.Data), "%q is none: % x", f.Kind, f.Data)
+			}
+			assert.Equal(t, f.Kind == "UDP", f.Delivered, f.Kind)
+			if f.Delivered {
+				assert.Equal(t, Port(1), binary.BigEndian.Uint16(f.Data[36:]), "where the receiver listens")
+			}
+			found[f.Kind]++
 		}
-		found[f.Kind]++
+		for kind, want := range is {
+			assert.Equal(t, want.n, found[kind], "frames of the kind %q in a batch", kind)
+		}
 	}
-	for kind, want := range is {
-		assert.Equal(t, want.n, found[kind], "frames of the kind %q among 240", kind)
-	}
-	few := map[string]bool{}
-	for _, f := range Mix(2, 15) {
-		few[f.Kind] = true
-	}
-	assert.Len(t, few, len(is), "kinds among 15 frames")
+	assert.NotEqual(t, Port(1), Port(2))
 }
 
 func TestMixClaimsTheRightProtocol(t *testing.T) {
 	protocols := map[int]bool{}
-	for seed := range uint64(50) {
-		for _, f := range Mix(seed, 240) {
+	for seed := range uint64(100) {
+		for _, f := range Mix(seed, Listed) {
 			checkFrame(t, f)
 			protocols[f.Protocol] = true
 		}

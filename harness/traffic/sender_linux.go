@@ -10,10 +10,6 @@ import (
 	"bpflab/harness/netlab"
 )
 
-// Batch is how many frames are sent before they are received. The ring of a veth holds
-// 256; batches of 256 lose some, batches of 64 none.
-const Batch = 64
-
 // Sender sends a list of frames, over and over.
 type Sender interface {
 	// Send sends n frames, beginning with the first of the list.

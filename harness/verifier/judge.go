@@ -23,6 +23,9 @@ func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 			return judge.Verdict{}, err
 		}
 		v := judge.Verdict{Target: judge.Quantity{Value: float64(budget), Unit: "processed instructions"}}
+		if load.Stats.Processed < 0 || load.Try < 0 {
+			return v, fmt.Errorf("%d processed instructions and %v ns a run make no sense", load.Stats.Processed, load.Try)
+		}
 		if !load.Accepted {
 			v.Status, v.Cell = judge.Fail, "NO"
 			v.Message = "rejected: " + load.Message
@@ -42,7 +45,7 @@ func Judge(budget int) func(judge.Observations) (judge.Verdict, error) {
 			v.Cell = fmt.Sprint(load.Stats.Processed)
 			v.Message = fmt.Sprintf("the verifier had to look at %d instructions; the budget is %d", load.Stats.Processed, budget)
 		}
-		if !load.Runs() {
+		if load.Stats.Processed > maxRun {
 			v.Message += fmt.Sprintf(", and above %d a program is not run", maxRun)
 		}
 		return v, nil
@@ -61,6 +64,9 @@ func IfLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.O
 		switch {
 		case !load.Accepted:
 			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not loaded"}, nil
+		case load.Try > maxTry:
+			return judge.Verdict{Status: judge.Fail, Cell: "SLOW", Message: fmt.Sprintf(
+				"a run takes some %.0f instructions; a program that takes more than %d is not run further", load.Try, maxTry)}, nil
 		case !load.Runs():
 			return judge.Verdict{Status: judge.Fail, Cell: "-", Message: "the program was not run"}, nil
 		}

@@ -15,6 +15,9 @@ type Report struct {
 	Message  string   `json:"message,omitempty"` // the verifier's last word
 	Source   string   `json:"source,omitempty"`  // file:line: text of what it rejected, if known
 	Log      []string `json:"log,omitempty"`     // last lines of a rejection, at most 20
+
+	// Try is what a run takes at a first try, ns: set by labs before they run a program many times.
+	Try float64 `json:"try,omitempty"`
 }
 
 // maxRun is how many instructions a verifier may have processed of a program that is run. It
@@ -22,9 +25,13 @@ type Report struct {
 // lab's budget its points are gone anyway.
 const maxRun = 10_000
 
+// maxTry is how long a run may take, ns: twenty times what the slowest starter takes. A program of few
+// steps may call expensive helpers in each of them.
+const maxTry = 40_000
+
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
 // minutes.
-func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= maxRun }
+func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= maxRun && r.Try <= maxTry }
 
 // gaveUp is the message of a report on a program that a verifier left without a verdict.
 const gaveUp = "the verifier gave up (EFAULT)"

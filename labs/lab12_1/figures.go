@@ -9,8 +9,5 @@ import (
 
 func figures(cases []judge.Case) []figure.Figure {
 	return figure.Costs("lab12_1-packet", "Cost of a packet over the empty program", "instructions", cases,
-		func(o judge.Observations) (judge.Cost, error) {
-			c, err := getCost(o, "drop")
-			return c.Cost, err
-		})
+		func(o judge.Observations) (judge.Cost, error) { return getCost(o, "drop") })
 }

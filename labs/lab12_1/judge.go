@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
+	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/traffic"
 )
@@ -14,18 +16,39 @@ import (
 // maxFound is how many lines a report spends on what was counted wrong.
 const maxFound = 20
 
+// obeyed reports whether the program returned what it was told, for every frame.
+func (a alone) obeyed() bool {
+	return !slices.ContainsFunc(a.Returns, func(r returned) bool {
+		return slices.ContainsFunc(r.Returns, func(v uint32) bool { return v != r.Verdict })
+	})
+}
+
+// deliveries is how many of n frames, the list over and over, reach the socket.
+func deliveries(frames []traffic.Frame, n int, verdict uint32) (delivered int) {
+	for i := range n {
+		if verdict == xdpPass && frames[i%len(frames)].Delivered {
+			delivered++
+		}
+	}
+	return delivered
+}
+
+// seedOf is what guests draw from.
+func seedOf(o judge.Observations) (uint64, error) {
+	seed, err := judge.GetSeed(o)
+	return seed.Part(harness.PartScenes), err
+}
+
 // judgeCounts compares with the truth, which only the seed knows.
 func judgeCounts(o judge.Observations) (judge.Verdict, error) {
-	m, err1 := judge.Get[mix](o, "mix")
-	drop, err2 := getCost(o, "drop")
-	pass, err3 := getCost(o, "pass")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	seed, err1 := seedOf(o)
+	a, err2 := judge.Get[alone](o, "alone")
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
-	frames := traffic.Mix(m.Seed, m.Frames)
-	if len(m.Returns) != len(frames) || len(m.Kinds) != len(kinds(frames)) {
-		return judge.Verdict{}, fmt.Errorf("expected verdicts for %d frames and counts of %d kinds, found %d and %d",
-			len(frames), len(kinds(frames)), len(m.Returns), len(m.Kinds))
+	frames := traffic.Mix(seed, traffic.Listed)
+	if err := a.check(seed, frames); err != nil {
+		return judge.Verdict{}, err
 	}
 	v := judge.Verdict{
 		Status: judge.Pass, Fraction: 1,
@@ -34,14 +57,16 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	var found []string
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	told := map[string]bool{}
-	for i, ret := range m.Returns {
-		if kind := frames[i].Kind; ret != m.Verdict && !told[kind] {
-			told[kind] = true
-			wrong("a frame (%s) got the verdict %d; `verdict` was %d", kind, ret, m.Verdict)
+	for _, r := range a.Returns {
+		for i, ret := range r.Returns {
+			if kind := frames[i].Kind; ret != r.Verdict && !told[kind] {
+				told[kind] = true
+				wrong("a frame (%s) got the verdict %d; `verdict` was %d", kind, ret, r.Verdict)
+			}
 		}
 	}
 	// One kind at a time: this says what the program takes for what.
-	for _, have := range m.Kinds {
+	for _, have := range a.Kinds {
 		of := ofKind(frames, have.Kind)
 		want := total(truth(of, len(of)))
 		if have.Packets != want.Packets {
@@ -51,25 +76,33 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 		}
 	}
 	kindsWrong := len(found) > 0
-	compare := func(when string, want, have []count) {
-		got := map[uint32]count{}
-		for _, c := range have {
-			got[c.Protocol] = c
-		}
-		for _, want := range want {
-			have := got[want.Protocol]
-			v.Measured.Value += math.Abs(float64(have.Packets) - float64(want.Packets))
-			if (have.Packets != want.Packets || have.Bytes != want.Bytes) && !kindsWrong {
-				wrong("%sprotocol %d: %d packets and %d bytes counted; %d and %d were sent",
-					when, want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
+	// All together over the wire, as they are timed: a program may do no less then.
+	if a.obeyed() {
+		for _, at := range []struct {
+			name    string
+			verdict uint32
+		}{{"drop", xdpDrop}, {"pass", xdpPass}} {
+			w, err := getWire(o, at.name)
+			if err != nil {
+				return v, err
+			}
+			got := map[uint32]count{}
+			for _, c := range w.Counts {
+				got[c.Protocol] = c
+			}
+			for _, want := range truth(frames, w.Sent) {
+				have := got[want.Protocol]
+				v.Measured.Value += math.Abs(float64(have.Packets) - float64(want.Packets))
+				if (have.Packets != want.Packets || have.Bytes != want.Bytes) && !kindsWrong {
+					wrong("timed with the verdict %s, protocol %d: %d packets and %d bytes counted; %d and %d were sent",
+						verdictNames[at.verdict], want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
+				}
+			}
+			if want := deliveries(frames, w.Sent, at.verdict); w.Delivered != want {
+				wrong("timed with the verdict %s: %d packets reached the socket, %d should have", verdictNames[at.verdict], w.Delivered, want)
 			}
 		}
 	}
-	// All together over the wire: this says whether the counts hold.
-	compare("", truth(frames, m.Sent), m.Counts)
-	// And again while the program is timed: it may do no less then.
-	compare("timed with the verdict XDP_DROP, ", truth(hot(hotProtocols), drop.Sent), drop.Counts)
-	compare("timed with the verdict XDP_PASS, ", truth(hot(hotProtocols[:1]), pass.Sent), pass.Counts)
 
 	if len(found) > 0 {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "WRONG", found[0]
@@ -83,12 +116,20 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-// hot are the frames that costs are measured with, as far as counts go.
-func hot(protocols []int) (frames []traffic.Frame) {
-	for _, p := range protocols {
-		frames = append(frames, traffic.Frame{Protocol: p, Data: make([]byte, hotLength)})
+var verdictNames = map[uint32]string{xdpDrop: "XDP_DROP", xdpPass: "XDP_PASS", xdpTX: "XDP_TX"}
+
+// check fails for what cannot have been observed.
+func (a alone) check(seed uint64, frames []traffic.Frame) error {
+	want := verdicts(seed)
+	if len(a.Returns) != len(want) || len(a.Kinds) != len(kinds(frames)) {
+		return fmt.Errorf("expected %d verdicts and counts of %d kinds, found %d and %d", len(want), len(kinds(frames)), len(a.Returns), len(a.Kinds))
 	}
-	return frames
+	for i, r := range a.Returns {
+		if r.Verdict != want[i] || len(r.Returns) != len(frames) {
+			return fmt.Errorf("expected what %d frames got where the verdict was %d, found %d and %d", len(frames), want[i], len(r.Returns), r.Verdict)
+		}
+	}
+	return nil
 }
 
 func kinds(frames []traffic.Frame) map[string]bool {
@@ -133,30 +174,50 @@ func ofKind(frames []traffic.Frame, kind string) (of []traffic.Frame) {
 }
 
 func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
-	r, err := judge.Get[race](o, "race")
-	if err != nil {
+	seed, err1 := seedOf(o)
+	r, err2 := judge.Get[race](o, "race")
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
+	}
+	rounds := drawRace(seed)
+	if len(r.Counted) != len(rounds) {
+		return judge.Verdict{}, fmt.Errorf("expected %d rounds, found %d", len(rounds), len(r.Counted))
+	}
+	var updates, lost, extra, lostBytes, extraBytes uint64
+	more := func(want, have uint64, lost, extra *uint64) {
+		*lost += max(want, have) - have
+		*extra += max(want, have) - want
+	}
+	for i, round := range rounds {
+		have, packets := r.Counted[i], uint64(round.Updates[0])+uint64(round.Updates[1])
+		if have.Protocol != round.Protocol {
+			return judge.Verdict{}, fmt.Errorf("expected a round of protocol %d, found %d", round.Protocol, have.Protocol)
+		}
+		updates += packets
+		more(packets, have.Packets, &lost, &extra)
+		bytes := uint64(round.Updates[0])*uint64(round.Length[0]) + uint64(round.Updates[1])*uint64(round.Length[1])
+		more(bytes, have.Bytes, &lostBytes, &extraBytes)
 	}
 	v := judge.Verdict{
 		Status: judge.Pass, Fraction: 1,
-		Measured: judge.Quantity{Value: float64(r.Lost), Unit: "lost updates"}, Target: judge.Quantity{Unit: "lost updates"},
+		Measured: judge.Quantity{Value: float64(lost) + float64(extra), Unit: "updates lost or made up"}, Target: judge.Quantity{Unit: "updates lost or made up"},
+	}
+	fail := func(cell, format string, args ...any) (judge.Verdict, error) {
+		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, cell, fmt.Sprintf(format, args...)
+		return v, nil
 	}
 	switch {
-	case r.Lost > 0:
-		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
-		v.Message = fmt.Sprintf("%d of %d updates lost: both CPUs read the same old value and wrote their own new one", r.Lost, r.Updates)
-	case r.Lost < 0:
-		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "EXTRA"
-		v.Message = fmt.Sprintf("%d updates were counted more than the %d that were made", -r.Lost, r.Updates)
-	case r.LostBytes < 0:
-		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "EXTRA"
-		v.Message = fmt.Sprintf("every packet was counted, and %d bytes more than they had", -r.LostBytes)
-	case r.LostBytes > 0:
-		v.Status, v.Fraction, v.Cell = judge.Fail, 0, "LOST"
-		v.Message = fmt.Sprintf("every packet was counted, but %d bytes are missing: both fields need protection", r.LostBytes)
-	case r.Met < metRounds:
-		return v, fmt.Errorf("nothing was lost, but neither did a program that is known to lose: the two CPUs met in %d of %d rounds, and %d are needed to tell",
-			r.Met, r.Rounds, metRounds)
+	case lost > 0:
+		return fail("LOST", "%d of %d updates lost: both CPUs read the same old value and wrote their own new one", lost, updates)
+	case extra > 0:
+		return fail("EXTRA", "%d more updates were counted than the %d that were made", extra, updates)
+	case lostBytes > 0:
+		return fail("LOST", "every packet was counted, but %d bytes are missing: both fields need protection", lostBytes)
+	case extraBytes > 0:
+		return fail("EXTRA", "every packet was counted, and %d bytes more than they had", extraBytes)
+	case r.Met < metRounds || r.Met > raceRounds:
+		return v, fmt.Errorf("no update was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell",
+			r.Met, raceRounds, metRounds)
 	}
 	return v, nil
 }
@@ -182,38 +243,44 @@ func judgePath(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-// getCost returns costs that make sense: else the measurement has failed, not the submission.
-func getCost(o judge.Observations, name string) (cost, error) {
-	c, err := judge.Get[cost](o, name)
-	if err != nil {
-		return c, err
+// getWire returns what was observed over the wire, if it makes sense: else the measurement has
+// failed, not the submission.
+func getWire(o judge.Observations, name string) (wire, error) {
+	w, err := judge.Get[wire](o, name)
+	if err == nil && w.Sent != wireFrames {
+		err = fmt.Errorf("%q: expected %d frames, found %d", name, wireFrames, w.Sent)
 	}
-	if err := c.Check(); err != nil {
+	return w, err
+}
+
+func getCost(o judge.Observations, name string) (judge.Cost, error) {
+	w, err := getWire(o, name)
+	if err != nil {
+		return judge.Cost{}, err
+	}
+	c, err := w.Cost(0)
+	if err != nil {
 		return c, fmt.Errorf("%q: %w", name, err)
 	}
 	return c, nil
 }
 
 func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
-	c, err := getCost(o, "drop")
-	if err != nil {
+	c, err1 := getCost(o, "drop")
+	p, err2 := judge.Get[path](o, "path")
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
-	p, err := judge.Get[path](o, "path")
-	if err != nil {
-		return judge.Verdict{}, err
-	}
-	best := c.Best(slack)
 	const unit = "packets/s (virtual)"
 	v := judge.Verdict{
 		Measured: judge.Quantity{Value: math.Round(1e9 / c.Yours), Unit: unit},
-		Target:   judge.Quantity{Value: math.Round(1e9 / best), Unit: unit},
-		Fraction: judge.Between(c.Yours, c.Naive, best),
+		Target:   judge.Quantity{Value: math.Round(1e9 / c.Best(slack)), Unit: unit},
+		Fraction: c.Fraction(slack),
 	}
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.2fM", v.Measured.Value/1e6)
 	v.Message = fmt.Sprintf("%s: %.1f instructions a packet over the empty program; the starter needs %.1f, the reference %.1f",
 		p.MapType, c.Yours-c.Empty, c.Naive-c.Empty, c.Reference-c.Empty)
-	return v, nil
+	return c.Suspect(v, "instructions a packet"), nil
 }
 
 func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
@@ -233,5 +300,5 @@ func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
 	if v.Fraction < 1 {
 		v.Message = fmt.Sprintf("receiving a packet takes %.0f instructions without the program and %.0f with it; the starter adds %.1f%%", c.Empty, c.Yours, 100*overhead(c.Naive))
 	}
-	return v, nil
+	return c.Suspect(v, "instructions a packet"), nil
 }

@@ -3,6 +3,7 @@
 package counter
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
 	"bpflab/harness/traffic"
@@ -39,8 +41,8 @@ func recount(frames []traffic.Frame, n int) map[uint32]count {
 
 func TestTruth(t *testing.T) {
 	for seed := range uint64(20) {
-		frames := traffic.Mix(seed, 240)
-		for _, n := range []int{0, 1, 239, 240, 241, 7200} {
+		frames := traffic.Mix(seed, traffic.Listed)
+		for _, n := range []int{0, 1, 255, 256, 257, wireFrames} {
 			got := truth(frames, n)
 			want := recount(frames, n)
 			require.Len(t, got, 256)
@@ -53,34 +55,45 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-const testSeed = 4711
+const testSeed judge.Seed = 4711
+
+// What testSeed is drawn to.
+var (
+	testFrames   = traffic.Mix(testSeed.Part(harness.PartScenes), traffic.Listed)
+	testVerdicts = verdicts(testSeed.Part(harness.PartScenes))
+)
 
 // sound is what is observed of a right and fast program.
 type sound struct {
-	Load verifier.Report
-	Mix  mix
-	Race race
-	Path path
-	Drop cost
-	Pass cost
+	Seed  judge.Seed
+	Load  verifier.Report
+	Alone alone
+	Race  race
+	Path  path
+	Drop  wire
+	Pass  wire
+}
+
+// timings are those of programs whose runs all take the same.
+func timings(empty, naive, reference, yours float64) judge.Timings {
+	all := func(x float64) judge.Timing { return judge.Timing{Runs: 1792, Typical: x, Mean: x} }
+	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
 }
 
 func newSound() *sound {
-	const frames, rounds, timed = 240, 30, 2048
 	s := &sound{
+		Seed: testSeed,
 		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Race: race{Updates: 600_000, Rounds: 16, Met: metRounds},
+		Race: race{Met: metRounds},
 		Path: path{Instructions: 35, Naive: 75, MapType: "PerCPUArray"},
-		Drop: cost{Cost: judge.Cost{Empty: 800, Naive: 1600, Reference: 850, Yours: 850}, Sent: timed},
-		Pass: cost{Cost: judge.Cost{Empty: 8000, Naive: 8800, Reference: 8050, Yours: 8050}, Sent: timed},
+		Drop: wire{Timings: timings(800, 1600, 850, 850), Sent: wireFrames},
+		Pass: wire{Timings: timings(8000, 8800, 8050, 8050), Sent: wireFrames},
 	}
-	list := traffic.Mix(testSeed, frames)
-	s.Mix = mix{Seed: testSeed, Frames: frames, Sent: rounds * frames, Verdict: 3, Returns: slices.Repeat([]uint32{3}, frames)}
-	for _, c := range recount(list, rounds*frames) {
-		s.Mix.Counts = append(s.Mix.Counts, c)
+	for _, v := range testVerdicts {
+		s.Alone.Returns = append(s.Alone.Returns, returned{v, slices.Repeat([]uint32{v}, len(testFrames))})
 	}
 	alone := map[string]kind{}
-	for _, f := range list {
+	for _, f := range testFrames {
 		k := alone[f.Kind]
 		k.Kind = f.Kind
 		for _, c := range recount([]traffic.Frame{f}, 1) {
@@ -88,24 +101,46 @@ func newSound() *sound {
 			k.Bytes += c.Bytes
 		}
 		alone[f.Kind] = k
+		if f.Delivered {
+			s.Pass.Delivered += wireFrames / len(testFrames)
+		}
 	}
 	for _, k := range alone {
-		s.Mix.Kinds = append(s.Mix.Kinds, k)
+		s.Alone.Kinds = append(s.Alone.Kinds, k)
 	}
-	slices.SortFunc(s.Mix.Kinds, func(a, b kind) int { return strings.Compare(a.Kind, b.Kind) })
-	s.Drop.Counts = []count{{1, 682, 682 * 64}, {6, 683, 683 * 64}, {17, 683, 683 * 64}}
-	s.Pass.Counts = []count{{17, timed, timed * 64}}
+	slices.SortFunc(s.Alone.Kinds, func(a, b kind) int { return strings.Compare(a.Kind, b.Kind) })
+	for _, c := range recount(testFrames, wireFrames) {
+		s.Drop.Counts = append(s.Drop.Counts, c)
+	}
+	slices.SortFunc(s.Drop.Counts, func(a, b count) int { return int(a.Protocol) - int(b.Protocol) })
+	s.Pass.Counts = slices.Clone(s.Drop.Counts)
+	for _, r := range drawRace(testSeed.Part(harness.PartScenes)) {
+		c := count{Protocol: r.Protocol}
+		for cpu, n := range r.Updates {
+			c.Packets += uint64(n)
+			c.Bytes += uint64(n) * uint64(r.Length[cpu])
+		}
+		s.Race.Counted = append(s.Race.Counted, c)
+	}
 	return s
+}
+
+// updates is how many the rounds of the race make.
+func (s *sound) updates() (n uint64) {
+	for _, c := range newSound().Race.Counted {
+		n += c.Packets
+	}
+	return n
 }
 
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
-		"load": s.Load, "mix": s.Mix, "race": s.Race, "path": s.Path, "drop": s.Drop, "pass": s.Pass,
+		"seed": s.Seed, "load": s.Load, "alone": s.Alone, "race": s.Race, "path": s.Path, "drop": s.Drop, "pass": s.Pass,
 	}
 }}
 
 func (s *sound) kind(name string) *kind {
-	return &s.Mix.Kinds[slices.IndexFunc(s.Mix.Kinds, func(k kind) bool { return k.Kind == name })]
+	return &s.Alone.Kinds[slices.IndexFunc(s.Alone.Kinds, func(k kind) bool { return k.Kind == name })]
 }
 
 func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
@@ -128,28 +163,34 @@ func TestJudges(t *testing.T) {
 		},
 		"counts": {
 			{"right", func(*sound) {}, pass, 1, ""},
-			{"another verdict for one frame", func(s *sound) { s.Mix.Returns[239] = 2 }, fail, 0, "got the verdict 2; `verdict` was 3"},
-			{"no verdict", func(s *sound) { s.Mix.Returns[0] = 0 }, fail, 0, "got the verdict 0"},
+			{"another verdict for one frame", func(s *sound) { s.Alone.Returns[0].Returns[239] = 7 }, fail, 0, "got the verdict 7; `verdict` was "},
+			{"another verdict where only one is told", func(s *sound) { s.Alone.Returns[2].Returns[3] = 0 }, fail, 0, "got the verdict 0"},
+			{"another verdict, so that nothing was sent", func(s *sound) { s.Alone.Returns[1].Returns[0] = 0; s.Drop, s.Pass = wire{}, wire{} }, fail, 0, "got the verdict 0"},
 			{"a kind that should not count", func(s *sound) { s.kind("IHL below 5").Packets++ }, fail, 0, `frames of the kind "IHL below 5": 1 counted, 0 should have been`},
-			{"a kind that should", func(s *sound) { s.kind("header that ends with the frame").Packets-- }, fail, 0, `frames of the kind "header that ends with the frame": 15 counted, 16 should have been`},
+			{"a kind that should", func(s *sound) { s.kind("header that ends with the frame").Packets-- }, fail, 0, `frames of the kind "header that ends with the frame": 7 counted, 8 should have been`},
 			{"bytes of a kind", func(s *sound) { s.kind("IPv4").Bytes++ }, fail, 0, `frames of the kind "IPv4": `},
-			{"one packet over the wire", func(s *sound) { s.Mix.Counts[0].Packets-- }, fail, 0, " were sent"},
-			{"one byte over the wire", func(s *sound) { s.Mix.Counts[0].Bytes++ }, fail, 0, " were sent"},
-			{"a protocol that nothing was sent of", func(s *sound) { s.Mix.Counts = append(s.Mix.Counts, count{unusedProtocol, 1, 60}) }, fail, 0, "1 packets and 60 bytes counted; 0 and 0 were sent"},
-			{"nothing over the wire", func(s *sound) { s.Mix.Counts = nil }, fail, 0, "0 packets and 0 bytes counted"},
-			{"more frames sent than counted", func(s *sound) { s.Mix.Sent += 240 }, fail, 0, " were sent"},
-			{"another seed's counts", func(s *sound) { s.Mix.Seed++ }, fail, 0, "should have been"},
-			{"less when timed, dropping", func(s *sound) { s.Drop.Counts[0].Packets-- }, fail, 0, "timed with the verdict XDP_DROP, protocol 1: 681 packets and 43648 bytes counted; 682 and 43648 were sent"},
-			{"nothing when timed, passing", func(s *sound) { s.Pass.Counts = nil }, fail, 0, "timed with the verdict XDP_PASS, protocol 17: 0 packets and 0 bytes counted; 2048 and 131072 were sent"},
+			{"one packet over the wire", func(s *sound) { s.Drop.Counts[0].Packets-- }, fail, 0, " were sent"},
+			{"one byte over the wire", func(s *sound) { s.Pass.Counts[0].Bytes++ }, fail, 0, " were sent"},
+			{"a protocol that nothing was sent of", func(s *sound) { s.Drop.Counts = append(s.Drop.Counts, count{unusedProtocol, 1, 60}) }, fail, 0, "1 packets and 60 bytes counted; 0 and 0 were sent"},
+			{"nothing when timed, dropping", func(s *sound) { s.Drop.Counts = nil }, fail, 0, "timed with the verdict XDP_DROP, protocol "},
+			{"nothing when timed, passing", func(s *sound) { s.Pass.Counts = nil }, fail, 0, "timed with the verdict XDP_PASS, protocol "},
+			{"one packet not passed", func(s *sound) { s.Pass.Delivered-- }, fail, 0, "timed with the verdict XDP_PASS: 1343 packets reached the socket, 1344 should have"},
+			{"one packet passed", func(s *sound) { s.Drop.Delivered++ }, fail, 0, "timed with the verdict XDP_DROP: 1 packets reached the socket, 0 should have"},
+			{"another seed's counts", func(s *sound) {
+				for i := range s.Drop.Counts {
+					s.Drop.Counts[i].Protocol ^= 1
+				}
+			}, fail, 0, " were sent"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
 		"concurrency": {
 			{"nothing lost", func(*sound) {}, pass, 1, ""},
-			{"one lost", func(s *sound) { s.Race.Lost = 1 }, fail, 0, "1 of 600000 updates lost"},
-			{"lost in rounds that met too seldom", func(s *sound) { s.Race.Lost, s.Race.Met = 612, 1 }, fail, 0, "612 of 600000 updates lost"},
-			{"more than were made", func(s *sound) { s.Race.Lost = -3 }, fail, 0, "3 updates were counted more than the 600000"},
-			{"more bytes than were sent", func(s *sound) { s.Race.LostBytes = -64 }, fail, 0, "and 64 bytes more than they had"},
-			{"bytes only", func(s *sound) { s.Race.LostBytes = 64 }, fail, 0, "64 bytes are missing"},
+			{"one lost", func(s *sound) { s.Race.Counted[3].Packets-- }, fail, 0, fmt.Sprintf("1 of %d updates lost", new(sound).updates())},
+			{"lost in rounds that met too seldom", func(s *sound) { s.Race.Counted[0].Packets -= 612; s.Race.Met = 1 }, fail, 0, "612 of "},
+			{"more in one round, fewer in another", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 5 }, fail, 0, "5 of "},
+			{"more than were made", func(s *sound) { s.Race.Counted[0].Packets += 3 }, fail, 0, "3 more updates were counted than the "},
+			{"more bytes than were sent", func(s *sound) { s.Race.Counted[0].Bytes += 64 }, fail, 0, "and 64 bytes more than they had"},
+			{"bytes only", func(s *sound) { s.Race.Counted[0].Bytes -= 64 }, fail, 0, "64 bytes are missing"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
 		"hot_path": {
@@ -162,28 +203,61 @@ func TestJudges(t *testing.T) {
 		},
 		"throughput": {
 			{"the reference", func(*sound) {}, pass, 1, "PerCPUArray: 50.0 instructions a packet over the empty program; the starter needs 800.0, the reference 50.0"},
-			{"better than the reference", func(s *sound) { s.Drop.Yours = 801 }, pass, 1, "1.0 instructions"},
-			{"at the end of the slack", func(s *sound) { s.Drop.Yours = 887.5 }, pass, 1, ""},
-			{"half way", func(s *sound) { s.Drop.Yours = (887.5 + 1600) / 2 }, partial, 0.5, "443.8 instructions"},
-			{"the starter", func(s *sound) { s.Drop.Yours = 1600 }, fail, 0, "800.0 instructions"},
-			{"worse than the starter", func(s *sound) { s.Drop.Yours = 16000 }, fail, 0, "15200.0 instructions"},
+			{"better than the reference", func(s *sound) { s.Drop.Yours = flat(835) }, pass, 1, "35.0 instructions"},
+			{"work put off", func(s *sound) { s.Drop.Yours.Mean += 150 }, fail, 0, "a typical run takes 50 instructions a packet over the empty program, the average is 139 more: work is put off"},
+			{"a tick more", func(s *sound) { s.Drop.Yours.Mean += 11 }, pass, 1, "50.0 instructions"},
+			{"a little work put off", func(s *sound) { s.Drop.Yours.Mean += 100 }, partial, (1600 - 938.839285714) / (1600 - 887.5), "138.8 instructions"},
+			{"as often interrupted as the empty program", func(s *sound) { s.Drop.Yours.Mean += 150; s.Drop.Empty.Mean += 150 }, pass, 1, ""},
+			{"at the end of the slack", func(s *sound) { s.Drop.Yours = flat(887.5) }, pass, 1, ""},
+			{"half way", func(s *sound) { s.Drop.Yours = flat((887.5 + 1600) / 2) }, partial, 0.5, "443.8 instructions"},
+			{"the starter", func(s *sound) { s.Drop.Yours = flat(1600) }, fail, 0, "800.0 instructions"},
+			{"worse than the starter", func(s *sound) { s.Drop.Yours = flat(16000) }, fail, 0, "15200.0 instructions"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
 		"overhead": {
 			{"the reference", func(*sound) {}, pass, 1, ""},
-			{"at the target", func(s *sound) { s.Pass.Yours = 8400 }, pass, 1, ""},
-			{"half way", func(s *sound) { s.Pass.Yours = 8600 }, partial, 0.5, "takes 8000 instructions without the program and 8600 with it; the starter adds 10.0%"},
-			{"the starter", func(s *sound) { s.Pass.Yours = 8800 }, fail, 0, "8800"},
-			{"less than nothing", func(s *sound) { s.Pass.Yours = 7999 }, pass, 1, ""},
-			{"where the reference misses the target, it is the target", func(s *sound) { s.Pass.Reference, s.Pass.Yours = 8480, 8480 }, pass, 1, ""},
+			{"at the target", func(s *sound) { s.Pass.Yours = flat(8400) }, pass, 1, ""},
+			{"half way", func(s *sound) { s.Pass.Yours = flat(8600) }, partial, 0.5, "takes 8000 instructions without the program and 8600 with it; the starter adds 10.0%"},
+			{"the starter", func(s *sound) { s.Pass.Yours = flat(8800) }, fail, 0, "8800"},
+			{"work put off", func(s *sound) { s.Pass.Yours.Mean += 200 }, fail, 0, "work is put off"},
+			{"where the reference misses the target, it is the target", func(s *sound) { s.Pass.Reference, s.Pass.Yours = flat(8480), flat(8480) }, pass, 1, ""},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
 	})
 }
 
+func flat(x float64) judge.Timing { return timings(x, x, x, x).Yours }
+
+// What is far cheaper than the reference is believed only if it is seen twice, and is then worth what
+// the worse of the two is.
+func TestDoubt(t *testing.T) {
+	cheap := newSound()
+	cheap.Drop.Yours = flat(810)
+	first := judges.Observations(t, cheap)
+	case1 := judge.Case{Kernel: "6.12", Observations: first}
+	r := judge.Judge(Lab.Tasks, []judge.Case{case1})
+	assert.Equal(t, 75.0, r.Score)
+	assert.True(t, r.Kernels[0].Doubtful())
+	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "10 instructions a packet over the empty program, where the reference takes 50, too good to be believed before it was checked again")
+
+	case1.Again = first
+	r = judge.Judge(Lab.Tasks, []judge.Case{case1})
+	assert.Equal(t, 100.0, r.Score)
+	assert.False(t, r.Kernels[0].Doubtful())
+	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "so it was checked again with another seed: it does the same")
+
+	lazy := newSound()
+	lazy.Drop.Yours = flat(810)
+	lazy.Drop.Counts = nil
+	case1.Again = judges.Observations(t, lazy)
+	r = judge.Judge(Lab.Tasks, []judge.Case{case1})
+	assert.Equal(t, 10.0, r.Score, "the verifier alone")
+	assert.Contains(t, r.Kernels[0].Tasks[1].Message, "checked again with another seed: timed with the verdict XDP_DROP")
+}
+
 // unusedProtocol is one that the mix of testSeed has no sound frame of.
 var unusedProtocol = func() uint32 {
-	for _, c := range truth(traffic.Mix(testSeed, 240), 240) {
+	for _, c := range truth(testFrames, len(testFrames)) {
 		if c.Packets == 0 {
 			return c.Protocol
 		}
@@ -195,8 +269,8 @@ var unusedProtocol = func() uint32 {
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":    {"load"},
-		"counts":      {"load", "mix", "drop", "pass"},
-		"concurrency": {"load", "race"},
+		"counts":      {"load", "seed", "alone", "drop", "pass"},
+		"concurrency": {"load", "seed", "race"},
 		"hot_path":    {"path"},
 		"throughput":  {"load", "drop", "path"},
 		"overhead":    {"load", "pass"},
@@ -208,13 +282,21 @@ func TestImpossibleObservations(t *testing.T) {
 	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"CPUs that met too seldom to tell":         {"concurrency", func(s *sound) { s.Race.Met = metRounds - 1 }},
 		"no race at all":                           {"concurrency", func(s *sound) { s.Race = race{} }},
-		"a verdict is missing":                     {"counts", func(s *sound) { s.Mix.Returns = s.Mix.Returns[1:] }},
-		"a verdict too many":                       {"counts", func(s *sound) { s.Mix.Returns = append(s.Mix.Returns, 3) }},
-		"a kind is missing":                        {"counts", func(s *sound) { s.Mix.Kinds = s.Mix.Kinds[1:] }},
-		"a packet for nothing":                     {"throughput", func(s *sound) { s.Drop.Yours = 0 }},
-		"receiving for nothing":                    {"overhead", func(s *sound) { s.Pass.Empty = 0 }},
+		"a round is missing":                       {"concurrency", func(s *sound) { s.Race.Counted = s.Race.Counted[1:] }},
+		"a round of another protocol":              {"concurrency", func(s *sound) { s.Race.Counted[2].Protocol++ }},
+		"more rounds than there are":               {"concurrency", func(s *sound) { s.Race.Met = raceRounds + 1 }},
+		"a frame is missing":                       {"counts", func(s *sound) { s.Alone.Returns[1].Returns = s.Alone.Returns[1].Returns[1:] }},
+		"a frame too many":                         {"counts", func(s *sound) { s.Alone.Returns[0].Returns = append(s.Alone.Returns[0].Returns, 3) }},
+		"a verdict is missing":                     {"counts", func(s *sound) { s.Alone.Returns = s.Alone.Returns[1:] }},
+		"another verdict":                          {"counts", func(s *sound) { s.Alone.Returns[1].Verdict = 9 }},
+		"a kind is missing":                        {"counts", func(s *sound) { s.Alone.Kinds = s.Alone.Kinds[1:] }},
+		"a billion frames":                         {"counts", func(s *sound) { s.Drop.Sent = 1e9 }},
+		"fewer than no frames":                     {"throughput", func(s *sound) { s.Drop.Sent = -1 }},
+		"a packet for nothing":                     {"throughput", func(s *sound) { s.Drop.Yours = flat(0) }},
+		"receiving for nothing":                    {"overhead", func(s *sound) { s.Pass.Empty = flat(0) }},
+		"an endless packet":                        {"throughput", func(s *sound) { s.Drop.Yours = flat(1e300) }},
 		"the starter as cheap as the reference":    {"throughput", func(s *sound) { s.Drop.Naive = s.Drop.Reference }},
-		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Pass.Reference = s.Pass.Empty - 1 }},
+		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Pass.Reference = flat(7999) }},
 	})
 }
 
@@ -224,7 +306,7 @@ func TestRejectedIsGraded(t *testing.T) { judges.Rejected(t, "path") }
 
 // A guest that broke off is the grader's fault, also where another guest's word is there.
 func TestNotLoadedIsNotMissing(t *testing.T) {
-	r := judges.Judge(t, newSound(), "mix")
+	r := judges.Judge(t, newSound(), "alone")
 	assert.False(t, r.Complete)
 }
 
@@ -237,37 +319,37 @@ func TestCountsDetails(t *testing.T) {
 		require.NoError(t, err)
 		return v
 	}
-	v := judgeIt(func(s *sound) { s.kind("ARP").Packets = 16; s.kind("IPv6").Packets = 16; s.Mix.Counts = nil })
+	v := judgeIt(func(s *sound) { s.kind("ARP").Packets = 4; s.kind("IPv6").Packets = 4; s.Drop.Counts = nil })
 	assert.Equal(t, []string{
-		`frames of the kind "ARP": 16 counted, 0 should have been`,
-		`frames of the kind "IPv6": 16 counted, 0 should have been`,
+		`frames of the kind "ARP": 4 counted, 0 should have been`,
+		`frames of the kind "IPv6": 4 counted, 0 should have been`,
 	}, v.Details, "where the kinds tell, the protocols add nothing")
 	assert.Equal(t, v.Details[0], v.Message)
 
 	v = judgeIt(func(s *sound) { s.kind("ARP").Packets = 1 })
 	assert.Empty(t, v.Details, "the message says it")
 
-	v = judgeIt(func(s *sound) { s.Mix.Counts = nil })
+	v = judgeIt(func(s *sound) { s.Drop.Counts = nil })
 	require.Len(t, v.Details, maxFound+1)
 	assert.Regexp(t, `^… and \d+ more$`, v.Details[maxFound])
-	assert.Equal(t, float64(7200*7/15), v.Measured.Value, "seven of fifteen kinds count")
+	assert.Equal(t, float64(wireFrames*52/64), v.Measured.Value, "52 of 64 frames count")
 
 	v = judgeIt(func(s *sound) {
-		for i := range s.Mix.Returns {
-			s.Mix.Returns[i] = 1
+		for i := range s.Alone.Returns[0].Returns {
+			s.Alone.Returns[0].Returns[i] = 9
 		}
 	})
-	assert.Len(t, v.Details, len(newSound().Mix.Kinds), "one line a kind, not one a frame")
+	assert.Len(t, v.Details, len(newSound().Alone.Kinds), "one line a kind, not one a frame")
 }
 
 func TestSpeedNeedsRightCounts(t *testing.T) {
 	s := newSound()
-	s.Race.Lost = 5
+	s.Race.Counted[0].Packets -= 5
 	r := judges.Judge(t, s)
 	assert.Equal(t, 40.0, r.Score, "verifier, counts and hot path")
 
 	s = newSound()
-	s.Mix.Counts[0].Bytes++
+	s.Pass.Counts[0].Bytes++
 	r = judges.Judge(t, s)
 	assert.Equal(t, 10.0, r.Score, "the verifier alone")
 

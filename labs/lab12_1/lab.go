@@ -5,6 +5,7 @@ package counter
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -12,6 +13,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
+	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_1/anchors"
 )
@@ -50,6 +52,7 @@ var Lab = &harness.Lab{
 	},
 	Inspect: inspect,
 	Figures: figures,
+	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"]},
@@ -69,15 +72,15 @@ type (
 		Problem      string `json:"problem,omitempty"`
 		MapType      string `json:"map_type"`
 	}
-	// mix is what became of a seeded mix of frames.
-	mix struct {
-		Seed    uint64   `json:"seed"`
-		Frames  int      `json:"frames"` // in the list
-		Sent    int      `json:"sent"`
-		Counts  []count  `json:"counts"`  // by protocol, after the whole mix
-		Kinds   []kind   `json:"kinds"`   // one kind of frame at a time
-		Verdict uint32   `json:"verdict"` // that was asked for …
-		Returns []uint32 `json:"returns"` // … and what the program returned for each frame of the list
+	// alone is what became of the seed's frames one by one, one kind after the other.
+	alone struct {
+		Returns []returned `json:"returns"`
+		Kinds   []kind     `json:"kinds"` // with the first of the verdicts
+	}
+	// returned is what the program returned for each frame when it was told to return Verdict.
+	returned struct {
+		Verdict uint32   `json:"verdict"`
+		Returns []uint32 `json:"returns"`
 	}
 	kind struct {
 		Kind    string `json:"kind"`
@@ -89,28 +92,68 @@ type (
 		Packets  uint64 `json:"packets"`
 		Bytes    uint64 `json:"bytes"`
 	}
-	// race is what became of counts that two CPUs made at once.
-	race struct {
-		Updates   uint64 `json:"updates"` // made by the submission
-		Lost      int64  `json:"lost"`    // of them, in packets
-		LostBytes int64  `json:"lost_bytes"`
-		Rounds    int    `json:"rounds"`
-		Met       int    `json:"met"` // rounds in which a program that is known to race lost updates
+	// wire is the seed's frames over the wire: what a frame takes with each of four programs, and
+	// what the submission made of those that were timed.
+	wire struct {
+		judge.Timings
+		Sent      int     `json:"sent"`
+		Counts    []count `json:"counts"`
+		Delivered int     `json:"delivered"` // to the socket; of a program that passes them
 	}
-	// cost is what a frame takes, in ns of the guest's time, with each of four programs.
-	cost struct {
-		judge.Cost
-		// What the submission counted as it was timed.
-		Sent   int     `json:"sent"`
-		Counts []count `json:"counts"`
+	// race is what became of counts that two CPUs made at once, round by round.
+	race struct {
+		Counted []count `json:"counted"` // of the round's protocol
+		Met     int     `json:"met"`     // rounds in which a program that is known to race lost updates
 	}
 )
 
-// hotProtocols are those of the packets that costs are measured with, one after the other;
-// all are hotLength bytes long. The first is delivered by the receiver's stack.
-var hotProtocols = []int{17, 6, 1}
+// The programs that are compared are run on the seed's frames in three ways: each frame alone, over
+// the wire into the void, and over the wire into a socket. What is timed is what is counted.
+const (
+	wireFrames = 32 * traffic.Batch // of which each list is sent eight times
+	raceRounds = 16
+)
 
-const hotLength = 64
+// verdicts are what the program is told to return, in the seed's order: XDP_DROP, XDP_PASS, XDP_TX.
+func verdicts(seed uint64) []uint32 {
+	list := []uint32{xdpDrop, xdpPass, xdpTX}
+	r := rand.New(rand.NewPCG(seed, 2))
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// What the program may be told to return.
+const (
+	xdpDrop = 1
+	xdpPass = 2
+	xdpTX   = 3
+)
+
+// round is one of a race: how often each of two CPUs counts which frame. They count under one
+// protocol, and differ in all else, so that no CPU can count for the other.
+type round struct {
+	Protocol uint32
+	Updates  [2]uint32
+	Length   [2]int // of the frame
+}
+
+// race draws the rounds.
+func drawRace(seed uint64) []round {
+	r := rand.New(rand.NewPCG(seed, 3))
+	var protocols [4]uint32
+	for i := range protocols {
+		protocols[i] = uint32(r.IntN(256))
+	}
+	rounds := make([]round, raceRounds)
+	for i := range rounds {
+		rounds[i].Protocol = protocols[r.IntN(len(protocols))]
+		for cpu := range 2 {
+			rounds[i].Updates[cpu] = 11_000 + r.Uint32N(3000)
+			rounds[i].Length[cpu] = 42 + r.IntN(1400)
+		}
+	}
+	return rounds
+}
 
 func inspect(spec *ebpf.CollectionSpec) (judge.Observations, error) {
 	naive, err := anchors.LoadNaive()

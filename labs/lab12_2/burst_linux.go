@@ -3,10 +3,10 @@
 package events
 
 import (
+	"errors"
 	"os"
 
-	"github.com/cilium/ebpf"
-
+	"bpflab/harness"
 	"bpflab/harness/calls"
 	"bpflab/harness/consumer"
 	"bpflab/harness/measure"
@@ -15,68 +15,62 @@ import (
 	"bpflab/labs/lab12_2/anchors"
 )
 
-const (
-	burstCalls  = 600 // on each CPU; both fit into the smallest ring
-	burstRounds = 12
-	burstDrops  = 6000 // on each CPU, in a round
-)
-
 // observeBurst has two CPUs send at once: first into a ring with room, then into one that is
-// full, so that both count what they drop. A program that is known to miscount does the same
-// beside it, and shows whether the two CPUs met.
-func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
+// full, so that both count what they drop, each another number. A program that is known to miscount
+// does the same beside it, and shows whether the two CPUs met.
+func observeBurst(s *harness.Scene, t script) (*burst, error) {
 	racy, err := anchors.LoadRacy()
 	if err != nil {
 		return nil, err
 	}
-	t := target(os.Getpid(), alikeCall.Number, alikeCall.First)
-	yours, err := tracing.Attach(spec, t)
+	yours, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer yours.Close()
-	control, err := tracing.Attach(racy, t)
+	control, err := tracing.Attach(racy, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer control.Close()
-	list := []calls.Call{alikeCall}
-	both := func(n int) (missed uint64, err error) {
+	list := callsOf(t.Fast)
+	both := func(n burstRound) (missed uint64, err error) {
 		return yours.Missed(func() error {
-			return measure.OnTwoCPUs(func(int) error {
-				if err := calls.SetName(alike.Name); err != nil {
+			return measure.OnTwoCPUs(func(cpu int) error {
+				if err := calls.SetName(t.name(burstThread, cpu)); err != nil {
 					return err
 				}
-				calls.Time(list, n, nil)
+				calls.Repeat(list, n[cpu])
 				return nil
 			})
 		})
 	}
 
-	o := &burst{Sent: amount{Calls: 2 * burstCalls / calls.Batch * calls.Batch}}
-	if o.Sent.Missed, err = both(burstCalls); err != nil {
+	first := t.Bursts[0] // both fit into the smallest ring
+	o := &burst{Sent: amount{Calls: uint64(first[0] + first[1])}}
+	if o.Sent.Missed, err = both(first); err != nil {
 		return nil, err
 	}
-	o.Sent.Got, o.Sent.Strange = read(yours.Ring)
+	o.Sent.Got, o.Sent.Strange = t.read(yours.Ring)
 	o.Sent.Sent = o.Sent.Got // nobody else reads
 	if o.Sent.Dropped, err = yours.Uint64("dropped"); err != nil {
 		return nil, err
 	}
 
 	// Now nobody reads.
-	calls.Time(list, yours.Ring.Size()/ringRecord/calls.Batch*calls.Batch+2*calls.Batch, nil)
+	calls.Repeat(list, yours.Ring.Size()/ringRecord+2*batch)
 	dropped, err := yours.Uint64("dropped")
 	if err != nil {
 		return nil, err
 	}
 	o.Overflow = dropped > o.Sent.Dropped
 	start := dropped
-	for ; o.Rounds < burstRounds; o.Rounds++ {
+	for _, round := range t.Bursts[1:] {
 		before, err := control.Uint64("dropped")
 		if err != nil {
 			return nil, err
 		}
-		missed, err := both(burstDrops)
+		missed, err := both(round)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +79,7 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := uint64(2 * (burstDrops / calls.Batch * calls.Batch))
+		made := uint64(round[0] + round[1])
 		o.Calls += made
 		if after-before < made {
 			o.Met++
@@ -93,15 +87,16 @@ func observeBurst(spec *ebpf.CollectionSpec) (*burst, error) {
 	}
 	dropped, err = yours.Uint64("dropped")
 	o.Dropped = dropped - start
-	return o, err
+	return o, errors.Join(err, s.Saw("two CPUs", false, yours.Collection))
 }
 
 // read empties a ring and returns how many events it held, and how many of them are not those
 // that were made.
-func read(r *ring.Ring) (got, strange uint64) {
+func (t script) read(r *ring.Ring) (got, strange uint64) {
 	r.Read(func(record []byte) {
 		got++
-		if e := consumer.Decode(record); e == nil || e.PID != uint32(os.Getpid()) || e.Name() != alike.Name {
+		e := consumer.Decode(record)
+		if e == nil || e.PID != uint32(os.Getpid()) || e.UID != 0 || e.Name() != t.name(burstThread, 0) && e.Name() != t.name(burstThread, 1) {
 			strange++
 		}
 	})

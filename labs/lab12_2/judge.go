@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"bpflab/harness"
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
 )
@@ -25,13 +26,32 @@ func (r reader) failed(v judge.Verdict) judge.Verdict {
 	return v
 }
 
+// scriptOf is what was played: the truth, which guests do not tell.
+func scriptOf(o judge.Observations) (script, error) {
+	seed, err := judge.GetSeed(o)
+	return newScript(seed.Part(harness.PartScenes)), err
+}
+
+// getTimed returns what was observed of the calls that were timed, if it makes sense.
+func getTimed(o judge.Observations, t script) (timed, error) {
+	c, err := judge.Get[timed](o, "timed")
+	if err == nil && c.Calls != uint64(t.count(t.Timed)) {
+		err = fmt.Errorf("expected %d timed calls of interest, found %d", t.count(t.Timed), c.Calls)
+	}
+	return c, err
+}
+
+// maxNumber bounds what is counted in observations that make sense.
+const maxNumber = 1 << 40
+
 // judgeEvents compares with the truth, which only the seed knows.
 func judgeEvents(o judge.Observations) (judge.Verdict, error) {
-	s, err := judge.Get[seen](o, "seen")
-	if err != nil {
+	t, err1 := scriptOf(o)
+	c, err2 := getTimed(o, t)
+	s, err3 := judge.Get[seen](o, "seen")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return judge.Verdict{}, err
 	}
-	t := newScript(s.Seed)
 	if len(s.Made) != len(t.Threads) {
 		return judge.Verdict{}, fmt.Errorf("expected %d threads, found %d", len(t.Threads), len(s.Made))
 	}
@@ -39,6 +59,9 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 		if len(made) != len(t.Threads[i]) {
 			return judge.Verdict{}, fmt.Errorf("expected %d calls of a thread, found %d", len(t.Threads[i]), len(made))
 		}
+	}
+	if s.Missed > maxNumber {
+		return judge.Verdict{}, fmt.Errorf("%d missed calls make no sense", s.Missed)
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
@@ -52,6 +75,7 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 	case len(s.Got)%consumer.Size != 0:
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
 	}
+	found = append(found, c.wrong("when calls are timed, with no other reader")...)
 	if len(found) > 0 {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "WRONG", found[0]
 	}
@@ -64,6 +88,17 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
+// wrong says what is wrong with what became of calls that were made while there was room for events.
+func (a amount) wrong(when string) (found []string) {
+	if missing := a.missing(); missing != 0 || a.Dropped > 0 {
+		found = append(found, fmt.Sprintf("%s: of %d events %d are in the ring and %d dropped", when, a.Calls, a.Sent, int64(a.Dropped)))
+	}
+	if a.Strange > 0 {
+		found = append(found, fmt.Sprintf("%s: %d of %d events in the ring are wrong or out of order", when, a.Strange, a.Sent))
+	}
+	return found
+}
+
 // compare says what is wrong with the events that were reported.
 func (s seen) compare(t script) (found []string) {
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
@@ -72,7 +107,7 @@ func (s seen) compare(t script) (found []string) {
 	for i, list := range t.Threads {
 		last[i] = -1
 		for n := range list {
-			calls[name(i, n)] = at{i, n}
+			calls[t.name(i, n)] = at{i, n}
 		}
 	}
 	for record := range slices.Chunk(s.Got, consumer.Size) {
@@ -94,8 +129,8 @@ func (s seen) compare(t script) (found []string) {
 			wrong("%s: an event for a first argument of %d; threshold is %d", comm, call.First, t.Threshold)
 		case e.PID != s.PID:
 			wrong("%s: pid is %d and should be %d, the process's", comm, e.PID, s.PID)
-		case e.UID != user(where.thread):
-			wrong("%s: uid is %d and should be %d", comm, e.UID, user(where.thread))
+		case e.UID != t.user(where.thread):
+			wrong("%s: uid is %d and should be %d", comm, e.UID, t.user(where.thread))
 		case int64(e.Time) < made[0] || int64(e.Time) > made[1]:
 			wrong("%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
 		case times[where] > 0: // said once for all times, below
@@ -110,11 +145,11 @@ func (s seen) compare(t script) (found []string) {
 		for n, call := range list {
 			reported := times[at{i, n}]
 			if reported > 1 {
-				wrong("%s: reported %d times", name(i, n), reported)
+				wrong("%s: reported %d times", t.name(i, n), reported)
 			}
 			if t.interesting(call) && reported == 0 {
 				if missing++; first == "" {
-					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", name(i, n), call.First, t.Threshold)
+					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", t.name(i, n), call.First, t.Threshold)
 				}
 			}
 		}
@@ -127,11 +162,18 @@ func (s seen) compare(t script) (found []string) {
 
 // judgeDrops asks where each event went.
 func judgeDrops(o judge.Observations) (judge.Verdict, error) {
-	s, err1 := judge.Get[stall](o, "stall")
-	b, err2 := judge.Get[burst](o, "burst")
-	c, err3 := judge.Get[judge.Cost](o, "emit")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	t, err1 := scriptOf(o)
+	s, err2 := judge.Get[stall](o, "stall")
+	b, err3 := judge.Get[burst](o, "burst")
+	c, err4 := getCost(o, "emit")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return judge.Verdict{}, err
+	}
+	if err := b.check(t); err != nil {
+		return judge.Verdict{}, err
+	}
+	if want := stallCalls(s.Ring); s.Full.Calls != uint64(want) || s.After.Calls != afterCalls {
+		return judge.Verdict{}, fmt.Errorf("a ring of %d bytes: expected %d calls and %d after, found %d and %d", s.Ring, want, afterCalls, s.Full.Calls, s.After.Calls)
 	}
 	unit := judge.Quantity{Unit: "events unaccounted for"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
@@ -143,6 +185,9 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	fail := func(cell, format string, args ...any) (judge.Verdict, error) {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, cell, fmt.Sprintf(format, args...)
 		return v, nil
+	}
+	if s.Full.Lapped || s.After.Lapped {
+		return fail("WRONG", "the ring of %d bytes went round within %d calls: an event takes 40 bytes", s.Ring, batch)
 	}
 	for _, part := range []struct {
 		when string
@@ -176,7 +221,7 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	case b.Met < metRounds && c.TooSlow() != "":
 		return fail("SLOW", "%s", c.TooSlow())
 	case b.Met < metRounds:
-		return v, fmt.Errorf("nothing was miscounted, but neither did a program that is known to miscount: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, b.Rounds, metRounds)
+		return v, fmt.Errorf("nothing was miscounted, but the racy control program miscounted nothing either: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, burstRounds, metRounds)
 	}
 	return v, nil
 }
@@ -184,11 +229,38 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 // metRounds is in how many rounds of a burst a program that is known to miscount must have.
 const metRounds = 4
 
-func judgeCost(o judge.Observations) (judge.Verdict, error) {
-	c, err := judge.Get[judge.Cost](o, "emit")
-	if err == nil {
-		err = c.Check()
+// check fails for what cannot have been observed.
+func (b burst) check(t script) error {
+	made := 0
+	for _, round := range t.Bursts[1:] {
+		made += round[0] + round[1]
 	}
+	if first := t.Bursts[0]; b.Sent.Calls != uint64(first[0]+first[1]) || b.Calls != uint64(made) || b.Met > burstRounds {
+		return fmt.Errorf("expected %d and %d calls of two CPUs in %d rounds, found %d and %d in %d", first[0]+first[1], made, burstRounds, b.Sent.Calls, b.Calls, b.Met)
+	}
+	return nil
+}
+
+// getCost returns what calls cost: "emit", those of interest, or "other".
+func getCost(o judge.Observations, name string) (judge.Cost, error) {
+	t, err1 := scriptOf(o)
+	c, err2 := getTimed(o, t)
+	if err := errors.Join(err1, err2); err != nil {
+		return judge.Cost{}, err
+	}
+	timings, runs := c.Emit, t.count(t.Timed)
+	if name == "other" {
+		timings, runs = c.Other, len(t.Timed)-runs
+	}
+	cost, err := timings.Cost(runs)
+	if err != nil {
+		err = fmt.Errorf("%q: %w", name, err)
+	}
+	return cost, err
+}
+
+func judgeCost(o judge.Observations) (judge.Verdict, error) {
+	c, err := getCost(o, "emit")
 	if err != nil {
 		return judge.Verdict{}, err
 	}
@@ -196,10 +268,7 @@ func judgeCost(o judge.Observations) (judge.Verdict, error) {
 }
 
 func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
-	c, err := judge.Get[judge.Cost](o, "other")
-	if err == nil {
-		err = c.Check()
-	}
+	c, err := getCost(o, "other")
 	if err != nil {
 		return judge.Verdict{}, err
 	}
@@ -210,11 +279,11 @@ func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
 
 func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 	l, err1 := judge.Get[lone](o, "lone")
-	f, err2 := judge.Get[flow](o, "flow")
+	f, err2 := getFlow(o)
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
-	if len(l.Late) != loneCalls || l.Idle <= 0 {
+	if len(l.Late) != loneCalls || l.Idle <= 0 || l.Idle > maxNumber || l.IdleCPU < 0 {
 		return judge.Verdict{}, fmt.Errorf("expected %d lone events with time between, found %d and %d ns", loneCalls, len(l.Late), l.Idle)
 	}
 	per := float64(f.Got) / float64(max(f.Wakes, 1))
@@ -249,19 +318,21 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
+// getFlow returns what became of calls as fast as they came, if it makes sense.
+func getFlow(o judge.Observations) (flow, error) {
+	f, err := judge.Get[flow](o, "flow")
+	if err == nil && (f.Calls != flowCalls || f.Elapsed <= 0 || f.Elapsed > maxNumber || f.CPU < 0 || f.Got > maxNumber) {
+		err = fmt.Errorf("expected %d calls, found %d in %d ns", flowCalls, f.Calls, f.Elapsed)
+	}
+	return f, err
+}
+
 const patienceLone = "50 ms"
 
 func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
-	f, err1 := judge.Get[flow](o, "flow")
-	c, err2 := judge.Get[judge.Cost](o, "emit")
-	err := errors.Join(err1, err2)
-	if err == nil {
-		err = c.Check()
-	}
-	if err == nil && (f.Calls == 0 || f.Elapsed <= 0) {
-		err = fmt.Errorf("%d calls in %d ns: that cannot be", f.Calls, f.Elapsed)
-	}
-	if err != nil {
+	f, err1 := getFlow(o)
+	c, err2 := getCost(o, "emit")
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
 	rate, bound := float64(f.Got)/float64(f.Elapsed)*1e9, 1e9/c.Reference
@@ -274,6 +345,9 @@ func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	switch {
 	case f.Trouble != "":
 		return f.failed(v), nil
+	case f.Lapped:
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring went round within %d calls: an event takes 40 bytes", batch)
+		return v, nil
 	case f.missing() != 0 || f.Dropped > 0:
 		v.Status, v.Cell = judge.Fail, "LOST"
 		v.Message = fmt.Sprintf("of %d events as fast as they came, %d were reported and %d dropped", f.Calls, f.Got, f.Dropped)

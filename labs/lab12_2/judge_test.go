@@ -5,6 +5,7 @@ package events
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness"
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
@@ -19,20 +21,25 @@ import (
 )
 
 const (
-	testSeed = 4711
-	testPID  = 99
+	testSeed judge.Seed = 4711
+	testPID             = 99
 )
+
+// testScript is what testSeed is drawn to.
+var testScript = newScript(testSeed.Part(harness.PartScenes))
 
 func TestScript(t *testing.T) {
 	for seed := range uint64(50) {
 		s := newScript(seed)
 		assert.Equal(t, s, newScript(seed), "the same seed, the same calls")
-		assert.Contains(t, []uint64{sysGetpgid, sysGetsid}, s.Number)
+		assert.ElementsMatch(t, []uint64{sysGetpgid, sysGetsid}, []uint64{s.Number, s.Other})
 		require.Len(t, s.Threads, threads)
-		wanted, at, below, sign, low, other := 0, 0, 0, 0, 0, 0
-		for i, list := range s.Threads {
+		for _, list := range s.Threads {
 			require.Len(t, list, callsEach)
-			assert.LessOrEqual(t, len(name(i, callsEach-1)), 15, "what a thread's name has room for")
+		}
+		require.Len(t, s.Timed, timedCalls)
+		for n, list := range append(s.Threads, s.Timed) { // drawn alike
+			wanted, at, below, sign, low, other := 0, 0, 0, 0, 0, 0
 			for _, c := range list {
 				is := c.Number == s.Number && c.First >= s.Threshold
 				assert.Equal(t, is, s.interesting(c))
@@ -48,26 +55,43 @@ func TestScript(t *testing.T) {
 				count(&low, c.Number == s.Number && c.First < s.Threshold && uint32(c.First) >= uint32(s.Threshold))
 				count(&other, c.Number != s.Number && c.First >= s.Threshold)
 			}
+			for _, some := range []int{at, below, sign, low, other} {
+				assert.Positive(t, some, "seed %d, list %d: at the threshold, just below, with the highest bit, by the low half, of another number", seed, n)
+			}
+			assert.Equal(t, wanted, s.count(list))
+			assert.InDelta(t, 0.5, float64(wanted)/float64(len(list)), 0.2)
 		}
-		for _, n := range []int{at, below, sign, low, other} {
-			assert.Positive(t, n, "seed %d: at the threshold, just below, with the highest bit, by the low half, of another number", seed)
+		require.Len(t, s.Fast, fastCalls)
+		assert.Equal(t, fastCalls, s.count(s.Fast))
+		require.Len(t, s.Bursts, 1+burstRounds)
+		assert.LessOrEqual(t, (s.Bursts[0][0]+s.Bursts[0][1])*ringRecord, 64<<10, "what the smallest ring holds")
+		for _, n := range []int{timedCalls, flowCalls / batch} {
+			assert.LessOrEqual(t, len(s.name(9, n)), 15, "what a thread's name has room for")
 		}
-		assert.Greater(t, wanted, 50)
-		assert.Greater(t, threads*callsEach-wanted, 50)
 	}
 }
 
 // sound is what is observed of a right and fast submission.
 type sound struct {
+	Seed  judge.Seed
 	Load  verifier.Report
+	Timed timed
 	Seen  seen
 	Lone  lone
 	Flow  flow
 	Stall stall
 	Burst burst
-	Emit  judge.Cost
-	Other judge.Cost
 }
+
+// timings are those of programs whose calls all take the same.
+func timings(runs int, empty, naive, reference, yours float64) judge.Timings {
+	all := func(x float64) judge.Timing { return judge.Timing{Runs: runs, Typical: x, Mean: x} }
+	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
+}
+
+// emit and other set what the submission's calls take.
+func (s *sound) emit(x float64)  { s.Timed.Emit.Yours.Typical, s.Timed.Emit.Yours.Mean = x, x }
+func (s *sound) other(x float64) { s.Timed.Other.Yours.Typical, s.Timed.Other.Yours.Mean = x, x }
 
 // report encodes an event with encoding/binary, where consumers and Decode do it by hand.
 func report(e consumer.Event) []byte {
@@ -79,25 +103,35 @@ func report(e consumer.Event) []byte {
 }
 
 func newSound() *sound {
-	s := &sound{
-		Load:  verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Seen:  seen{Seed: testSeed, PID: testPID},
-		Lone:  lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
-		Flow:  flow{amount: amount{Calls: 40_000, Sent: 40_000, Got: 40_000}, Elapsed: 40_000_000, CPU: 2_000_000, Wakes: 400},
-		Stall: stall{Ring: 1 << 19, Full: amount{Calls: 15_000, Sent: 13_000, Got: 13_000, Dropped: 2_000}, After: amount{Calls: 448, Sent: 448, Got: 448}},
-		Burst: burst{Sent: amount{Calls: 1152, Sent: 1152, Got: 1152}, Rounds: 12, Calls: 144_000, Dropped: 144_000, Met: metRounds, Overflow: true},
-		Emit:  judge.Cost{Empty: 500, Naive: 1500, Reference: 1000, Yours: 1000},
-		Other: judge.Cost{Empty: 500, Naive: 900, Reference: 520, Yours: 520},
+	calls := testScript.count(testScript.Timed)
+	made := amount{Calls: uint64(calls), Sent: uint64(calls), Got: uint64(calls)}
+	all := amount{Calls: flowCalls, Sent: flowCalls, Got: flowCalls}
+	first, drops := testScript.Bursts[0], uint64(0)
+	both := uint64(first[0] + first[1])
+	for _, round := range testScript.Bursts[1:] {
+		drops += uint64(round[0] + round[1])
 	}
-	t := newScript(testSeed)
+	s := &sound{
+		Seed: testSeed,
+		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
+		Timed: timed{
+			Emit: timings(calls, 500, 1500, 1000, 1000), Other: timings(len(testScript.Timed)-calls, 500, 900, 520, 520), amount: made,
+		},
+		Seen:  seen{PID: testPID},
+		Lone:  lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
+		Flow:  flow{amount: all, Elapsed: flowCalls * 1000, CPU: flowCalls * 50, Wakes: flowCalls / 100},
+		Stall: stall{Ring: 1 << 19, Full: amount{Calls: 15_104, Sent: 13_104, Got: 13_104, Dropped: 2_000}, After: amount{Calls: afterCalls, Sent: afterCalls, Got: afterCalls}},
+		Burst: burst{Sent: amount{Calls: both, Sent: both, Got: both}, Calls: drops, Dropped: drops, Met: metRounds, Overflow: true},
+	}
+	t := testScript
 	now := int64(1_000_000)
 	for i, list := range t.Threads {
 		var made [][2]int64
 		for n, c := range list {
 			made = append(made, [2]int64{now, now + 1000})
 			if t.interesting(c) {
-				e := consumer.Event{PID: testPID, UID: user(i), Time: uint64(now + 500)}
-				copy(e.Comm[:], name(i, n))
+				e := consumer.Event{PID: testPID, UID: t.user(i), Time: uint64(now + 500)}
+				copy(e.Comm[:], t.name(i, n))
 				s.Seen.Got = append(s.Seen.Got, report(e)...)
 			}
 			now += 2000
@@ -117,7 +151,7 @@ func (s *sound) event(n int, change func(*consumer.Event)) {
 
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
-		"load": s.Load, "seen": s.Seen, "lone": s.Lone, "flow": s.Flow, "stall": s.Stall, "burst": s.Burst, "emit": s.Emit, "other": s.Other,
+		"seed": s.Seed, "load": s.Load, "timed": s.Timed, "seen": s.Seen, "lone": s.Lone, "flow": s.Flow, "stall": s.Stall, "burst": s.Burst,
 	}
 }}
 
@@ -142,23 +176,27 @@ func TestJudges(t *testing.T) {
 			{"made up", func(s *sound) { s.event(3, func(e *consumer.Event) { copy(e.Comm[:], "another") }) }, fail, 0, "no call was made under that name"},
 			{"what was there before, behind the name", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Comm[15] = 'x' }) }, pass, 1, ""},
 			{"another pid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.PID++ }) }, fail, 0, "pid is 100 and should be 99"},
-			{"another uid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.UID = 0 }) }, fail, 0, "uid is 0 and should be 1001"},
+			{"another uid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.UID = 0 }) }, fail, 0, fmt.Sprintf("uid is 0 and should be %d", testScript.user(0))},
 			{"too early", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time -= 501 }) }, fail, 0, "the call was made between"},
 			{"at the first moment", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time -= 500 }) }, pass, 1, ""},
 			{"at the last moment", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 500 }) }, pass, 1, ""},
 			{"too late", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 501 }) }, fail, 0, "the call was made between"},
 			{"a time with a sign", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time = math.MaxUint64 }) }, fail, 0, "ts is"},
-			{"twice", func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }, fail, 0, "thread2-0119: reported 2 times"},
+			{"twice", func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }, fail, 0, ": reported 2 times"},
 			{"the wrong way round", func(s *sound) {
 				s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:])
 			}, fail, 0, "reported after a later event of the same thread"},
 			{"threads interleaved", func(s *sound) {
 				s.Seen.Got = slices.Concat(s.Seen.Got[len(s.Seen.Got)/2/size*size:], s.Seen.Got[:len(s.Seen.Got)/2/size*size])
 			}, fail, 0, "of the same thread"},
-			{"the first missing", func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }, fail, 0, "1 events were not reported, the first of them thread0-"},
-			{"the last missing", func(s *sound) { s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size] }, fail, 0, "1 events were not reported, the first of them thread2-"},
+			{"the first missing", func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }, fail, 0, "1 events were not reported, the first of them " + testScript.names + ".0-"},
+			{"the last missing", func(s *sound) { s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size] }, fail, 0, "1 events were not reported, the first of them " + testScript.names + ".2-"},
 			{"none", func(s *sound) { s.Seen.Got = nil }, fail, 0, "events were not reported"},
 			{"a piece too much", func(s *sound) { s.Seen.Got = append(s.Seen.Got, 1, 2, 3) }, fail, 0, "the last report is not whole: 3 bytes"},
+			{"fewer when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }, fail, 0, "when calls are timed, with no other reader: of "},
+			{"dropped when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Dropped++ }, fail, 0, "are in the ring and 1 dropped"},
+			{"one missed by the kernel when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Missed++ }, pass, 1, ""},
+			{"wrong when timed", func(s *sound) { s.Timed.Strange = 2 }, fail, 0, "when calls are timed, with no other reader: 2 of "},
 			{"another process's", func(s *sound) { s.Seen.Foreign = 40 }, fail, 0, "calls of another process were sent or dropped"},
 			{"gone", func(s *sound) { s.Seen.reader = gone }, fail, 0, "the consumer: it ended early: exit status 3"},
 			{"gone, and its words", func(s *sound) { s.Seen.reader = gone }, fail, 0, "alas"},
@@ -166,41 +204,42 @@ func TestJudges(t *testing.T) {
 		},
 		"drops": {
 			{"all there", func(*sound) {}, pass, 1, ""},
-			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15000 events, 13000 reported and 1999 dropped: 1 are unaccounted for"},
+			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15104 events, 13104 reported and 1999 dropped: 1 are unaccounted for"},
 			{"one missed by the kernel", func(s *sound) { s.Stall.Full.Sent--; s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, pass, 1, ""},
-			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "12999 reported and 2000 dropped: 1 are unaccounted for"},
-			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.Emit.Yours = 10_501 }, fail, 0, "at 10001 instructions more than an empty program two CPUs hardly ever meet"},
-			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13000 reported and 2001 dropped: 1 more than there were"},
+			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "13103 reported and 2000 dropped: 1 are unaccounted for"},
+			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.emit(10_501) }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
+			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
 			{"wrong after", func(s *sound) { s.Stall.After.Strange = 2 }, fail, 0, "2 of 448 reported events are wrong or out of order"},
-			{"all out of a full ring", func(s *sound) { s.Stall.Full = amount{Calls: 15_000, Sent: 15_000, Got: 15_000} }, fail, 0, "that cannot be"},
-			{"lost by two CPUs", func(s *sound) { s.Burst.Sent.Got-- }, fail, 0, "two CPUs at once, with room in the ring: 1152 events"},
-			{"wrong on two CPUs", func(s *sound) { s.Burst.Sent.Strange = 1 }, fail, 0, "1 of 1152 reported events are wrong"},
+			{"all out of a full ring", func(s *sound) { s.Stall.Full = amount{Calls: 15_104, Sent: 15_104, Got: 15_104} }, fail, 0, "that cannot be"},
+			{"lost by two CPUs", func(s *sound) { s.Burst.Sent.Got-- }, fail, 0, "two CPUs at once, with room in the ring: "},
+			{"wrong on two CPUs", func(s *sound) { s.Burst.Sent.Strange = 1 }, fail, 0, "reported events are wrong"},
 			{"dropped with room", func(s *sound) { s.Burst.Sent.Got--; s.Burst.Sent.Dropped++ }, fail, 0, "with room in the ring"},
 			{"never full", func(s *sound) { s.Burst.Overflow = false }, fail, 0, "dropped stood still when the ring was full"},
-			{"miscounted", func(s *sound) { s.Burst.Dropped -= 5 }, fail, 0, "dropped 144000 events and counted 143995"},
-			{"miscounted, though they met too seldom", func(s *sound) { s.Burst.Dropped -= 5; s.Burst.Met = 1 }, fail, 0, "counted 143995"},
+			{"miscounted", func(s *sound) { s.Burst.Dropped -= 5 }, fail, 0, "both read the same old value"},
+			{"miscounted, though they met too seldom", func(s *sound) { s.Burst.Dropped -= 5; s.Burst.Met = 1 }, fail, 0, "both read the same old value"},
+			{"lapped", func(s *sound) { s.Stall.Full.Lapped = true }, fail, 0, "the ring of 524288 bytes went round within 64 calls"},
 			{"gone", func(s *sound) { s.Stall.reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
 		"cost": {
 			{"the reference", func(*sound) {}, pass, 1, "500 instructions over the empty program"},
-			{"at the end of the slack", func(s *sound) { s.Emit.Yours = 1025 }, pass, 1, ""},
-			{"half way", func(s *sound) { s.Emit.Yours = (1025 + 1500) / 2. }, partial, 0.5, ""},
-			{"the starter", func(s *sound) { s.Emit.Yours = 1500 }, fail, 0, "1000 instructions"},
+			{"at the end of the slack", func(s *sound) { s.emit(1025) }, pass, 1, ""},
+			{"half way", func(s *sound) { s.emit((1025 + 1500) / 2.) }, partial, 0.5, ""},
+			{"the starter", func(s *sound) { s.emit(1500) }, fail, 0, "1000 instructions"},
 			unloaded,
 		},
 		"overhead": {
 			{"the reference", func(*sound) {}, pass, 1, "4.0% of a call of 500"},
-			{"the starter", func(s *sound) { s.Other.Yours = 900 }, fail, 0, "80.0% of a call of 500"},
+			{"the starter", func(s *sound) { s.other(900) }, fail, 0, "80.0% of a call of 500"},
 			unloaded,
 		},
 		"wakeups": {
-			{"at the target", func(*sound) {}, pass, 1, "400 wake-ups for 40000 events; a lone event took 1.00 ms at most"},
-			{"ten events a wake-up", func(s *sound) { s.Flow.Wakes = 4000 }, partial, 0.5, "4000 wake-ups"},
-			{"no room", func(s *sound) { s.Flow.Dropped = 7 }, fail, 0, "7 of 40000 events found no room in the ring"},
-			{"each event", func(s *sound) { s.Flow.Wakes = 40_000 }, fail, 0, "40000 wake-ups"},
+			{"at the target", func(*sound) {}, pass, 1, "204 wake-ups for 20480 events; a lone event took 1.00 ms at most"},
+			{"ten events a wake-up", func(s *sound) { s.Flow.Wakes = flowCalls / 10 }, partial, 0.5, "2048 wake-ups"},
+			{"no room", func(s *sound) { s.Flow.Dropped = 7 }, fail, 0, "7 of 20480 events found no room in the ring"},
+			{"each event", func(s *sound) { s.Flow.Wakes = flowCalls }, fail, 0, "20480 wake-ups"},
 			{"no wake-up at all", func(s *sound) { s.Flow.Wakes = 0 }, pass, 1, "0 wake-ups"},
 			{"late", func(s *sound) { s.Lone.Late[2] = 1_000_001 }, fail, 0, "1 ms is the limit"},
 			{"never", func(s *sound) { s.Lone.Late[4] = -1 }, fail, 0, "was not reported within 50 ms"},
@@ -209,15 +248,14 @@ func TestJudges(t *testing.T) {
 			unloaded,
 		},
 		"throughput": {
-			{"at the target", func(s *sound) { s.Flow.Elapsed = 80_000_000 }, pass, 1, "50% of what calls and reference alone allow: an event took 2000 instructions, of which the reader took 50"},
-			{"half way", func(s *sound) {
-				s.Flow.amount, s.Flow.Elapsed = amount{Calls: 35_000, Sent: 35_000, Got: 35_000}, 100_000_000
-			}, partial, 0.5, "35%"},
-			{"at the bottom", func(s *sound) { s.Flow.Elapsed = 200_000_000 }, fail, 0, "20%"},
-			{"one missing", func(s *sound) { s.Flow.Got-- }, fail, 0, "39999 were reported and 0 dropped"},
-			{"one dropped", func(s *sound) { s.Flow.Got--; s.Flow.Dropped++ }, fail, 0, "39999 were reported and 1 dropped"},
-			{"one too many", func(s *sound) { s.Flow.Got++ }, fail, 0, "40001 were reported"},
-			{"wrong", func(s *sound) { s.Flow.Strange = 7 }, fail, 0, "7 of 40000 events are wrong or out of order"},
+			{"at the target", func(s *sound) { s.Flow.Elapsed = flowCalls * 2000 }, pass, 1, "50% of what calls and reference alone allow: an event took 2000 instructions, of which the reader took 50"},
+			{"half way", func(s *sound) { s.Flow.Elapsed = flowCalls * 2500 }, partial, 2. / 3, "40%"},
+			{"at the bottom", func(s *sound) { s.Flow.Elapsed = flowCalls * 5000 }, fail, 0, "20%"},
+			{"one missing", func(s *sound) { s.Flow.Got-- }, fail, 0, "20479 were reported and 0 dropped"},
+			{"one dropped", func(s *sound) { s.Flow.Got--; s.Flow.Dropped++ }, fail, 0, "20479 were reported and 1 dropped"},
+			{"one too many", func(s *sound) { s.Flow.Got++ }, fail, 0, "20481 were reported"},
+			{"lapped", func(s *sound) { s.Flow.Lapped = true }, fail, 0, "the ring went round within 64 calls"},
+			{"wrong", func(s *sound) { s.Flow.Strange = 7 }, fail, 0, "7 of 20480 events are wrong or out of order"},
 			{"gone", func(s *sound) { s.Flow.reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
@@ -226,7 +264,7 @@ func TestJudges(t *testing.T) {
 
 // An event that should not have been sent is told of by what it misses.
 func TestEventsNotAskedFor(t *testing.T) {
-	script := newScript(testSeed)
+	script := testScript
 	sent := map[string]bool{}
 	for i, list := range script.Threads {
 		for n, c := range list {
@@ -239,8 +277,8 @@ func TestEventsNotAskedFor(t *testing.T) {
 			}
 			sent[message] = true
 			s := newSound()
-			e := consumer.Event{PID: testPID, UID: user(i), Time: uint64(s.Seen.Made[i][n][0])}
-			copy(e.Comm[:], name(i, n))
+			e := consumer.Event{PID: testPID, UID: script.user(i), Time: uint64(s.Seen.Made[i][n][0])}
+			copy(e.Comm[:], script.name(i, n))
 			s.Seen.Got = append(report(e), s.Seen.Got...)
 			v, err := judgeEvents(judges.Observations(t, s))
 			require.NoError(t, err)
@@ -256,7 +294,7 @@ func TestThreadsInAnyOrder(t *testing.T) {
 	s := newSound()
 	var byThread [threads][]byte
 	for record := range slices.Chunk(s.Seen.Got, consumer.Size) {
-		n := consumer.Decode(record).UID - firstUser
+		n := slices.Index(testScript.users, consumer.Decode(record).UID)
 		byThread[n] = append(byThread[n], record...)
 	}
 	slices.Reverse(byThread[:])
@@ -284,12 +322,12 @@ func TestEventsDetails(t *testing.T) {
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
-		"events":     {"load", "seen"},
-		"drops":      {"load", "stall", "burst", "emit"},
-		"cost":       {"load", "emit"},
-		"overhead":   {"load", "other"},
+		"events":     {"load", "seed", "timed", "seen"},
+		"drops":      {"load", "seed", "stall", "burst", "timed"},
+		"cost":       {"load", "seed", "timed"},
+		"overhead":   {"load", "seed", "timed"},
 		"wakeups":    {"load", "lone", "flow"},
-		"throughput": {"load", "flow", "emit"},
+		"throughput": {"load", "seed", "flow", "timed"},
 	})
 }
 
@@ -300,13 +338,20 @@ func TestImpossibleObservations(t *testing.T) {
 		"no thread at all":                         {"events", func(s *sound) { s.Seen.Made = nil }},
 		"a call is missing":                        {"events", func(s *sound) { s.Seen.Made[2] = s.Seen.Made[2][1:] }},
 		"CPUs that met too seldom to tell":         {"drops", func(s *sound) { s.Burst.Met = metRounds - 1 }},
-		"an event for nothing":                     {"cost", func(s *sound) { s.Emit.Yours = 0 }},
-		"the starter as cheap as the reference":    {"cost", func(s *sound) { s.Emit.Naive = s.Emit.Reference }},
-		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Other.Reference = s.Other.Empty - 1 }},
+		"an event for nothing":                     {"cost", func(s *sound) { s.emit(0) }},
+		"the starter as cheap as the reference":    {"cost", func(s *sound) { s.Timed.Emit.Naive = s.Timed.Emit.Reference }},
+		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Timed.Other.Reference.Typical, s.Timed.Other.Reference.Mean = 499, 499 }},
+		"another number of timed calls":            {"events", func(s *sound) { s.Timed.Calls-- }},
+		"another number of times":                  {"cost", func(s *sound) { s.Timed.Emit.Yours.Runs-- }},
+		"another number of calls of two CPUs":      {"drops", func(s *sound) { s.Burst.Calls++ }},
+		"more rounds than there are":               {"drops", func(s *sound) { s.Burst.Met = burstRounds + 1 }},
+		"fewer calls than fill the ring":           {"drops", func(s *sound) { s.Stall.Full.Calls = 10 }},
+		"a billion billion missed calls":           {"events", func(s *sound) { s.Seen.Missed = 1e18 }},
+		"no calls in time":                         {"wakeups", func(s *sound) { s.Flow.Calls = 0 }},
 		"no lone event":                            {"wakeups", func(s *sound) { s.Lone.Late = nil }},
 		"no time between":                          {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
 		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = flow{} }},
-		"no reference for the throughput":          {"throughput", func(s *sound) { s.Emit.Reference = 0 }},
+		"no reference for the throughput":          {"throughput", func(s *sound) { s.Timed.Emit.Reference = judge.Timing{} }},
 	})
 }
 
@@ -328,7 +373,7 @@ func TestSpeedNeedsRightEvents(t *testing.T) {
 
 // A consumer writes what it likes into the guest's report.
 func FuzzReports(f *testing.F) {
-	sound, script := newSound().Seen, newScript(testSeed)
+	sound, script := newSound().Seen, testScript
 	f.Add(sound.Got)
 	f.Add([]byte("garbage"))
 	f.Add(bytes.Repeat([]byte("thread0-0000\x00"), 32))

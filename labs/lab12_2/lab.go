@@ -13,6 +13,7 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_2/anchors"
 )
 
 const (
@@ -55,6 +56,7 @@ var Lab = &harness.Lab{
 		MaxInstructions: 4096,
 	},
 	Figures: figures,
+	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "events", Title: "every event, once", Points: 20, Judge: verifier.IfLoaded(judgeEvents), Hints: hints["events"], Symptoms: symptoms["events"]},
@@ -79,24 +81,31 @@ type (
 		Library float64 `json:"library"`  // by cilium/ebpf's reader
 		InPlace float64 `json:"in_place"` // where it lies
 	}
+	// timed is what calls take with each of four programs, one by one, and what the submission made
+	// of those that were timed.
+	timed struct {
+		Emit  judge.Timings `json:"emit"`  // calls of interest
+		Other judge.Timings `json:"other"` // all others
+		amount
+	}
 	// seen is what was reported of the seed's calls.
 	seen struct {
 		reader
-		Seed    uint64       `json:"seed"`
 		PID     uint32       `json:"pid"`     // of the process that made them
 		Made    [][][2]int64 `json:"made"`    // when each was made: just before, and just after, ns
 		Got     []byte       `json:"got"`     // as the consumer reported them, 32 bytes each
 		Missed  uint64       `json:"missed"`  // calls for which the kernel did not run the program
 		Foreign int          `json:"foreign"` // bytes written or dropped for calls of another process
 	}
-	// amount is what became of calls that were all of interest and all alike.
+	// amount is what became of calls of interest.
 	amount struct {
 		Calls   uint64 `json:"calls"`
-		Sent    uint64 `json:"sent"`    // put into the ring
-		Got     uint64 `json:"got"`     // reported
-		Strange uint64 `json:"strange"` // of them, those that differ from what was sent, or are out of order
-		Dropped uint64 `json:"dropped"` // by the program's own count
-		Missed  uint64 `json:"missed"`  // calls, of whatever interest, for which the kernel did not run it
+		Sent    uint64 `json:"sent"`             // put into the ring
+		Got     uint64 `json:"got"`              // reported
+		Strange uint64 `json:"strange"`          // of them, those that differ from what was sent, or are out of order
+		Dropped uint64 `json:"dropped"`          // by the program's own count
+		Missed  uint64 `json:"missed"`           // calls, of whatever interest, for which the kernel did not run it
+		Lapped  bool   `json:"lapped,omitempty"` // the ring went round before it could be read
 	}
 	// stall is a reader that stands still until the ring is full, and goes on.
 	stall struct {
@@ -108,8 +117,7 @@ type (
 	// burst is two CPUs that send at once.
 	burst struct {
 		Sent     amount `json:"sent"`     // while there is room
-		Rounds   int    `json:"rounds"`   // when there is none
-		Calls    uint64 `json:"calls"`    // in them
+		Calls    uint64 `json:"calls"`    // when there is none
 		Dropped  uint64 `json:"dropped"`  // counted
 		Missed   uint64 `json:"missed"`   // calls for which the kernel did not run the program
 		Met      int    `json:"met"`      // rounds in which a program that is known to miscount did

@@ -19,6 +19,7 @@ import (
 	"bpflab/harness/calls"
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
+	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
 	"bpflab/harness/verifier"
@@ -30,21 +31,11 @@ import (
 const maxGot = 2 * threads * callsEach * consumer.Size
 
 const (
-	costCalls   = 64 * calls.Batch
 	readerCalls = 4000
-	flowCalls   = 320 * calls.Batch // more than the largest ring holds
-	upReports   = 1                 // by which a consumer says that it is up; whatever else comes early is wrong
-	afterCalls  = 7 * calls.Batch
-	maxTries    = 5                      // of the first scene, where the kernel has missed a call
+	upReports   = 1                      // by which a consumer says that it is up; whatever else comes early is wrong
+	maxTries    = 5                      // of a scene in which the kernel has missed a call
 	patience    = 200 * time.Millisecond // with a consumer that reports nothing
 	quiet       = 100 * time.Millisecond
-	ringRecord  = ring.HeaderSize + 32 // bytes of a ring that an event takes
-)
-
-// alike is who makes calls that are all alike, and the calls.
-var (
-	alike     = calls.Thread{Name: "alike", UID: 1000}
-	alikeCall = calls.Call{Number: sysGetpgid, First: 1 << 40}
 )
 
 func init() { Lab.Observe = observe }
@@ -53,9 +44,15 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	o := judge.Observations{}
 	s.Stage("verifier")
 	t := newScript(s.Seed)
-	report, err := tracing.Verify(s.Spec, target(os.Getpid(), t.Number, t.Threshold))
+	report, err := tracing.Verify(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
+	}
+	if report.Runs() && s.Kind != harness.Load {
+		s.Stage("a first try")
+		if report.Try, err = tracing.Try(s.Spec, t.target(os.Getpid()), callsOf(t.Timed[:64])); err != nil {
+			return nil, err
+		}
 	}
 	if s.Kind != harness.SMP {
 		err = o.Set(verifier.Observed, report)
@@ -68,50 +65,146 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 		return o, nil
 	case harness.SMP:
 		s.Stage("two CPUs")
-		b, err := observeBurst(s.Spec)
+		b, err := observeBurst(&s, t)
 		return o, errors.Join(err, o.Set("burst", b))
 	}
 
 	s.Stage("cost")
-	emit, err1 := observeCost(s.Spec, []calls.Call{alikeCall})
-	other, err2 := observeCost(s.Spec, []calls.Call{
-		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetsid, First: 0},
-		{Number: sysGetsid, First: alikeCall.First}, {Number: sysGetpgid, First: alikeCall.First - 1},
-	})
-	two, err3 := observeReaders()
-	if err := errors.Join(err1, err2, err3, o.Set("emit", emit), o.Set("other", other), o.Set("readers", two)); err != nil {
-		return nil, err
+	cost, err1 := observeCost(&s, t)
+	two, err2 := observeReaders()
+	if err := errors.Join(err1, err2, o.Set("timed", cost), o.Set("readers", two)); err != nil || s.Program == "" {
+		return o, err
 	}
 	// From here on the consumer runs beside the calls. The agent needs a thread for each.
 	runtime.GOMAXPROCS(4)
-	return o, observeConsumer(s, t, o)
+	return o, observeConsumer(&s, t, o)
 }
 
 // target is what a program is to trace.
-func target(pid int, number, threshold uint64) map[string]any {
-	return map[string]any{"target_pid": uint32(pid), "target_syscall": number, "threshold": threshold}
+func (t script) target(pid int) map[string]any {
+	return map[string]any{"target_pid": uint32(pid), "target_syscall": t.Number, "threshold": t.Threshold}
 }
 
-// observeCost measures the empty program, the starter, the reference and the submission. The
-// ring is emptied after each batch: nothing waits, and nothing is lost.
-func observeCost(spec *ebpf.CollectionSpec, list []calls.Call) (*judge.Cost, error) {
+func callsOf(list []call) (all []calls.Call) {
+	for _, c := range list {
+		all = append(all, calls.Call{Number: c.Number, First: c.First})
+	}
+	return all
+}
+
+// observeCost makes the calls of the script that are timed with the empty program, the starter, the
+// reference and the submission. Nobody reads the ring meanwhile but the grader, after each batch, so
+// nothing waits and nothing is lost; and each event is compared with its call.
+func observeCost(s *harness.Scene, t script) (*timed, error) {
 	naive, err1 := anchors.LoadNaive()
 	reference, err2 := anchors.LoadReference()
 	empty, err3 := anchors.LoadEmpty()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("read the anchors: %w", err)
 	}
-	c := &judge.Cost{}
+	o := &timed{}
 	for _, p := range []struct { // the first warms up caches; its result is overwritten
-		spec *ebpf.CollectionSpec
-		cost *float64
-	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
-		var err error
-		if *p.cost, err = tracing.Cost(p.spec, target(os.Getpid(), alikeCall.Number, alikeCall.First), alike, list, costCalls); err != nil {
+		spec        *ebpf.CollectionSpec
+		emit, other *judge.Timing
+	}{
+		{empty, &o.Emit.Empty, &o.Other.Empty}, {empty, &o.Emit.Empty, &o.Other.Empty},
+		{naive, &o.Emit.Naive, &o.Other.Naive}, {reference, &o.Emit.Reference, &o.Other.Reference},
+		{s.Spec, &o.Emit.Yours, &o.Other.Yours},
+	} {
+		a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
+		if err != nil {
+			return nil, err
+		}
+		for try := 1; ; try++ {
+			emit, other, amount, err := timeCalls(a, t)
+			if err != nil {
+				return nil, errors.Join(err, a.Close())
+			}
+			*p.emit, *p.other, o.amount = measure.Timing(emit, 1), measure.Timing(other, 1), amount
+			if amount.Missed == 0 || try == maxTries {
+				break
+			}
+		}
+		if p.emit == &o.Emit.Yours {
+			err = s.Saw("cost", true, a.Collection)
+		}
+		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
+	return o, nil
+}
+
+// timeCalls times the script's calls, each by itself, and says what became of those of interest.
+func timeCalls(a *tracing.Program, t script) (emit, other []uint64, o amount, err error) {
+	o.Calls = uint64(t.count(t.Timed))
+	dropped := uint64(0)
+	if a.Variables["dropped"] != nil {
+		if dropped, err = a.Uint64("dropped"); err != nil {
+			return nil, nil, o, err
+		}
+	}
+	measure.Settle()
+	defer awake.Alone()()
+	var want []truth // events that are not read yet
+	o.Missed, err = a.Missed(func() error {
+		return calls.Thread{Name: t.name(timedThread, 0)}.Do(func() error {
+			for i, c := range t.Timed {
+				if i%batch == 0 {
+					if err := calls.BecomeUser(int(t.user(i / batch))); err != nil {
+						return err
+					}
+				}
+				name := t.name(timedThread, i)
+				if err := calls.SetName(name); err != nil {
+					return err
+				}
+				before := calls.Now()
+				took := calls.Timed(calls.Call{Number: c.Number, First: c.First})
+				if t.interesting(c) {
+					emit = append(emit, took)
+					want = append(want, truth{name, t.user(i / batch), before, calls.Now()})
+				} else {
+					other = append(other, took)
+				}
+				if i%batch == batch-1 && a.Ring != nil {
+					o.compare(a.Ring, want)
+					want = want[:0]
+				}
+			}
+			return nil
+		})
+	})
+	if err == nil && a.Variables["dropped"] != nil {
+		o.Dropped, err = a.Uint64("dropped")
+		o.Dropped -= dropped
+	}
+	return emit, other, o, err
+}
+
+// truth is what an event must say.
+type truth struct {
+	name          string
+	uid           uint32
+	before, after int64 // ns
+}
+
+// compare empties a ring of the events of some calls.
+func (a *amount) compare(r *ring.Ring, want []truth) {
+	next := 0
+	r.Read(func(record []byte) {
+		a.Sent++
+		a.Got++
+		e := consumer.Decode(record)
+		for ; e != nil && next < len(want) && int64(e.Time) > want[next].after; next++ {
+		}
+		if e == nil || next == len(want) || e.PID != uint32(os.Getpid()) || e.UID != want[next].uid ||
+			e.Name() != want[next].name || int64(e.Time) < want[next].before {
+			a.Strange++
+			return
+		}
+		next++
+	})
 }
 
 // observeReaders reads the same number of the reference's events by cilium/ebpf's reader, which
@@ -121,7 +214,8 @@ func observeReaders() (*readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := tracing.Attach(reference, target(os.Getpid(), alikeCall.Number, alikeCall.First))
+	alike := calls.Call{Number: sysGetpgid, First: 1 << 40}
+	a, err := tracing.Attach(reference, script{Number: alike.Number, Threshold: alike.First}.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +226,8 @@ func observeReaders() (*readers, error) {
 	}
 	defer library.Close()
 	defer awake.Alone()()
-	const n = readerCalls / calls.Batch * calls.Batch
-	list := []calls.Call{alikeCall}
+	const n = readerCalls / batch * batch
+	list := []calls.Call{alike}
 	o := &readers{Events: n}
 	events := make([]consumer.Event, n)
 	var record ringbuf.Record

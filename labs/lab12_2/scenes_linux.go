@@ -3,13 +3,13 @@
 package events
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -27,13 +27,13 @@ import (
 
 // observeConsumer plays the scenes in which the consumer reads. One that has gone wrong is
 // not started again: what it did not report is missing in every scene that follows.
-func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
+func observeConsumer(s *harness.Scene, t script, o judge.Observations) error {
 	s.Stage("other processes")
 	foreign, err := observeForeign(s.Spec, t)
 	if err != nil {
 		return err
 	}
-	a, err := tracing.Attach(s.Spec, target(os.Getpid(), t.Number, t.Threshold))
+	a, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,13 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	for try := 1; err == nil && first.Missed > 0 && first.Trouble == "" && try < maxTries; try++ {
 		first, err = observeEvents(a, c, t, c.Len())
 	}
+	if err == nil {
+		err = s.Saw("every event, once", false, a.Collection)
+	}
 	if err != nil {
 		return err
 	}
-	first.Seed, first.Foreign = s.Seed, foreign
+	first.Foreign = foreign
 
 	s.Stage("lone events")
 	alone, err := observeLone(c, t)
@@ -62,11 +65,17 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 	}
 	s.Stage("throughput")
 	fast, err := observeFlow(a, c, t)
+	if err == nil {
+		err = s.Saw("throughput", true, a.Collection)
+	}
 	if err != nil {
 		return err
 	}
 	s.Stage("a reader that stalls")
 	full, err := observeStall(a, c, t)
+	if err == nil {
+		err = s.Saw("a reader that stalls", false, a.Collection)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,13 +88,13 @@ func observeConsumer(s harness.Scene, t script, o judge.Observations) error {
 // observeForeign makes calls that would be of interest, were they another process's, and
 // returns how much the program has made of them.
 func observeForeign(spec *ebpf.CollectionSpec, t script) (int, error) {
-	a, err := tracing.Attach(spec, target(os.Getpid()+4711, t.Number, t.Threshold))
+	a, err := tracing.Attach(spec, t.target(os.Getpid()+int(t.Foreign)))
 	if err != nil {
 		return 0, err
 	}
 	defer a.Close()
-	err = alike.Do(func() error {
-		calls.Time([]calls.Call{{Number: t.Number, First: ^uint64(0)}}, calls.Batch, nil)
+	err = calls.Thread{Name: t.name(threads, 0), UID: int(t.user(threads))}.Do(func() error {
+		calls.Repeat(callsOf(t.Fast), batch)
 		return nil
 	})
 	if err != nil {
@@ -123,10 +132,10 @@ func observeEvents(a *tracing.Program, c *collect.Collector, t script, before in
 				}
 			}
 			wg.Go(func() {
-				thread := calls.Thread{Name: name(i, 0), UID: int(user(i))}
+				thread := calls.Thread{Name: t.name(i, 0), UID: int(t.user(i))}
 				errs[i] = thread.Do(func() error {
 					for n, call := range list {
-						if err := calls.SetName(name(i, n)); err != nil {
+						if err := calls.SetName(t.name(i, n)); err != nil {
 							return err
 						}
 						made := calls.Now()
@@ -159,15 +168,19 @@ type sent struct {
 	ring     *ring.Ring
 	position uint64
 	count    uint64
-	times    []uint64 // of those that have one which may be; they rise
-	last     uint64   // of them, or when it all began
-	took     int64    // how long whoever made the calls has run for it meanwhile, ns
+	lapped   bool             // the ring went round before it was read
+	right    []consumer.Event // those that say what they must; their times rise
+	last     uint64           // time of the last of them, or when it all began
+	took     int64            // how long whoever made the calls has run for it meanwhile, ns
 }
 
-// read goes on to the end of the ring.
-func (s *sent) read() {
+// read goes on to the end of the ring. What lies there is of calls under a name of a user.
+func (s *sent) read(name string, uid uint32) {
 	now := uint64(calls.Now())
 	for {
+		if s.ring.Produced()-s.position > uint64(s.ring.Size()) {
+			s.lapped, s.position = true, s.ring.Produced()
+		}
 		record, next, ok := s.ring.Record(s.position)
 		if !ok {
 			return
@@ -177,30 +190,28 @@ func (s *sent) read() {
 			continue
 		}
 		s.count++
-		if len(record) != consumer.Size {
-			continue
-		}
-		if at := (*consumer.Event)(unsafe.Pointer(&record[0])).Time; at > s.last && at <= now {
-			s.times = append(s.times, at)
-			s.last = at
+		e := consumer.Decode(record)
+		if e != nil && e.Time > s.last && e.Time <= now && e.PID == uint32(os.Getpid()) && e.UID == uid && e.Name() == name {
+			s.right = append(s.right, *e)
+			s.last = e.Time
 		}
 	}
 }
 
 // compare waits for what was sent for calls, and says what was reported of it, from the nth report
-// on.
-func (s *sent) compare(c *collect.Collector, n int, made uint64) amount {
-	for before := ^uint64(0); s.count != before; { // a record may come late, of a thread that was interrupted
+// on. A record may come late, of a thread that was interrupted: it is the last volley's.
+func (s *sent) compare(c *collect.Collector, n int, made uint64, name string, uid uint32) amount {
+	for before := ^uint64(0); s.count != before; {
 		before = s.count
 		c.Wait(n+int(s.count), patience)
-		s.read()
+		s.read(name, uid)
 	}
-	a := amount{Calls: made, Sent: s.count}
+	a := amount{Calls: made, Sent: s.count, Lapped: s.lapped}
 	next := 0
 	for _, e := range c.Events(n) {
 		a.Got++
-		at, found := slices.BinarySearch(s.times, e.Time)
-		if !found || at < next || e.PID != uint32(os.Getpid()) || e.UID != uint32(alike.UID) || e.Name() != alike.Name {
+		at, found := slices.BinarySearchFunc(s.right, e.Time, func(e consumer.Event, time uint64) int { return cmp.Compare(e.Time, time) })
+		if !found || at < next || e.PID != s.right[at].PID || e.UID != s.right[at].UID || e.Name() != s.right[at].Name() {
 			a.Strange++
 			continue
 		}
@@ -212,8 +223,7 @@ func (s *sent) compare(c *collect.Collector, n int, made uint64) amount {
 // observeLone makes calls one by one, with a long time of nothing between.
 func observeLone(c *collect.Collector, t script) (*lone, error) {
 	o := &lone{}
-	list := []calls.Call{{Number: t.Number, First: t.Threshold}}
-	for range loneCalls {
+	for n := range loneCalls {
 		began, err1 := c.CPU()
 		start := calls.Now()
 		time.Sleep(quiet)
@@ -226,9 +236,10 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 			o.IdleCPU += int64(ended - began)
 		}
 		before, late := c.Len(), int64(-1)
-		err := alike.Do(func() error {
+		thread := calls.Thread{Name: t.name(loneThread, n), UID: int(t.user(n))}
+		err := thread.Do(func() error {
 			made := calls.Now()
-			calls.Make(list[0])
+			calls.Make(callsOf(t.Fast)[n])
 			c.Wait(before+1, patience/4)
 			if arrived := c.Arrived(before); arrived != 0 {
 				late = arrived - made
@@ -244,20 +255,25 @@ func observeLone(c *collect.Collector, t script) (*lone, error) {
 	return o, nil
 }
 
-// makeFast makes n calls of interest as fast as that goes. It returns what was sent for them, when
-// it began, and how often the kernel did not run the program.
-func makeFast(a *tracing.Program, t script, n int) (s *sent, began int64, missed uint64, err error) {
+// makeFast makes n calls of interest as fast as that goes, as some thread, each volley under a name of
+// its own. It returns what was sent for them, when it began, and how often the kernel did not run the
+// program.
+func makeFast(a *tracing.Program, t script, thread, n int) (s *sent, began int64, missed uint64, err error) {
 	defer awake.Alone()()
 	began = calls.Now()
-	s = &sent{ring: a.Ring, position: a.Ring.Produced(), times: make([]uint64, 0, n), last: uint64(began)}
+	s = &sent{ring: a.Ring, position: a.Ring.Produced(), right: make([]consumer.Event, 0, n), last: uint64(began)}
+	volley, uid := 0, t.user(thread)
 	missed, err = a.Missed(func() error {
-		return alike.Do(func() error {
-			calls.Time([]calls.Call{{Number: t.Number, First: t.Threshold}}, n, func() {
+		return calls.Thread{Name: t.name(thread, 0), UID: int(uid)}.Do(func() (err error) {
+			calls.Time(callsOf(t.Fast), n, func() {
 				start := calls.Ran()
-				s.read()
+				s.read(t.name(thread, volley), uid)
+				if volley++; volley < n/batch {
+					err = errors.Join(err, calls.SetName(t.name(thread, volley)))
+				}
 				s.took += calls.Ran() - start
 			})
-			return nil
+			return err
 		})
 	})
 	return s, began, missed, err
@@ -277,11 +293,11 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 	}
 	before := c.Len()
 	cpu, cpuErr := c.CPU()
-	sent, began, missed, err := makeFast(a, t, flowCalls)
+	sent, began, missed, err := makeFast(a, t, flowThread, flowCalls)
 	if err != nil {
 		return nil, err
 	}
-	o.amount = sent.compare(c, before, flowCalls)
+	o.amount = sent.compare(c, before, flowCalls, t.name(flowThread, flowCalls/batch-1), t.user(flowThread))
 	o.Missed = missed
 	until := calls.Now()
 	if o.Got > 0 {
@@ -306,7 +322,7 @@ func observeFlow(a *tracing.Program, c *collect.Collector, t script) (*flow, err
 // observeStall stops the consumer until the ring is full and more, and lets it go on.
 func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, error) {
 	o := &stall{Ring: int(a.Maps["events"].MaxEntries())}
-	play := func(n int, stopped bool) (amount, error) {
+	play := func(thread, n int, stopped bool) (amount, error) {
 		dropped, err := a.Uint64("dropped")
 		if err != nil {
 			return amount{}, err
@@ -317,7 +333,7 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 				return amount{}, fmt.Errorf("stop the consumer: %w", err)
 			}
 		}
-		sent, _, missed, err := makeFast(a, t, n)
+		sent, _, missed, err := makeFast(a, t, thread, n)
 		if stopped {
 			err = errors.Join(err, c.Continue())
 		}
@@ -328,16 +344,15 @@ func observeStall(a *tracing.Program, c *collect.Collector, t script) (*stall, e
 		if err != nil {
 			return amount{}, err
 		}
-		got := sent.compare(c, before, uint64(n))
+		got := sent.compare(c, before, uint64(n), t.name(thread, n/batch-1), t.user(thread))
 		got.Dropped, got.Missed = now-dropped, missed
 		return got, nil
 	}
 	var err error
-	more := (o.Ring/ringRecord + 2000) / calls.Batch * calls.Batch
-	if o.Full, err = play(more, true); err != nil {
+	if o.Full, err = play(stallThread, stallCalls(o.Ring), true); err != nil {
 		return nil, err
 	}
-	if o.After, err = play(afterCalls, false); err != nil {
+	if o.After, err = play(stallThread+1, afterCalls, false); err != nil {
 		return nil, err
 	}
 	o.reader = state(c)

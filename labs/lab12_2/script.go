@@ -7,11 +7,19 @@ import (
 	"math/rand/v2"
 )
 
-// script is what happens in the first scene: the truth, which only the seed knows.
+// script is what happens in all scenes: the truth, which only the seed knows. Whatever a program can
+// see of a call is drawn for each scene in the same way.
 type script struct {
-	Number    uint64 // of the system call that is traced
-	Threshold uint64
-	Threads   [][]call
+	Number, Other uint64 // of the system call that is traced, and of the one that is not
+	Threshold     uint64
+	Foreign       uint32   // what the process that is not traced has for an ID beyond the agent's
+	Threads       [][]call // of the first scene
+	Timed         []call   // of the scene that is timed
+	Fast          []call   // of interest, all of them, over and over: where there are many
+	Bursts        []burstRound
+
+	names string   // what the names of all calls begin with
+	users []uint32 // of the threads; the calls of other scenes take turns
 }
 
 // call is one system call.
@@ -19,51 +27,106 @@ type call struct {
 	Number, First uint64
 }
 
+// burstRound is how many calls each of two CPUs makes at once.
+type burstRound [2]int
+
 const (
 	threads     = 3
 	callsEach   = 120
-	firstUser   = 1001 // of the first thread; each has its own
+	batch       = 64 // calls after which the grader reads along
+	timedCalls  = 32 * batch
+	fastCalls   = batch       // one volley
+	flowCalls   = 320 * batch // more than the largest ring holds
+	afterCalls  = 7 * batch   // after a reader has stood still
+	ringRecord  = 40          // bytes of a ring that an event takes
+	burstRounds = 12
 	sysGetpgid  = 121
 	sysGetsid   = 124
-	otherNumber = sysGetpgid + sysGetsid // less the traced one: the other
 )
 
-// newScript makes calls from a seed. Half of them are of interest; the others miss it by the
+// stallCalls is how many calls fill a ring and more.
+func stallCalls(ring int) int { return (ring/ringRecord + 2000) / batch * batch }
+
+// newScript makes calls from a seed. Some half of them are of interest; the others miss it by the
 // number or by the argument, some by a single bit.
 func newScript(seed uint64) script {
 	r := rand.New(rand.NewPCG(seed, 0))
-	s := script{Number: [...]uint64{sysGetpgid, sysGetsid}[r.IntN(2)]}
-	s.Threshold = 1<<33 + r.Uint64N(1<<40) // more than 32 bits
+	s := script{Number: sysGetpgid, Other: sysGetsid, Threshold: 1<<33 + r.Uint64N(1<<40)} // more than 32 bits
+	if r.IntN(2) == 0 {
+		s.Number, s.Other = s.Other, s.Number
+	}
+	s.Foreign = 1 + r.Uint32N(10_000)
+	s.names = fmt.Sprintf("%06x", r.Uint32N(1<<24))
+	for range threads + 5 {
+		s.users = append(s.users, 1+r.Uint32N(60_000))
+	}
 	for range threads {
-		calls := make([]call, callsEach)
-		for i := range calls {
-			c := call{s.Number, s.Threshold + r.Uint64N(1<<40)}
-			switch r.IntN(8) {
-			case 0:
-				c.First = s.Threshold
-			case 1:
-				c.First = s.Threshold - 1
-			case 2:
-				c.First = ^uint64(0) - r.Uint64N(1<<10) // at or above it, if it has no sign
-			case 3:
-				c.First = s.Threshold & 0xffffffff // below it, though not by its low half
-			case 4:
-				c.First = r.Uint64N(s.Threshold)
-			case 5:
-				c.Number = otherNumber - s.Number
-			}
-			calls[i] = c
+		s.Threads = append(s.Threads, s.draw(r, callsEach))
+	}
+	s.Timed = s.draw(r, timedCalls)
+	for len(s.Fast) < fastCalls {
+		if c := s.draw(r, 1)[0]; s.interesting(c) {
+			s.Fast = append(s.Fast, c)
 		}
-		s.Threads = append(s.Threads, calls)
+	}
+	for range 1 + burstRounds { // the first is for a ring with room for all
+		s.Bursts = append(s.Bursts, burstRound{450 + r.IntN(150), 450 + r.IntN(150)})
+	}
+	for i := range s.Bursts[1:] {
+		for cpu := range 2 {
+			s.Bursts[1+i][cpu] = 5000 + r.IntN(2000)
+		}
 	}
 	return s
 }
 
+func (s script) draw(r *rand.Rand, n int) []call {
+	calls := make([]call, n)
+	for i := range calls {
+		c := call{s.Number, s.Threshold + r.Uint64N(1<<40)}
+		switch r.IntN(8) {
+		case 0:
+			c.First = s.Threshold
+		case 1:
+			c.First = s.Threshold - 1
+		case 2:
+			c.First = ^uint64(0) - r.Uint64N(1<<10) // at or above it, if it has no sign
+		case 3:
+			c.First = s.Threshold & 0xffffffff // below it, though not by its low half
+		case 4:
+			c.First = r.Uint64N(s.Threshold)
+		case 5:
+			c.Number = s.Other
+		}
+		calls[i] = c
+	}
+	return calls
+}
+
 func (s script) interesting(c call) bool { return c.Number == s.Number && c.First >= s.Threshold }
 
-// name is what a thread is called while it makes its ith call: so each event is one of its
-// own.
-func name(thread, i int) string { return fmt.Sprintf("thread%d-%04d", thread, i) }
+// count is how many of a list are of interest.
+func (s script) count(list []call) (n int) {
+	for _, c := range list {
+		if s.interesting(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// name is what the nth thread is called while it makes its ith call: so each event is one of its
+// own. The other scenes have threads of their own, from the numbers below on.
+func (s script) name(thread, i int) string { return fmt.Sprintf("%s.%d-%05d", s.names, thread, i) }
 
 // user is the one whose thread makes calls.
-func user(thread int) uint32 { return uint32(firstUser + thread) }
+func (s script) user(n int) uint32 { return s.users[n%len(s.users)] }
+
+// The threads of the scenes beyond the first.
+const (
+	timedThread = threads + iota
+	loneThread
+	flowThread
+	stallThread
+	burstThread
+)

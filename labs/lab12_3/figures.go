@@ -30,5 +30,5 @@ func figures(cases []judge.Case) (all []figure.Figure) {
 		all = append(all, f)
 	}
 	return append(all, figure.Costs("lab12_3-call", "Cost of a call that is not sampled", "instructions", cases,
-		func(o judge.Observations) (judge.Cost, error) { return judge.Get[judge.Cost](o, "cost") })...)
+		func(o judge.Observations) (judge.Cost, error) { _, c, err := getTimed(o); return c, err })...)
 }

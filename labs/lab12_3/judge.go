@@ -10,17 +10,73 @@ import (
 	"slices"
 	"strings"
 
+	"bpflab/harness"
 	"bpflab/harness/judge"
 )
 
 // metRounds is in how many rounds of a race a program that is known to lose counts must have.
 const metRounds = 4
 
+// scriptOf is what was played: the truth, which guests do not tell.
+func scriptOf(o judge.Observations) (script, error) {
+	seed, err := judge.GetSeed(o)
+	return newScript(seed.Part(harness.PartScenes)), err
+}
+
+// maxNumber bounds what is counted in observations that make sense.
+const maxNumber = 1 << 40
+
+// check fails for what cannot have been observed.
+func (t trial) check() error {
+	if len(t.Got) != classes || t.Missed > maxNumber || t.Records > maxNumber {
+		return fmt.Errorf("expected a trial of %d classes, found %d, %d records and %d missed calls", classes, len(t.Got), t.Records, t.Missed)
+	}
+	for _, n := range t.Got {
+		if n > t.Records {
+			return fmt.Errorf("%d records of one class out of %d make no sense", n, t.Records)
+		}
+	}
+	return nil
+}
+
+// getCounted returns what was observed of the trials, if it makes sense.
+func getCounted(o judge.Observations, t script) (counted, error) {
+	c, err := judge.Get[counted](o, "counted")
+	if err == nil && len(c.Trials) != len(t.Trials) {
+		err = fmt.Errorf("expected %d trials, found %d", len(t.Trials), len(c.Trials))
+	}
+	if err == nil && (c.Ring <= 0 || c.Ring > maxRing) {
+		err = fmt.Errorf("a ring of %d bytes makes no sense", c.Ring)
+	}
+	for _, one := range append(slices.Clip(c.Trials), c.Full) {
+		if err == nil {
+			err = one.check()
+		}
+	}
+	return c, err
+}
+
+// getTimed returns what was observed of the calls that were timed, if it makes sense.
+func getTimed(o judge.Observations) (c timed, cost judge.Cost, err error) {
+	if c, err = judge.Get[timed](o, "timed"); err != nil {
+		return c, cost, err
+	}
+	if err = c.Trial.check(); err != nil {
+		return c, cost, err
+	}
+	if c.Skip.Yours.Mean == 0 { // every call was sampled
+		return c, cost, nil
+	}
+	cost, err = c.Skip.Cost(0)
+	return c, cost, err
+}
+
 func judgeCounts(o judge.Observations) (judge.Verdict, error) {
-	c, err1 := judge.Get[counted](o, "counted")
-	r, err2 := judge.Get[race](o, "race")
-	cost, err3 := judge.Get[judge.Cost](o, "cost")
-	if err := errors.Join(err1, err2, err3); err != nil {
+	t, err1 := scriptOf(o)
+	c, err2 := getCounted(o, t)
+	r, err3 := judge.Get[race](o, "race")
+	timed, cost, err4 := getTimed(o)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return judge.Verdict{}, err
 	}
 	unit := judge.Quantity{Unit: "events counted wrong"}
@@ -33,33 +89,45 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	if c.Foreign > 0 {
 		return fail("WRONG", int64(c.Foreign), "%d calls of another process or of another number were counted", c.Foreign)
 	}
-	if len(c.Trials) != 2*len(trials) || c.Full.Calls == 0 {
-		return v, fmt.Errorf("expected %d trials and one of a full ring, found %d", 2*len(trials), len(c.Trials))
+	type played struct {
+		at    string
+		calls int
+		trial
 	}
-	for i, t := range append(slices.Clip(c.Trials), c.Full) {
-		at := fmt.Sprintf("at a rate of %s", percent(t.Part))
-		if i == len(c.Trials) {
-			at = "with a ring that nobody reads"
-		}
-		switch {
-		case unseen(t.Calls, t.Seen, t.Missed) != 0:
-			return fail("WRONG", int64(t.Seen-t.Calls), "%s: %d calls were made and %d counted as seen", at, t.Calls, t.Seen)
-		case t.Sampled != t.Records:
-			return fail("WRONG", int64(t.Sampled-t.Records), "%s: %d events counted as sampled, and %d in the ring", at, t.Sampled, t.Records)
-		case t.Strange > 0:
-			return fail("WRONG", int64(t.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", at, t.Strange, t.Records)
+	list := []played{}
+	for i, p := range t.Trials {
+		list = append(list, played{"at a rate of " + percent(p.Part), len(p.Classes), c.Trials[i]})
+	}
+	list = append(list,
+		played{"with a ring that nobody reads", fullCalls(c.Ring), c.Full},
+		played{fmt.Sprintf("when calls are timed, at a rate of %s", percent(t.Timed.Part)), len(t.Timed.Classes), timed.Trial})
+	for _, p := range list {
+		switch made := uint64(p.calls); {
+		case unseen(made, p.Seen, p.Missed) != 0:
+			return fail("WRONG", int64(p.Seen-made), "%s: %d calls were made and %d counted as seen", p.at, made, p.Seen)
+		case p.Sampled != p.Records:
+			return fail("WRONG", int64(p.Sampled-p.Records), "%s: %d events counted as sampled, and %d in the ring", p.at, p.Sampled, p.Records)
+		case p.Strange > 0:
+			return fail("WRONG", int64(p.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
 		}
 	}
-	lost := unseen(r.Calls, r.Seen, r.Missed)
+	made := uint64(0)
+	for _, round := range t.Races {
+		made += uint64(round[0] + round[1])
+	}
+	if r.Met > raceRounds || r.Missed > maxNumber {
+		return v, fmt.Errorf("%d of %d rounds and %d missed calls make no sense", r.Met, raceRounds, r.Missed)
+	}
+	lost := unseen(made, r.Seen, r.Missed)
 	switch {
 	case lost != 0:
-		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", r.Calls, r.Seen)
+		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", made, r.Seen)
 	case r.Sampled != r.Records:
 		return fail("LOST", int64(r.Sampled-r.Records), "two CPUs at once: %d events counted as sampled, and %d in the ring", r.Sampled, r.Records)
 	case r.Met < metRounds && cost.TooSlow() != "":
 		return fail("SLOW", 0, "%s", cost.TooSlow())
 	case r.Met < metRounds:
-		return v, fmt.Errorf("nothing was lost, but neither did a program that is known to lose: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, r.Rounds, metRounds)
+		return v, fmt.Errorf("no count was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, raceRounds, metRounds)
 	}
 	return v, nil
 }
@@ -85,17 +153,11 @@ const (
 
 // judgeSample asks whether as many were sampled as should be, and of each class its part.
 func judgeSample(o judge.Observations) (judge.Verdict, error) {
-	c, err := judge.Get[counted](o, "counted")
-	if err != nil {
+	t, err1 := scriptOf(o)
+	c, err2 := getCounted(o, t)
+	timed, _, err3 := getTimed(o)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return judge.Verdict{}, err
-	}
-	if len(c.Trials) != 2*len(trials) {
-		return judge.Verdict{}, fmt.Errorf("expected %d trials, found %d", 2*len(trials), len(c.Trials))
-	}
-	for _, t := range c.Trials {
-		if t.Calls == 0 || len(t.Made) != classes || len(t.Got) != classes {
-			return judge.Verdict{}, fmt.Errorf("expected a trial of %d classes, found %d calls of %d and records of %d", classes, t.Calls, len(t.Made), len(t.Got))
-		}
 	}
 	const unit = "standard deviations off"
 	v := judge.Verdict{
@@ -103,32 +165,35 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 		Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Value: sigmas, Unit: unit},
 	}
 	var found []string
-	for _, t := range c.Trials {
-		order := "classes at random"
-		if t.Periodic {
+	for i, p := range append(slices.Clip(t.Trials), t.Timed) {
+		order, got := "classes at random", timed.Trial
+		if p.Periodic {
 			order = fmt.Sprintf("%d classes in turn", classes)
 		}
-		rate := float64(t.Part) / whole
-		mean := float64(t.Calls) * rate
-		off := math.Abs(float64(t.Records)-mean) - rateSlip*mean
-		if deviation := math.Sqrt(mean * (1 - rate)); off > sigmas*deviation {
+		if i < len(c.Trials) {
+			got = c.Trials[i]
+		} else {
+			order += ", timed"
+		}
+		if off(len(p.Classes), int(got.Records), p.Part, sigmas) {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d calls were sampled, %s",
-				percent(t.Part), order, t.Records, t.Calls, percentage(float64(t.Records)/float64(t.Calls))))
+				percent(p.Part), order, got.Records, len(p.Classes), percentage(float64(got.Records)/float64(len(p.Classes)))))
 			continue
 		}
+		made := p.made()
 		class, worst := 0, 0.0
-		for i, got := range t.Got {
-			part := float64(t.Made[i]) / float64(t.Calls)
-			mean := float64(t.Records) * part
+		for i, n := range got.Got {
+			part := float64(made[i]) / float64(len(p.Classes))
+			mean := float64(got.Records) * part
 			deviation := math.Sqrt(max(mean*(1-part), 1))
-			if z := math.Abs(float64(got)-mean) / deviation; z > worst {
+			if z := math.Abs(float64(n)-mean) / deviation; z > worst {
 				class, worst = i, z
 			}
 		}
 		v.Measured.Value = max(v.Measured.Value, math.Round(10*worst)/10)
 		if worst > sigmas {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: class %d is %d of %d samples and should be some %.0f",
-				percent(t.Part), order, class, t.Got[class], t.Records, float64(t.Records)*float64(t.Made[class])/float64(t.Calls)))
+				percent(p.Part), order, class, got.Got[class], got.Records, float64(got.Records)*float64(made[class])/float64(len(p.Classes))))
 		}
 	}
 	if len(found) > 0 {
@@ -140,15 +205,26 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
+// off reports whether of some calls more or fewer were sampled than a fair sample at a rate may have.
+func off(calls, sampled int, part int64, sigmas float64) bool {
+	rate := float64(part) / whole
+	mean := float64(calls) * rate
+	return math.Abs(float64(sampled)-mean)-rateSlip*mean > sigmas*math.Sqrt(mean*(1-rate))
+}
+
 func judgeCost(o judge.Observations) (judge.Verdict, error) {
-	c, err := judge.Get[judge.Cost](o, "cost")
-	if err == nil {
-		err = c.Check()
-	}
+	_, c, err := getTimed(o)
 	if err != nil {
 		return judge.Verdict{}, err
 	}
-	return judge.Scored(c, slack, "instructions a call"), nil
+	const unit = "instructions a call"
+	if c.Yours == 0 {
+		return judge.Verdict{
+			Status: judge.Fail, Cell: "ALL", Message: "every call was sampled: what one costs that is not cannot be told",
+			Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Unit: unit},
+		}, nil
+	}
+	return judge.Scored(c, slack, unit), nil
 }
 
 // answered is the verdict on a controller that no longer answers.
@@ -162,8 +238,9 @@ func answered(v judge.Verdict, trouble, said string) judge.Verdict {
 
 // judgeController lets the plants pass once more at the rates that the controller has chosen.
 func judgeController(o judge.Observations) (judge.Verdict, error) {
-	s, err := judge.Get[steered](o, "steered")
-	if err != nil {
+	seed, err1 := judge.GetSeed(o)
+	s, err2 := judge.Get[steered](o, "steered")
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
 	const unit = "plants held"
@@ -178,13 +255,13 @@ func judgeController(o judge.Observations) (judge.Verdict, error) {
 	}
 	held, worst := 0, ""
 	for n := range s.Plants {
-		p, parts := newPlant(s.Seed, n), s.rates(n)
+		p, parts := newPlant(seed.Part(harness.PartLater), n), s.rates(n)
 		misses, first := p.misses(parts)
 		if misses == 0 {
 			held++
 		} else if worst == "" {
 			worst = fmt.Sprintf("; in plant %d, at %d events a second and %.1f s after the step, the rate is %s and the overhead %.2f%%",
-				n, steps[first/stepIntervals], float64(first%stepIntervals)/10, percent(parts[first]), float64(p.overhead(first, parts[first]))/ppm*100)
+				n, p.loads[first/stepIntervals], float64(first%stepIntervals)*p.length.Seconds(), percent(parts[first]), float64(p.overhead(first, parts[first]))/ppm*100)
 		}
 	}
 	v.Measured.Value = float64(held)
@@ -212,10 +289,52 @@ func (l live) predicted(i interval, part int64) int64 {
 	return int64(busy / float64(max(i.Length, 1)) * ppm)
 }
 
+// getLive returns what was observed of the sampler itself, if it makes sense.
+func getLive(o judge.Observations, t script) (live, error) {
+	l, err := judge.Get[live](o, "live")
+	if err != nil || l.Trouble != "" {
+		return l, err
+	}
+	if len(l.Intervals) != intervals {
+		return l, fmt.Errorf("expected %d intervals, found %d", intervals, len(l.Intervals))
+	}
+	for n, i := range l.Intervals {
+		if i.Load != t.Loads[n/stepIntervals] || i.Length <= 0 || i.Length > maxNumber || i.Busy < 0 || i.Busy > maxNumber ||
+			i.Made > maxNumber || i.Missed > maxNumber || i.Part < minPart || i.Part > whole {
+			return l, fmt.Errorf("interval %d makes no sense: %+v", n, i)
+		}
+	}
+	return l, nil
+}
+
+// wrong says what a sampler did not do while it was steered. It is empty where it counted each call and
+// sampled as many as it was told.
+func (l live) wrong() string {
+	var mean, variance, records float64
+	for n, i := range l.Intervals {
+		switch {
+		case unseen(i.Made, i.Events, i.Missed) != 0:
+			return fmt.Sprintf("live, interval %d: %d calls were made and %d counted as seen", n, i.Made, i.Events)
+		case i.Sampled != i.Records:
+			return fmt.Sprintf("live, interval %d: %d events counted as sampled, and %d in the ring", n, i.Sampled, i.Records)
+		}
+		rate := float64(i.Part) / whole
+		mean += float64(i.Events) * rate
+		variance += float64(i.Events) * rate * (1 - rate)
+		records += float64(i.Records)
+	}
+	// A sampler may have fixed the next sample before it is told another rate.
+	if math.Abs(records-mean) > 2*rateSlip*mean+sigmas*math.Sqrt(variance) {
+		return fmt.Sprintf("live: %.0f events were sampled; at the rates that were set it should have been some %.0f", records, mean)
+	}
+	return ""
+}
+
 // judgeLive asks the same of the sampler itself.
 func judgeLive(o judge.Observations) (judge.Verdict, error) {
-	l, err := judge.Get[live](o, "live")
-	if err != nil {
+	t, err1 := scriptOf(o)
+	l, err2 := getLive(o, t)
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
 	const unit = "intervals off"
@@ -223,12 +342,13 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 	if l.Trouble != "" {
 		return answered(v, l.Trouble, l.Said), nil
 	}
-	if len(l.Intervals) != intervals {
-		return v, fmt.Errorf("expected %d intervals, found %d", intervals, len(l.Intervals))
+	if wrong := l.wrong(); wrong != "" {
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", wrong
+		return v, nil
 	}
 	v.Message = "overhead"
 	misses, asked, apart := 0, 0, int64(0)
-	for n, load := range steps {
+	for n, load := range t.Loads {
 		var sum, foretold int64
 		step := l.Intervals[n*stepIntervals:][:stepIntervals]
 		for _, i := range step[settled:] {
@@ -261,8 +381,8 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 }
 
 func count(load int64) string {
-	if load >= 1_000_000 {
-		return fmt.Sprintf("%d M", load/1_000_000)
+	if load >= 500_000 {
+		return fmt.Sprintf("%.2f M", float64(load)/1e6)
 	}
 	return fmt.Sprintf("%d k", load/1000)
 }
@@ -271,8 +391,9 @@ func count(load int64) string {
 const lowLoad = 0.8
 
 func judgeLowLoad(o judge.Observations) (judge.Verdict, error) {
-	l, err := judge.Get[live](o, "live")
-	if err != nil {
+	t, err1 := scriptOf(o)
+	l, err2 := getLive(o, t)
+	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
 	const unit = "% of the events sampled"
@@ -280,13 +401,10 @@ func judgeLowLoad(o judge.Observations) (judge.Verdict, error) {
 	if l.Trouble != "" {
 		return answered(v, l.Trouble, l.Said), nil
 	}
-	if len(l.Intervals) != intervals {
-		return v, fmt.Errorf("expected %d intervals, found %d", intervals, len(l.Intervals))
-	}
 	var events, sampled uint64
 	for _, i := range l.Intervals[settled:stepIntervals] {
-		events += i.Events
-		sampled += i.Sampled
+		events += i.Made
+		sampled += i.Records
 	}
 	if events == 0 {
 		return v, errors.New("no event came at the lowest load")

@@ -4,25 +4,64 @@ package sampling
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"bpflab/harness"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
 )
 
+// testScript and plantSeed are what testSeed is drawn to.
+var (
+	testScript = newScript(testSeed.Part(harness.PartScenes))
+	plantSeed  = testSeed.Part(harness.PartLater)
+)
+
 // sound is what is observed of a right and cheap submission.
 type sound struct {
+	Seed    judge.Seed
 	Load    verifier.Report
 	Counted counted
 	Race    race
-	Cost    judge.Cost
+	Timed   timed
 	Steered steered
 	Live    live
+}
+
+// timings are those of programs whose calls all take the same.
+func timings(empty, naive, reference, yours float64) judge.Timings {
+	all := func(x float64) judge.Timing { return judge.Timing{Runs: 2000, Typical: x, Mean: x} }
+	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
+}
+
+func (s *sound) cost(x float64) { s.Timed.Skip.Yours.Typical, s.Timed.Skip.Yours.Mean = x, x }
+
+// trial is the one at the nth of the rates; full is the one of a ring that nobody reads.
+func (s *sound) trial(n int, periodic bool) *trial {
+	for i, p := range testScript.Trials {
+		part := rates[n].part
+		if p.Periodic == periodic && (p.Part == part || part != whole && p.Part != whole && p.Part >= part*4/5 && p.Part <= part*5/4) {
+			return &s.Counted.Trials[i]
+		}
+	}
+	panic("no such trial")
+}
+
+// fair is what a plan comes to if each class has its part.
+func fair(p plan) trial {
+	t := trial{Seen: uint64(len(p.Classes)), Got: make([]uint64, classes)}
+	for c, n := range p.made() {
+		t.Got[c] = n * uint64(p.Part) / whole
+		t.Records += t.Got[c]
+	}
+	t.Sampled = t.Records
+	return t
 }
 
 // good are rates that hold every plant: computed from what a plant is, where a controller only
@@ -41,35 +80,32 @@ func good(p *plant) []int64 {
 }
 
 func newSound() *sound {
+	made := uint64(0)
+	for _, round := range testScript.Races {
+		made += uint64(round[0] + round[1])
+	}
 	s := &sound{
-		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Race: race{Calls: 144_000, Seen: 144_000, Sampled: 7_200, Records: 7_200, Rounds: 12, Met: metRounds},
-		Cost: judge.Cost{Empty: 500, Naive: 700, Reference: 550, Yours: 550},
-		Live: live{Skip: 25, Sample: 480},
+		Seed:  testSeed,
+		Load:  verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
+		Race:  race{Seen: made, Sampled: 7_200, Records: 7_200, Met: metRounds},
+		Timed: timed{Skip: timings(500, 700, 550, 550), Trial: fair(testScript.Timed)},
+		Live:  live{Skip: 25, Sample: 480},
 	}
-	for _, periodic := range []bool{true, false} {
-		for _, t := range trials {
-			n := uint64(t.calls)
-			one := trial{Part: t.part, Periodic: periodic, Calls: n, Seen: n, Made: make([]uint64, classes), Got: make([]uint64, classes)}
-			for i := range one.Made {
-				one.Made[i] = n / classes
-				one.Got[i] = n * uint64(t.part) / whole / classes
-				one.Records += one.Got[i]
-			}
-			one.Sampled = one.Records
-			s.Counted.Trials = append(s.Counted.Trials, one)
-		}
+	for _, p := range testScript.Trials {
+		s.Counted.Trials = append(s.Counted.Trials, fair(p))
 	}
-	s.Counted.Full = trial{Part: whole, Calls: 12_000, Seen: 12_000, Sampled: 11_000, Records: 11_000}
-	s.Steered = steered{Seed: testSeed, Plants: plants}
+	s.Counted.Ring = 256 << 10
+	s.Counted.Full = trial{Seen: uint64(fullCalls(s.Counted.Ring)), Sampled: 10_900, Records: 10_900, Got: make([]uint64, classes)}
+	s.Steered = steered{Plants: plants}
 	for n := range plants {
-		s.steer(n, good(newPlant(testSeed, n)))
+		s.steer(n, good(newPlant(plantSeed, n)))
 	}
 	for k := range intervals {
-		load := steps[k/stepIntervals]
-		i := interval{Load: load, Length: 10_000_000, Events: uint64(load / 100)}
+		load := testScript.Loads[k/stepIntervals]
+		i := interval{Load: load, Length: 10_000_000, Made: uint64(load / 100), Events: uint64(load / 100)}
 		i.Part = min(max(int64((0.02*float64(i.Length)/float64(i.Events)-s.Live.Skip)/s.Live.Sample*whole), minPart), whole)
 		i.Sampled = i.Events * uint64(i.Part) / whole
+		i.Records = i.Sampled
 		i.Busy = int64(float64(i.Events)*s.Live.Skip + float64(i.Sampled)*s.Live.Sample)
 		s.Live.Intervals = append(s.Live.Intervals, i)
 	}
@@ -103,7 +139,7 @@ func (s *sound) late(step, n int) {
 
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
-		"load": s.Load, "counted": s.Counted, "race": s.Race, "cost": s.Cost, "steered": s.Steered, "live": s.Live,
+		"seed": s.Seed, "load": s.Load, "counted": s.Counted, "race": s.Race, "timed": s.Timed, "steered": s.Steered, "live": s.Live,
 	}
 }}
 
@@ -115,6 +151,7 @@ type row = judgetest.Row[sound]
 func TestJudges(t *testing.T) {
 	const pass, partial, fail = judge.Pass, judge.Partial, judge.Fail
 	const trouble = "it did not answer within 200ms"
+	lowest := newSound().Live.Intervals[0].Made
 	unloaded := row{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"}
 	judges.Rows(t, map[string][]row{
 		"verifier": {
@@ -123,48 +160,52 @@ func TestJudges(t *testing.T) {
 		},
 		"counts": {
 			{"right", func(*sound) {}, pass, 1, ""},
-			{"one not seen", func(s *sound) { s.Counted.Trials[0].Seen-- }, fail, 0, "at a rate of 1%: 20000 calls were made and 19999 counted as seen"},
-			{"one seen twice", func(s *sound) { s.Counted.Trials[13].Seen++ }, fail, 0, "at a rate of 100%: 1000 calls were made and 1001 counted as seen"},
-			{"one sampled that is not there", func(s *sound) { s.Counted.Trials[4].Sampled++ }, fail, 0, "1001 events counted as sampled, and 1000 in the ring"},
-			{"one there that is not counted", func(s *sound) { s.Counted.Trials[4].Records++ }, fail, 0, "1000 events counted as sampled, and 1001 in the ring"},
-			{"strange", func(s *sound) { s.Counted.Trials[4].Strange = 3 }, fail, 0, "3 of 1000 events in the ring are not of a call that was made"},
-			{"too slow to meet", func(s *sound) { s.Race.Met = metRounds - 1; s.Cost.Yours = 2501 }, fail, 0, "at 2001 instructions more than an empty program two CPUs hardly ever meet"},
-			{"one not seen when full", func(s *sound) { s.Counted.Full.Seen-- }, fail, 0, "with a ring that nobody reads: 12000 calls were made and 11999"},
-			{"all sampled when full", func(s *sound) { s.Counted.Full.Sampled = 12_000 }, fail, 0, "with a ring that nobody reads: 12000 events counted as sampled, and 11000 in the ring"},
+			{"one not seen", func(s *sound) { s.trial(0, true).Seen-- }, fail, 0, "at a rate of 1%: "},
+			{"one seen twice", func(s *sound) { s.trial(6, false).Seen++ }, fail, 0, "at a rate of 100%: "},
+			{"one sampled that is not there", func(s *sound) { s.trial(4, true).Sampled++ }, fail, 0, "events counted as sampled, and "},
+			{"one there that is not counted", func(s *sound) { s.trial(4, false).Records++ }, fail, 0, "events counted as sampled, and "},
+			{"strange", func(s *sound) { s.trial(4, true).Strange = 3 }, fail, 0, "events in the ring are not of a call that was made"},
+			{"too slow to meet", func(s *sound) { s.Race.Met = metRounds - 1; s.cost(2501) }, fail, 0, "at 2001 instructions over an empty program it is too slow for the race to be conclusive"},
+			{"one not seen when full", func(s *sound) { s.Counted.Full.Seen-- }, fail, 0, "with a ring that nobody reads: 11922 calls were made and 11921"},
+			{"all sampled when full", func(s *sound) { s.Counted.Full.Sampled = 11_922 }, fail, 0, "with a ring that nobody reads: 11922 events counted as sampled, and 10900 in the ring"},
+			{"not seen when timed", func(s *sound) { s.Timed.Trial.Seen = 5 }, fail, 0, "when calls are timed, at a rate of 1%: 4096 calls were made and 5 counted as seen"},
+			{"made up when timed", func(s *sound) { s.Timed.Trial.Strange = 1 }, fail, 0, "when calls are timed, at a rate of 1%: 1 of "},
 			{"another's", func(s *sound) { s.Counted.Foreign = 64 }, fail, 0, "64 calls of another process or of another number"},
-			{"lost by two CPUs", func(s *sound) { s.Race.Seen -= 9 }, fail, 0, "made 144000 calls, and 143991 were counted as seen"},
-			{"lost, though they met too seldom", func(s *sound) { s.Race.Seen -= 9; s.Race.Met = 0 }, fail, 0, "143991"},
+			{"lost by two CPUs", func(s *sound) { s.Race.Seen -= 9 }, fail, 0, "were counted as seen: each needs an entry of its own"},
+			{"lost, though they met too seldom", func(s *sound) { s.Race.Seen -= 9; s.Race.Met = 0 }, fail, 0, "were counted as seen"},
 			{"sampled lost by two CPUs", func(s *sound) { s.Race.Sampled-- }, fail, 0, "7199 events counted as sampled, and 7200 in the ring"},
 			unloaded,
 		},
 		"sample": {
 			{"fair", func(*sound) {}, pass, 1, ""},
 			{"one class not at all", func(s *sound) {
-				one := &s.Counted.Trials[2]
+				one := s.trial(2, true)
 				one.Got[7] += one.Got[3]
 				one.Got[3] = 0
-			}, fail, 0, "at a rate of 10%, 20 classes in turn: class 3 is 0 of 580 samples and should be some 29"},
+			}, fail, 0, "20 classes in turn: class 3 is 0 of "},
 			{"one class alone", func(s *sound) {
-				one := &s.Counted.Trials[7]
+				one := s.trial(0, false)
 				one.Got = make([]uint64, classes)
 				one.Got[19] = one.Records
 			}, fail, 0, "at a rate of 1%, classes at random: class 19 is"},
-			{"too many", func(s *sound) { s.Counted.Trials[1].Records = 800 }, fail, 0, "at a rate of 5%, 20 classes in turn: 800 of 8000 calls were sampled, 10%"},
-			{"too few", func(s *sound) { s.Counted.Trials[1].Records = 200 }, fail, 0, "200 of 8000 calls were sampled, 2.5%"},
-			{"a few more", func(s *sound) { s.Counted.Trials[1].Records += 60 }, pass, 1, ""},
-			{"none", func(s *sound) { s.Counted.Trials[6].Records = 0; s.Counted.Trials[6].Got = make([]uint64, classes) }, fail, 0, "0 of 1000 calls were sampled"},
-			{"not all at the highest rate", func(s *sound) { s.Counted.Trials[6].Records = 949 }, fail, 0, "949 of 1000 calls were sampled"},
+			{"too many", func(s *sound) { s.trial(1, true).Records *= 2 }, fail, 0, "%, 20 classes in turn: "},
+			{"too few", func(s *sound) { s.trial(1, true).Records /= 2 }, fail, 0, " calls were sampled, "},
+			{"a few more", func(s *sound) { s.trial(1, true).Records += 60 }, pass, 1, ""},
+			{"none", func(s *sound) { one := s.trial(6, true); one.Records, one.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 100%, 20 classes in turn: 0 of "},
+			{"not all at the highest rate", func(s *sound) { s.trial(6, false).Records = 900 }, fail, 0, "900 of "},
+			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
+			{"all when timed", func(s *sound) { s.Timed.Trial.Records = timedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},
 			unloaded,
 		},
 		"cost": {
 			{"the reference", func(*sound) {}, pass, 1, "50 instructions over the empty program"},
-			{"half way", func(s *sound) { s.Cost.Yours = (557.5 + 700) / 2 }, partial, 0.5, ""},
-			{"the starter", func(s *sound) { s.Cost.Yours = 700 }, fail, 0, "200 instructions"},
+			{"half way", func(s *sound) { s.cost((557.5 + 700) / 2) }, partial, 0.5, ""},
+			{"the starter", func(s *sound) { s.cost(700) }, fail, 0, "200 instructions"},
 			unloaded,
 		},
 		"controller": {
 			{"all held", func(*sound) {}, pass, 1, ""},
-			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 10000 events a second and 1.0 s after the step, the rate is 1% and the overhead"},
+			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 8080 events a second and 0.5 s after the step, the rate is 1% and the overhead"},
 			{"two thirds", func(s *sound) { s.spoil(plants / 3) }, partial, 1 - math.Floor(plants/3)/(plants*2./3), "134 of 200"},
 			{"a third", func(s *sound) { s.spoil(plants * 2 / 3) }, partial, 1 - math.Floor(plants*2./3)/(plants*2./3), "67 of 200"},
 			{"less", func(s *sound) { s.spoil(plants*2/3 + 1) }, fail, 0, "66 of 200"},
@@ -175,8 +216,22 @@ func TestJudges(t *testing.T) {
 			unloaded,
 		},
 		"live": {
-			{"held", func(*sound) {}, pass, 1, " at 10 k/s and a rate of 100%, 2.00% at 100 k/s and a rate of"},
-			{"the least that can be", func(*sound) {}, pass, 1, "the least that can be (3.0%)"},
+			{"held", func(*sound) {}, pass, 1, " k/s and a rate of 100%, 2.00% at "},
+			{"the least that can be", func(s *sound) {
+				for k := range stepIntervals {
+					s.Live.Intervals[2*stepIntervals+k].Busy *= 2
+				}
+				s.Live.Skip *= 2
+			}, pass, 1, "the least that can be ("},
+			{"a call not counted", func(s *sound) { s.Live.Intervals[7].Events-- }, fail, 0, fmt.Sprintf("live, interval 7: %d calls were made and %d counted as seen", lowest, lowest-1)},
+			{"a call missed by the kernel", func(s *sound) { s.Live.Intervals[7].Events--; s.Live.Intervals[7].Missed++ }, pass, 1, ""},
+			{"a sample that is not there", func(s *sound) { s.Live.Intervals[7].Sampled++ }, fail, 0, "live, interval 7: "},
+			{"a rate that is not followed", func(s *sound) {
+				for k := range s.Live.Intervals {
+					i := &s.Live.Intervals[k]
+					i.Sampled, i.Records = i.Sampled/2, i.Records/2
+				}
+			}, fail, 0, "at the rates that were set it should have been some"},
 			{"one off", func(s *sound) { s.late(1, 1) }, partial, 1 - 1/15., "1 of 60 intervals off 2% ± 0.5: overhead"},
 			{"a quarter off", func(s *sound) { s.late(1, 20) }, fail, 0, "15 of 60 intervals off"},
 			{"off before it must be right", func(s *sound) {
@@ -191,14 +246,14 @@ func TestJudges(t *testing.T) {
 			{"all", func(*sound) {}, pass, 1, ""},
 			{"four fifths", func(s *sound) {
 				for k := range s.Live.Intervals[:stepIntervals] {
-					s.Live.Intervals[k].Sampled = 80
+					s.Live.Intervals[k].Records = (lowest*4 + 4) / 5
 				}
 			}, pass, 1, ""},
-			{"two fifths", func(s *sound) {
+			{"a fifth", func(s *sound) {
 				for k := range s.Live.Intervals[:stepIntervals] {
-					s.Live.Intervals[k].Sampled = 40
+					s.Live.Intervals[k].Records = lowest / 5
 				}
-			}, partial, 0.5, "600 of 1500 events were sampled, at a load that would allow all"},
+			}, partial, float64(lowest/5) / float64(lowest) / lowLoad, "events were sampled, at a load that would allow all"},
 			{"no longer there", func(s *sound) { s.Live = live{Trouble: trouble} }, fail, 0, "the controller: " + trouble},
 			unloaded,
 		},
@@ -209,12 +264,12 @@ func TestJudges(t *testing.T) {
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
-		"counts":     {"load", "counted", "race", "cost"},
-		"sample":     {"load", "counted"},
-		"cost":       {"load", "cost"},
-		"controller": {"load", "steered"},
-		"live":       {"load", "live"},
-		"low_load":   {"load", "live"},
+		"counts":     {"load", "seed", "counted", "race", "timed"},
+		"sample":     {"load", "seed", "counted", "timed"},
+		"cost":       {"load", "timed"},
+		"controller": {"load", "seed", "steered"},
+		"live":       {"load", "seed", "live"},
+		"low_load":   {"load", "seed", "live"},
 	})
 }
 
@@ -225,10 +280,18 @@ func TestImpossibleObservations(t *testing.T) {
 		"no full ring":                          {"counts", func(s *sound) { s.Counted.Full = trial{} }},
 		"CPUs that met too seldom to tell":      {"counts", func(s *sound) { s.Race.Met = metRounds - 1 }},
 		"a trial is missing":                    {"sample", func(s *sound) { s.Counted.Trials = s.Counted.Trials[1:] }},
-		"a trial without calls":                 {"sample", func(s *sound) { s.Counted.Trials[3].Calls = 0 }},
+		"more of one class than in all":         {"sample", func(s *sound) { s.Counted.Trials[3].Got[5] = 1 << 30 }},
+		"a ring of no size":                     {"counts", func(s *sound) { s.Counted.Ring = 0 }},
+		"a ring of any size":                    {"counts", func(s *sound) { s.Counted.Ring = 1 << 40 }},
+		"more rounds than there are":            {"counts", func(s *sound) { s.Race.Met = raceRounds + 1 }},
+		"a billion billion missed calls":        {"counts", func(s *sound) { s.Race.Missed = 1e18 }},
+		"another load":                          {"live", func(s *sound) { s.Live.Intervals[30].Load++ }},
+		"an interval of no length":              {"live", func(s *sound) { s.Live.Intervals[30].Length = 0 }},
+		"a rate that cannot be":                 {"live", func(s *sound) { s.Live.Intervals[30].Part = whole + 1 }},
+		"time that runs backwards":              {"live", func(s *sound) { s.Live.Intervals[30].Busy = -1 }},
 		"a class is missing":                    {"sample", func(s *sound) { s.Counted.Trials[3].Got = s.Counted.Trials[3].Got[1:] }},
-		"a call for nothing":                    {"cost", func(s *sound) { s.Cost.Yours = 0 }},
-		"the starter as cheap as the reference": {"cost", func(s *sound) { s.Cost.Naive = s.Cost.Reference }},
+		"a call for nothing":                    {"cost", func(s *sound) { s.Timed.Skip.Yours.Typical = 0 }},
+		"the starter as cheap as the reference": {"cost", func(s *sound) { s.Timed.Skip.Naive = s.Timed.Skip.Reference }},
 		"a plant is missing":                    {"controller", func(s *sound) { s.Steered.Plants-- }},
 		"a rate is missing":                     {"controller", func(s *sound) { s.Steered.Rates = s.Steered.Rates[2:] }},
 		"no plants":                             {"controller", func(s *sound) { s.Steered = steered{} }},
@@ -236,7 +299,7 @@ func TestImpossibleObservations(t *testing.T) {
 		"no intervals":                          {"low_load", func(s *sound) { s.Live.Intervals = nil }},
 		"nothing happened": {"low_load", func(s *sound) {
 			for k := range s.Live.Intervals {
-				s.Live.Intervals[k].Events = 0
+				s.Live.Intervals[k].Made, s.Live.Intervals[k].Events = 0, 0
 			}
 		}},
 	})

@@ -12,6 +12,7 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_3/anchors"
 )
 
 const (
@@ -19,15 +20,9 @@ const (
 	processedBudget = 1000
 	slack           = 0.05 // of the way from the starter to the reference
 	plants          = 200
-	classes         = 20 // of calls: their first argument
+	classes         = 20      // of calls: their first argument
+	maxRing         = 1 << 20 // bytes
 )
-
-// trials are rates, each tried with calls whose classes come in turn, in step with a sampler
-// that takes every nth, and with classes from the seed.
-var trials = []struct {
-	part  int64
-	calls int
-}{{minPart, 20_000}, {whole / 20, 8_000}, {whole / 10, 6_000}, {whole / 4, 3_000}, {whole / 2, 2_000}, {whole * 4 / 5, 2_000}, {whole, 1_000}}
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -40,7 +35,7 @@ var Lab = &harness.Lab{
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},
 		Maps: []policy.Map{
-			{Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 64 << 10, MaxEntries: 1 << 20},
+			{Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 64 << 10, MaxEntries: maxRing},
 			{Name: "counts", Types: []ebpf.MapType{ebpf.PerCPUArray, ebpf.Array}, KeySize: 4, ValueSize: 32, MinEntries: 1, MaxEntries: 1},
 		},
 		Variables: []policy.Variable{
@@ -58,6 +53,7 @@ var Lab = &harness.Lab{
 		MaxInstructions: 4096,
 	},
 	Figures: figures,
+	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: verifier.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "counts", Title: "exact counts", Points: 20, Judge: verifier.IfLoaded(judgeCounts), Hints: hints["counts"], Symptoms: symptoms["counts"]},
@@ -71,41 +67,41 @@ var Lab = &harness.Lab{
 
 // What is observed, by the names that observe gives it.
 type (
-	// trial is what became of calls at one rate, all made in one order of classes.
+	// trial is what became of calls at one rate.
 	trial struct {
-		Part     int64  `json:"part"`     // the rate, of 65,536
-		Periodic bool   `json:"periodic"` // classes in turn; else drawn from the seed
-		Calls    uint64 `json:"calls"`
-		Seen     uint64 `json:"seen"`    // by the program's own count
-		Sampled  uint64 `json:"sampled"` // by the program's own count
-		Records  uint64 `json:"records"` // in the ring
-		Missed   uint64 `json:"missed"`  // calls for which the kernel did not run the program
-		Strange  uint64 `json:"strange"` // of them, those that no call explains, or out of order
-		// Of each class, the calls made and the records.
-		Made []uint64 `json:"made"`
-		Got  []uint64 `json:"got"`
+		Seen    uint64 `json:"seen"`    // by the program's own count
+		Sampled uint64 `json:"sampled"` // by the program's own count
+		Records uint64 `json:"records"` // in the ring
+		Missed  uint64 `json:"missed"`  // calls for which the kernel did not run the program
+		Strange uint64 `json:"strange"` // of the records, those that no call explains, or out of order
+		// Got is the records of each class.
+		Got []uint64 `json:"got"`
 	}
-	// counted is the trials, and what was counted of calls that are of no interest.
+	// timed is what calls that are not sampled take with each of four programs, at the lowest rate,
+	// and what the submission made of them.
+	timed struct {
+		Skip  judge.Timings `json:"skip"`
+		Trial trial         `json:"trial"`
+	}
+	// counted is the script's trials, and what was counted of calls that are of no interest.
 	counted struct {
 		Trials  []trial `json:"trials"`
+		Ring    int     `json:"ring"` // bytes
 		Full    trial   `json:"full"` // with a ring that nobody reads
 		Foreign uint64  `json:"foreign"`
 	}
 	// race is two CPUs that count at once.
 	race struct {
-		Calls   uint64 `json:"calls"`
 		Seen    uint64 `json:"seen"`
 		Sampled uint64 `json:"sampled"`
 		Records uint64 `json:"records"`
 		Missed  uint64 `json:"missed"` // calls for which the kernel did not run the program
-		Rounds  int    `json:"rounds"`
-		Met     int    `json:"met"` // rounds in which a program that is known to lose counts did
+		Met     int    `json:"met"`    // rounds in which a program that is known to lose counts did
 	}
 	// steered is what a controller made of simulated samplers.
 	steered struct {
 		Trouble string `json:"trouble,omitempty"` // why it no longer answers
 		Said    string `json:"said,omitempty"`    // the beginning of what it printed
-		Seed    uint64 `json:"seed"`
 		Plants  int    `json:"plants"`
 		// The rates of each, one plant behind the other: two bytes each, of 65,536, less one.
 		Rates []byte `json:"rates"`
@@ -122,9 +118,12 @@ type (
 		Part    int64  `json:"part"` // the rate, of 65,536
 		Load    int64  `json:"load"` // that was asked for, events a second
 		Length  int64  `json:"length"`
-		Events  uint64 `json:"events"`
-		Sampled uint64 `json:"sampled"`
-		Busy    int64  `json:"busy"` // that the sampler took, ns
+		Made    uint64 `json:"made"`    // calls
+		Missed  uint64 `json:"missed"`  // calls for which the kernel did not run the program
+		Events  uint64 `json:"events"`  // by the program's own count
+		Sampled uint64 `json:"sampled"` // by the program's own count
+		Records uint64 `json:"records"` // in the ring
+		Busy    int64  `json:"busy"`    // that the sampler took, ns
 	}
 )
 

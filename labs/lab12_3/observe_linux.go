@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 
 	"github.com/cilium/ebpf"
@@ -23,20 +22,21 @@ import (
 	"bpflab/labs/lab12_3/anchors"
 )
 
-const (
-	traced    = 121 // getpgid
-	untraced  = 124 // getsid
-	costCalls = 64 * calls.Batch
-)
-
 func init() { Lab.Observe = observe }
 
 func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 	o := judge.Observations{}
 	s.Stage("verifier")
-	report, err := tracing.Verify(s.Spec, target(os.Getpid()))
+	t := newScript(s.Seed)
+	report, err := tracing.Verify(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
+	}
+	if report.Runs() && s.Kind != harness.Load {
+		s.Stage("a first try")
+		if report.Try, err = tracing.Try(s.Spec, t.target(os.Getpid()), t.calls(t.Classes[:64])); err != nil {
+			return nil, err
+		}
 	}
 	if s.Kind != harness.SMP {
 		err = o.Set(verifier.Observed, report)
@@ -46,38 +46,52 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 	}
 	if s.Kind == harness.SMP {
 		s.Stage("two CPUs")
-		r, err := observeRace(s.Spec)
+		r, err := observeRace(&s, t)
 		return o, errors.Join(err, o.Set("race", r))
 	}
 
 	s.Stage("cost")
-	cost, err := observeCost(s.Spec)
+	cost, err := observeCost(&s, t)
 	if err != nil {
 		return nil, err
 	}
 	s.Stage("sample")
-	c, err := observeSample(s)
+	c, err := observeSample(&s, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(o.Set("timed", cost), o.Set("counted", c)); err != nil || s.Program == "" {
+		return o, err
+	}
+	s.Stage("controller, live")
+	l, err := observeLive(&s, t)
 	if err != nil {
 		return nil, err
 	}
 	s.Stage("controller, simulated")
-	p, err := observePlants(s)
-	if err != nil {
-		return nil, err
-	}
-	s.Stage("controller, live")
-	l := &live{Trouble: p.Trouble, Said: p.Said} // who does not answer once is not asked again
-	if l.Trouble == "" {
-		if l, err = observeLive(s); err != nil {
+	p := &steered{Trouble: l.Trouble, Said: l.Said} // who does not answer once is not asked again
+	if p.Trouble == "" {
+		// No BPF program of the submission's is loaded from here on: none can read this in the
+		// guest's memory.
+		if p, err = observePlants(&s, s.Later()); err != nil {
 			return nil, err
 		}
 	}
-	return o, errors.Join(o.Set("cost", cost), o.Set("counted", c), o.Set("steered", p), o.Set("live", l))
+	return o, errors.Join(o.Set("live", l), o.Set("steered", p))
 }
 
 // target is what a program is to trace.
-func target(pid int) map[string]any {
-	return map[string]any{"target_pid": uint32(pid), "target_syscall": uint64(traced)}
+func (t script) target(pid int) map[string]any {
+	return map[string]any{"target_pid": uint32(pid), "target_syscall": t.Number}
+}
+
+// calls are calls of interest, of some classes.
+func (t script) calls(classes []uint64) []calls.Call {
+	list := make([]calls.Call, len(classes))
+	for i, c := range classes {
+		list[i] = calls.Call{Number: t.Number, First: c}
+	}
+	return list
 }
 
 func setRate(p *tracing.Program, part int64) error {
@@ -106,81 +120,145 @@ func readCounts(p *tracing.Program) (seen, sampled uint64, err error) {
 	return seen, sampled, nil
 }
 
-// observeCost measures calls that are traced and not sampled: at the lowest rate, and in
-// batches so short that most hold no sample.
-func observeCost(spec *ebpf.CollectionSpec) (*judge.Cost, error) {
+// maxTries is how often calls are timed again where the kernel has missed one.
+const maxTries = 5
+
+// observeCost measures calls that are traced and not sampled, at the lowest rate.
+func observeCost(s *harness.Scene, t script) (*timed, error) {
 	naive, err1 := anchors.LoadNaive()
 	reference, err2 := anchors.LoadReference()
 	empty, err3 := anchors.LoadEmpty()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("read the anchors: %w", err)
 	}
-	atLeast := target(os.Getpid())
-	atLeast["rate"] = uint32(minPart)
-	list := []calls.Call{{Number: traced, First: 1 << 40}}
-	c := &judge.Cost{}
+	o := &timed{}
 	for _, p := range []struct { // the first warms up caches; its result is overwritten
 		spec *ebpf.CollectionSpec
-		cost *float64
-	}{{empty, &c.Empty}, {empty, &c.Empty}, {naive, &c.Naive}, {reference, &c.Reference}, {spec, &c.Yours}} {
-		var err error
-		if *p.cost, err = tracing.Cost(p.spec, atLeast, calls.Thread{Name: "alike"}, list, costCalls); err != nil {
+		cost *judge.Timing
+	}{{empty, &o.Skip.Empty}, {empty, &o.Skip.Empty}, {naive, &o.Skip.Naive}, {reference, &o.Skip.Reference}, {s.Spec, &o.Skip.Yours}} {
+		a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
+		if err != nil {
+			return nil, err
+		}
+		for try := 1; err == nil; try++ {
+			*p.cost, o.Trial, err = timeCalls(a, t)
+			if o.Trial.Missed == 0 || try == maxTries {
+				break
+			}
+		}
+		if err == nil && p.cost == &o.Skip.Yours {
+			err = s.Saw("cost", true, a.Collection)
+		}
+		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
+	return o, nil
 }
 
-func observeSample(s harness.Scene) (*counted, error) {
-	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
+// timeCalls times the script's calls, each by itself. Those that were sampled, by what lies in the
+// ring, do not count as times. Every sample is compared with its call.
+func timeCalls(a *tracing.Program, t script) (cost judge.Timing, o trial, err error) {
+	if err := setRate(a, t.Timed.Part); err != nil {
+		return cost, o, err
+	}
+	counting := a.Maps["counts"] != nil
+	var seen, sampled uint64
+	if counting {
+		if seen, sampled, err = readCounts(a); err != nil {
+			return cost, o, err
+		}
+	}
+	measure.Settle()
+	defer awake.Alone()()
+	o.Got = make([]uint64, classes)
+	took := make([]uint64, 0, len(t.Timed.Classes))
+	o.Missed, err = a.Missed(func() error {
+		for _, class := range t.Timed.Classes {
+			before := uint64(calls.Now())
+			ns := calls.Timed(calls.Call{Number: t.Number, First: class})
+			after := uint64(calls.Now())
+			records := o.Records
+			if a.Ring != nil {
+				a.Ring.Read(func(record []byte) {
+					at, of, ok := decode(record)
+					if o.Records++; !ok || of != class || at < before || at > after {
+						o.Strange++
+						return
+					}
+					o.Got[class]++
+				})
+			}
+			if o.Records == records {
+				took = append(took, ns)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(took) == 0 {
+		took = []uint64{0} // every call was sampled: what one costs that is not cannot be told
+	}
+	if err == nil && counting {
+		o.Seen, o.Sampled, err = readCounts(a)
+		o.Seen, o.Sampled = o.Seen-seen, o.Sampled-sampled
+	}
+	if err != nil {
+		return cost, o, err
+	}
+	return measure.Timing(took, 1), o, nil
+}
+
+// decode reads a sample.
+func decode(record []byte) (ts, class uint64, ok bool) {
+	if len(record) != 16 {
+		return 0, 0, false
+	}
+	class = binary.NativeEndian.Uint64(record[8:])
+	return binary.NativeEndian.Uint64(record), class, class < classes
+}
+
+func observeSample(s *harness.Scene, t script) (*counted, error) {
+	a, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer a.Close()
-	o := &counted{}
-	r := rand.New(rand.NewPCG(s.Seed, 0))
-	for _, periodic := range []bool{true, false} {
-		for _, t := range trials {
-			one := trial{Part: t.part, Periodic: periodic, Calls: uint64(t.calls), Made: make([]uint64, classes), Got: make([]uint64, classes)}
-			if err := setRate(a, t.part); err != nil {
-				return nil, err
-			}
-			order := make([]uint64, t.calls)
-			for i := range order {
-				order[i] = uint64(i) % classes
-				if !periodic {
-					order[i] = r.Uint64N(classes)
-				}
-				one.Made[order[i]]++
-			}
-			if err := one.play(a, order); err != nil {
-				return nil, err
-			}
-			o.Trials = append(o.Trials, one)
+	o := &counted{Ring: a.Ring.Size()}
+	for _, p := range t.Trials {
+		one := trial{Got: make([]uint64, classes)}
+		if err := setRate(a, p.Part); err != nil {
+			return nil, err
 		}
+		if err := one.play(a, t.calls(p.Classes)); err != nil {
+			return nil, err
+		}
+		o.Trials = append(o.Trials, one)
+	}
+	if err := s.Saw("sample", false, a.Collection); err != nil {
+		return nil, err
 	}
 	// Another system call, and then another process's.
 	before, _, err := readCounts(a)
 	if err != nil {
 		return nil, err
 	}
-	calls.Time([]calls.Call{{Number: untraced}}, calls.Batch, nil)
+	calls.Repeat([]calls.Call{{Number: t.Other, First: t.Classes[0]}}, calls.Batch)
 	after, _, err := readCounts(a)
 	if err != nil {
 		return nil, err
 	}
-	other, err := tracing.Attach(s.Spec, target(os.Getpid()+4711))
+	other, err := tracing.Attach(s.Spec, t.target(os.Getpid()+int(t.Foreign)))
 	if err != nil {
 		return nil, err
 	}
 	defer other.Close()
-	calls.Time([]calls.Call{{Number: traced}}, calls.Batch, nil)
+	calls.Repeat(t.calls(t.Classes), calls.Batch)
 	foreign, _, err := readCounts(other)
 	if err != nil {
 		return nil, err
 	}
 	o.Foreign = after - before + foreign
-	full, err := observeFull(s.Spec)
+	full, err := observeFull(s, t)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +266,8 @@ func observeSample(s harness.Scene) (*counted, error) {
 	return o, nil
 }
 
-// play makes calls of these classes, in their order, and reads what comes of them.
-func (t *trial) play(a *tracing.Program, order []uint64) error {
+// play makes calls, in their order, and reads what comes of them.
+func (t *trial) play(a *tracing.Program, list []calls.Call) error {
 	defer awake.Alone()()
 	seen, sampled, err := readCounts(a)
 	if err != nil {
@@ -197,9 +275,9 @@ func (t *trial) play(a *tracing.Program, order []uint64) error {
 	}
 	t.Missed, err = a.Missed(func() error {
 		began := calls.Now()
-		for i, class := range order {
-			calls.Make(calls.Call{Number: traced, First: class})
-			if i%(8*calls.Batch) == 0 || i == len(order)-1 { // before the smallest ring is full
+		for i, c := range list {
+			calls.Make(c)
+			if i%(8*calls.Batch) == 0 || i == len(list)-1 { // before the smallest ring is full
 				t.read(a.Ring, began)
 			}
 		}
@@ -212,8 +290,8 @@ func (t *trial) play(a *tracing.Program, order []uint64) error {
 
 // observeFull has a program sample every call until the ring is full and more, with nobody
 // reading.
-func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
-	a, err := tracing.Attach(spec, target(os.Getpid()))
+func observeFull(s *harness.Scene, t script) (*trial, error) {
+	a, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -222,17 +300,16 @@ func observeFull(spec *ebpf.CollectionSpec) (*trial, error) {
 		return nil, err
 	}
 	defer awake.Alone()()
-	n := (a.Ring.Size()/(ring.HeaderSize+16) + 1000) / calls.Batch * calls.Batch
-	t := &trial{Part: whole, Calls: uint64(n), Made: []uint64{uint64(n)}, Got: make([]uint64, classes)}
+	o := &trial{Got: make([]uint64, classes)}
 	began := calls.Now()
-	t.Missed, err = a.Missed(func() error {
-		calls.Time([]calls.Call{{Number: traced}}, n, nil)
+	o.Missed, err = a.Missed(func() error {
+		calls.Repeat(t.calls(t.Classes), fullCalls(a.Ring.Size()))
 		return nil
 	})
-	t.read(a.Ring, began)
+	o.read(a.Ring, began)
 	var countErr error
-	t.Seen, t.Sampled, countErr = readCounts(a)
-	return t, errors.Join(err, countErr)
+	o.Seen, o.Sampled, countErr = readCounts(a)
+	return o, errors.Join(err, countErr, s.Saw("a ring that nobody reads", false, a.Collection))
 }
 
 // read counts the records of a ring by class, and empties it. They are of calls that began
@@ -241,12 +318,8 @@ func (t *trial) read(r *ring.Ring, began int64) {
 	last, now := uint64(began), uint64(calls.Now())
 	r.Read(func(record []byte) {
 		t.Records++
-		if len(record) != 16 {
-			t.Strange++
-			return
-		}
-		ts, class := binary.NativeEndian.Uint64(record), binary.NativeEndian.Uint64(record[8:])
-		if class >= classes || ts < last || ts > now {
+		ts, class, ok := decode(record)
+		if !ok || ts < last || ts > now {
 			t.Strange++
 			return
 		}
@@ -255,39 +328,36 @@ func (t *trial) read(r *ring.Ring, began int64) {
 	})
 }
 
-const (
-	raceRounds = 12
-	raceCalls  = 6000 // on each of two CPUs, in a round
-)
-
-// observeRace has two CPUs count at once, beside a program that is known to lose counts.
-func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
+// observeRace has two CPUs count at once, each another number of calls, beside a program that is known
+// to lose counts.
+func observeRace(s *harness.Scene, t script) (*race, error) {
 	racy, err := anchors.LoadRacy()
 	if err != nil {
 		return nil, err
 	}
-	yours, err := tracing.Attach(spec, target(os.Getpid()))
+	yours, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer yours.Close()
-	control, err := tracing.Attach(racy, target(os.Getpid()))
+	control, err := tracing.Attach(racy, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer control.Close()
-	if err := setRate(yours, whole/20); err != nil {
+	if err := setRate(yours, t.Race.Part); err != nil {
 		return nil, err
 	}
 	o := &race{}
-	for ; o.Rounds < raceRounds; o.Rounds++ {
+	list := t.calls(t.Classes)
+	for _, round := range t.Races {
 		before, _, err := readCounts(control)
 		if err != nil {
 			return nil, err
 		}
 		missed, err := yours.Missed(func() error {
-			return measure.OnTwoCPUs(func(int) error {
-				calls.Time([]calls.Call{{Number: traced}}, raceCalls, nil)
+			return measure.OnTwoCPUs(func(cpu int) error {
+				calls.Repeat(list, round[cpu])
 				return nil
 			})
 		})
@@ -299,13 +369,11 @@ func observeRace(spec *ebpf.CollectionSpec) (*race, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := uint64(2 * (raceCalls / calls.Batch * calls.Batch))
-		if after-before < made {
+		if after-before < uint64(round[0]+round[1]) {
 			o.Met++
 		}
-		o.Calls += made
 		yours.Ring.Read(func([]byte) { o.Records++ })
 	}
 	o.Seen, o.Sampled, err = readCounts(yours)
-	return o, err
+	return o, errors.Join(err, s.Saw("two CPUs", false, yours.Collection))
 }

@@ -10,8 +10,15 @@ import (
 	"bpflab/harness/controller"
 )
 
-// What the load is, plants and live alike: steps of stepIntervals each.
+// What the load is, plants and live alike: steps of stepIntervals each, and up to a fifth more or less.
 var steps = []int64{10_000, 100_000, 1_000_000, 50_000} // events a second
+
+func drawLoads(r *rand.Rand) (loads []int64) {
+	for _, load := range steps {
+		loads = append(loads, between(r, load*4/5, load*6/5))
+	}
+	return loads
+}
 
 const (
 	stepIntervals = 25
@@ -20,7 +27,8 @@ const (
 	whole         = 1 << 16
 	firstPart     = whole / 2 // the rate until a controller has answered, of whole
 	minPart       = whole/100 + 1
-	plantInterval = 100 * time.Millisecond
+	minInterval   = 10 * time.Millisecond  // of plants: that of the live sampler …
+	maxInterval   = 100 * time.Millisecond // … and a tenth of a second
 	ppm           = 1_000_000
 )
 
@@ -28,10 +36,12 @@ const (
 // same on every CPU.
 type plant struct {
 	r            *rand.Rand
-	skip, sample int64 // what an event costs, and what it costs more if it is sampled, ps
-	period       int64 // of the drift of both, in intervals
-	idle         int   // the first of idleIntervals in which nothing happens
-	next         int   // interval
+	skip, sample int64         // what an event costs, and what it costs more if it is sampled, ps
+	period       int64         // of the drift of both, in intervals
+	idle         int           // the first of idleIntervals in which nothing happens
+	loads        []int64       // events a second, step by step
+	length       time.Duration // of an interval
+	next         int           // interval
 }
 
 const idleIntervals = 3
@@ -45,6 +55,8 @@ func newPlant(seed uint64, n int) *plant {
 		sample: between(r, 400_000, 4_000_000),
 		period: between(r, 20, 80),
 		idle:   r.IntN(len(steps))*stepIntervals + settled + r.IntN(stepIntervals-settled-2*idleIntervals),
+		loads:  drawLoads(r),
+		length: time.Duration(between(r, int64(minInterval), int64(maxInterval))),
 	}
 }
 
@@ -55,7 +67,7 @@ func (p *plant) cost(k int, part int64) (events, busy int64) {
 	if k >= p.idle && k < p.idle+idleIntervals {
 		return 0, 0
 	}
-	events = steps[k/stepIntervals] / int64(time.Second/plantInterval)
+	events = p.loads[k/stepIntervals] * int64(p.length) / int64(time.Second)
 	// Up by a fifth and down again, over and over.
 	phase := int64(k) % p.period
 	drift := 1000 + 200*2*min(phase, p.period-phase)/p.period
@@ -72,14 +84,14 @@ func (p *plant) Next(part int64) controller.Interval {
 	sampled += deviation * between(p.r, -2000, 2000) / 1000
 	busy += busy / 1000 * between(p.r, -50, 50)
 	return controller.Interval{
-		Length: plantInterval, Events: uint64(events), Sampled: uint64(min(max(sampled, 0), events)), Busy: time.Duration(busy / 1000),
+		Length: p.length, Events: uint64(events), Sampled: uint64(min(max(sampled, 0), events)), Busy: time.Duration(busy / 1000),
 	}
 }
 
 // overhead is the part of an interval that goes into sampling, of a million.
 func (p *plant) overhead(k int, part int64) int64 {
 	_, busy := p.cost(k, part)
-	return busy / 1000 * ppm / int64(plantInterval)
+	return busy / 1000 * ppm / int64(p.length)
 }
 
 const (

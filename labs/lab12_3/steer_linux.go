@@ -16,19 +16,20 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/calls"
+	"bpflab/harness/consult"
 	"bpflab/harness/controller"
 	"bpflab/harness/tracing"
 )
 
 // observePlants has the controller steer simulated samplers.
-func observePlants(s harness.Scene) (*steered, error) {
-	c, err := controller.Start(s.Program)
+func observePlants(s *harness.Scene, seed uint64) (*steered, error) {
+	c, err := consult.Start(s.Program)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	o := &steered{Seed: s.Seed, Plants: plants}
-	for _, parts := range steer(s.Seed, plants, c.Ask) {
+	o := &steered{Plants: plants}
+	for _, parts := range steer(seed, plants, c.Ask) {
 		for _, part := range parts {
 			o.Rates = binary.LittleEndian.AppendUint16(o.Rates, uint16(part-1))
 		}
@@ -44,13 +45,13 @@ const (
 
 // observeLive has the controller steer the submission's own sampler. Its time is what the
 // kernel says that the program ran.
-func observeLive(s harness.Scene) (*live, error) {
-	a, err := tracing.Attach(s.Spec, target(os.Getpid()))
+func observeLive(s *harness.Scene, t script) (*live, error) {
+	a, err := tracing.Attach(s.Spec, t.target(os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer a.Close()
-	c, err := controller.Start(s.Program)
+	c, err := consult.Start(s.Program)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,7 @@ func observeLive(s harness.Scene) (*live, error) {
 	defer stats.Close()
 
 	o := &live{}
+	next := 0 // class
 	play := func(part, load int64, length time.Duration) (interval, error) {
 		i := interval{Part: part, Load: load}
 		if err := setRate(a, part); err != nil {
@@ -72,14 +74,20 @@ func observeLive(s harness.Scene) (*live, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return i, err
 		}
+		count := func([]byte) { i.Records++ }
 		began := time.Now()
 		made := int64(0)
 		for {
 			elapsed := time.Since(began)
 			for due := load * int64(min(elapsed+pace, length)) / int64(time.Second); made < due; made++ {
-				calls.Make(calls.Call{Number: traced, First: uint64(made) % classes})
-				if made%256 == 255 && time.Since(began) > length {
-					break
+				calls.Make(calls.Call{Number: t.Number, First: t.Classes[next%len(t.Classes)]})
+				next++
+				if made%256 == 255 {
+					a.Ring.Read(count) // before the smallest ring is full
+					if time.Since(began) > length {
+						made++
+						break
+					}
 				}
 			}
 			if elapsed = time.Since(began); elapsed >= length {
@@ -88,9 +96,10 @@ func observeLive(s harness.Scene) (*live, error) {
 			time.Sleep(min(pace-elapsed%pace, length-elapsed))
 		}
 		i.Length = int64(time.Since(began))
-		a.Drain()
+		a.Ring.Read(count)
 		after, err1 := a.Programs[program].Stats()
 		now, nowSampled, err2 := readCounts(a)
+		i.Made, i.Missed = uint64(made), after.RecursionMisses-before.RecursionMisses
 		i.Events, i.Sampled, i.Busy = now-seen, nowSampled-sampled, int64(after.Runtime-before.Runtime)
 		return i, errors.Join(err1, err2)
 	}
@@ -111,8 +120,8 @@ func observeLive(s harness.Scene) (*live, error) {
 		slices.SortFunc(tries[:], func(a, b cost) int { return cmp.Compare(a.ns, b.ns) })
 		return tries[1].samples, tries[1].ns, nil
 	}
-	few, cheap, err1 := each(minPart, steps[2])
-	all, dear, err2 := each(whole, steps[1])
+	few, cheap, err1 := each(minPart, t.Loads[2])
+	all, dear, err2 := each(whole, t.Loads[1])
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
@@ -122,7 +131,7 @@ func observeLive(s harness.Scene) (*live, error) {
 	o.Skip = cheap - o.Sample*few
 
 	part := int64(firstPart)
-	for _, load := range steps {
+	for _, load := range t.Loads {
 		for range stepIntervals {
 			i, err := play(part, load, liveInterval)
 			if err != nil {
@@ -139,5 +148,5 @@ func observeLive(s harness.Scene) (*live, error) {
 			part = toPart(rates[0])
 		}
 	}
-	return o, nil
+	return o, s.Saw("controller, live", true, a.Collection)
 }

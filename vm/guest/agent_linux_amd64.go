@@ -21,16 +21,23 @@ import (
 )
 
 // Work carries a job out. It calls stage before each of its steps, at least every few
-// seconds of wall time, and returns what it observed.
-type Work func(ctx context.Context, payload []byte, stage func(name string)) (any, error)
+// seconds of wall time, and returns what it observed. later fetches Job.Later from the host, once.
+// The payload is Work's to wipe.
+type Work func(ctx context.Context, payload []byte, later func() []byte, stage func(name string)) (any, error)
 
 // jobPath is where the qemu_fw_cfg module shows the job.
 const jobPath = "/sys/firmware/qemu_fw_cfg/by_name/" + qemu.JobFile
 
-// readJob reads the job from the device itself. The module's own file is no good for one of
+// jobReader reads the job from the device itself. The module's own file is no good for one of
 // megabytes: for each page of it the module starts anew and reads all that comes before, a byte
-// at a time (fw_cfg_read_blob). With a program of 1.8 MB that took half a minute of CPU.
-func readJob() ([]byte, error) {
+// at a time (fw_cfg_read_blob). With a program of 1.8 MB that took half a minute of CPU. The device
+// remembers how far it was read, so what comes later can be fetched later.
+type jobReader struct {
+	data port
+	left int // bytes
+}
+
+func openJob() (*jobReader, error) {
 	const selector, data = port(0x510), port(0x511) // as docs/specs/fw_cfg.rst of QEMU has them
 	var numbers [2]int
 	for i, name := range []string{"key", "size"} {
@@ -48,11 +55,39 @@ func readJob() ([]byte, error) {
 		return nil, err
 	}
 	outw(uint16(selector), uint16(numbers[0]))
-	raw := make([]byte, numbers[1])
-	if len(raw) > 0 {
-		ins(uint16(data), &raw[0], uintptr(len(raw)))
+	return &jobReader{data, numbers[1]}, nil
+}
+
+// next reads n bytes, or what is left if that is less.
+func (r *jobReader) next(n int) ([]byte, error) {
+	raw := make([]byte, min(n, r.left))
+	r.left -= len(raw)
+	if len(raw) == 0 {
+		return raw, nil
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := r.data.permit(); err != nil {
+		return nil, err
+	}
+	ins(uint16(r.data), &raw[0], uintptr(len(raw)))
 	return raw, nil
+}
+
+// line reads the job's first line, of at most 80 bytes.
+func (r *jobReader) line() ([]byte, error) {
+	line := make([]byte, 0, 80)
+	for len(line) < cap(line) && r.left > 0 {
+		c, err := r.next(1)
+		if err != nil {
+			return nil, err
+		}
+		if c[0] == '\n' {
+			return line, nil
+		}
+		line = append(line, c[0])
+	}
+	return nil, fmt.Errorf("expected a line with a nonce and a length, found %.80q", line)
 }
 
 // settle is how long a guest is left alone, at least, before it is measured. Deferred work of
@@ -84,13 +119,21 @@ func Main(work Work) {
 	select {}
 }
 
-type reporter struct {
-	out   port
-	nonce string
+type reporter struct{ out port }
+
+// greet sends the greeting, with the nonce, and leaves no copy of it.
+func (r *reporter) greet(nonce []byte, g Greeting) {
+	body, _ := json.Marshal(g)
+	line := make([]byte, 0, 4<<10) // package fmt would keep a copy in a buffer of its own
+	line = append(append(line, `{"nonce":"`...), nonce...)
+	line = append(append(line, `","kind":"`+string(Hello)+`","body":`...), body...)
+	line = append(line, "}\n"...)
+	_, _ = r.out.Write(line)
+	clear(line)
 }
 
 func (r *reporter) send(kind Kind, body any) {
-	m := Message{Nonce: r.nonce, Kind: kind}
+	m := Message{Kind: kind}
 	if body != nil {
 		m.Body, _ = json.Marshal(body) // a value that cannot be encoded leaves no body, which the host refuses
 	}
@@ -130,21 +173,33 @@ func (r *reporter) run(work Work) (err error) {
 		return err
 	}
 
-	raw, err := readJob()
+	job, err := openJob()
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	job, err := DecodeJob(raw)
+	line, err := job.line()
 	if err != nil {
-		return fmt.Errorf("decode the job: %w", err)
+		return fmt.Errorf("read the job: %w", err)
+	}
+	nonce, later, err := header(line)
+	if err != nil {
+		return fmt.Errorf("read the job: %w", err)
+	}
+	payload, err := job.next(job.left - later)
+	if err != nil {
+		return fmt.Errorf("read the job: %w", err)
 	}
 	if err := startLastCPU(); err != nil {
 		return err
 	}
-	r.nonce = job.Nonce
-	r.send(Hello, greeting(paused))
+	r.greet(nonce, greeting(paused))
+	clear(line) // the nonce is a part of it
 
-	result, err := work(context.Background(), job.Payload, func(name string) { r.send(Stage, name) })
+	fetch := func() []byte {
+		raw, _ := job.next(job.left) // permission was given before
+		return raw
+	}
+	result, err := work(context.Background(), payload, fetch, func(name string) { r.send(Stage, name) })
 	if err != nil {
 		return err
 	}

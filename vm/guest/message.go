@@ -8,11 +8,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 )
 
 // Message is one line of JSON on the result channel.
 type Message struct {
-	Nonce string          `json:"nonce"` // of this run: a line without it is forged or stale
+	Nonce string          `json:"nonce,omitempty"` // of this run, in the greeting alone: see Job
 	Kind  Kind            `json:"kind"`
 	Body  json.RawMessage `json:"body,omitempty"`
 }
@@ -41,21 +43,46 @@ type Greeting struct {
 // moved all the same would differ from others of its kind.
 const Pause = 20_000
 
-// Job is what a guest reads: the host's nonce, and a payload that vm does not know.
+// Job is what a guest reads: the host's nonce, and what vm does not know.
+//
+// The nonce proves that the guest that greets has read this job and is not one left over. It is
+// in the greeting and nowhere else: the agent wipes it before it starts to work, since a BPF
+// program may read all of a guest's memory. Later messages need no proof. They come through an
+// I/O port, and only the agent has permission for it.
 type Job struct {
 	Nonce   string
 	Payload []byte
+	Later   []byte // stays on the host until the agent asks for it
 }
 
-// Encode puts the nonce on a line of its own and the payload behind it, as it is: a guest that
-// counts instructions has none to spare for megabytes in quotes.
-func (j Job) Encode() []byte { return append([]byte(j.Nonce+"\n"), j.Payload...) }
+// Encode puts the nonce and the length of Later on a line of their own and the rest behind it, as
+// it is: a guest that counts instructions has none to spare for megabytes in quotes.
+func (j Job) Encode() []byte {
+	return slices.Concat(fmt.Appendf(nil, "%s %d\n", j.Nonce, len(j.Later)), j.Payload, j.Later)
+}
+
+// header reads the first line of what Encode wrote.
+func header(line []byte) (nonce []byte, later int, err error) {
+	nonce, length, found := bytes.Cut(line, []byte(" "))
+	if found {
+		later, err = strconv.Atoi(string(length))
+	}
+	if !found || err != nil || later < 0 {
+		return nil, 0, fmt.Errorf("expected a line with a nonce and a length, found %.80q", line)
+	}
+	return nonce, later, nil
+}
 
 // DecodeJob reads what Encode wrote.
 func DecodeJob(raw []byte) (Job, error) {
-	nonce, payload, found := bytes.Cut(raw, []byte("\n"))
-	if !found {
-		return Job{}, fmt.Errorf("expected a line with a nonce, found %.80q", raw)
+	line, rest, _ := bytes.Cut(raw, []byte("\n"))
+	nonce, later, err := header(line)
+	if err == nil && later > len(rest) {
+		err = fmt.Errorf("expected %d bytes for later, found %d in all", later, len(rest))
 	}
-	return Job{string(nonce), payload}, nil
+	if err != nil {
+		return Job{}, err
+	}
+	at := len(rest) - later
+	return Job{string(nonce), rest[:at], rest[at:]}, nil
 }

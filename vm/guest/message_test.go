@@ -10,11 +10,13 @@ import (
 )
 
 func TestJob(t *testing.T) {
-	for _, want := range []Job{{"nonce", []byte("one\ntwo\n\x00")}, {"", []byte{}}} {
+	for _, want := range []Job{{"nonce", []byte("one\ntwo\n\x00"), []byte("three\n")}, {"", []byte{}, []byte{}}} {
 		got, err := DecodeJob(want.Encode())
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
-	_, err := DecodeJob([]byte("no line"))
-	assert.EqualError(t, err, `expected a line with a nonce, found "no line"`)
+	for _, raw := range []string{"line", "no line", "nonce -1\n", "nonce 2\n1", ""} {
+		_, err := DecodeJob([]byte(raw))
+		assert.ErrorContains(t, err, "expected ", raw)
+	}
 }

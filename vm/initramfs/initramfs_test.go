@@ -49,7 +49,7 @@ func fixture(t *testing.T) (init, modules string) {
 	return filepath.Join(dir, "init"), filepath.Join(dir, "m")
 }
 
-func compress(t *testing.T, suffix string, b []byte) []byte {
+func compress(t testing.TB, suffix string, b []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	var w io.WriteCloser

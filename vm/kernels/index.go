@@ -4,8 +4,10 @@ package kernels
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +62,30 @@ func (ix *index) add(e entry) {
 	if strings.HasPrefix(e.Name, "linux-") {
 		*ix = append(*ix, e)
 	}
+}
+
+// errEntry says that an index describes a package in a way that nothing can be pinned by.
+var errEntry = errors.New("broken entry in the archive's index")
+
+var (
+	versionForm = regexp.MustCompile(`^[0-9][A-Za-z0-9.+:~-]{0,127}$`)
+	sumForm     = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// maxDeb bounds the size that an index may say a package has, in bytes.
+const maxDeb = 2 << 30
+
+// valid says what a package lacks to be pinned.
+func (e entry) valid() error {
+	switch {
+	case !versionForm.MatchString(e.Version):
+		return fmt.Errorf("package %s: %w: expected a Version, found %.80q", e.Name, errEntry, e.Version)
+	case !sumForm.MatchString(e.SHA256):
+		return fmt.Errorf("package %s %s: %w: expected a SHA256, found %.80q", e.Name, e.Version, errEntry, e.SHA256)
+	case e.Size <= 0 || e.Size > maxDeb:
+		return fmt.Errorf("package %s %s: %w: expected a Size of at most %d bytes, found %d", e.Name, e.Version, errEntry, int64(maxDeb), e.Size)
+	}
+	return nil
 }
 
 func (ix index) find(name, version string) (entry, bool) {

@@ -32,6 +32,9 @@ func (s *Store) install(ctx context.Context, pin Pin, debs map[string]string) er
 	if err != nil {
 		return fmt.Errorf("unpack kernel %s %s: %w", pin.Name, pin.Version, err)
 	}
+	if err := inside(all, vmlinuz, modules); err != nil {
+		return fmt.Errorf("unpack kernel %s %s: %w", pin.Name, pin.Version, err)
+	}
 	r := record{Name: pin.Name, Release: pin.Release, Version: pin.Version, Debs: pin.Debs}
 	if want := locked[pin.Name].Version; pin.Version != want {
 		r.SubstitutedFor = want
@@ -67,6 +70,41 @@ func (s *Store) commit(r record, tmp, final string) error {
 	}
 	return os.Rename(final, dst)
 }
+
+// inside is an error unless a file and a folder of an unpacked package are what their names say, and
+// not reached through links, which could lead anywhere.
+func inside(dir, file, folder string) error {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{file, folder} {
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		at, err := filepath.EvalSymlinks(name)
+		if err != nil {
+			return err
+		}
+		if at != filepath.Join(real, rel) {
+			return fmt.Errorf("expected %s itself in the package, found a link to %s: report it", rel, at)
+		}
+	}
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("expected a file %s in the package, found another thing: report it", file)
+	}
+	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
+		return fmt.Errorf("expected a folder %s in the package, found another thing: report it", folder)
+	}
+	if n := size(dir); n > maxUnpacked {
+		return fmt.Errorf("expected at most %d MiB in the packages, found %d: report it", maxUnpacked>>20, n>>20)
+	}
+	return nil
+}
+
+// maxUnpacked bounds the packages of one kernel, unpacked; 7.3's have some 200 MB.
+const maxUnpacked = 2 << 30
 
 func oneOf(dir string, names ...string) (string, error) {
 	for _, name := range names {

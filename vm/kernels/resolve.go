@@ -63,8 +63,8 @@ func (ix index) newest(want series, image *regexp.Regexp) (Pin, error) {
 	problem := errors.New("found none")
 	for i, image := range images {
 		pin, err := ix.complete(want.Name, image)
-		if err == nil {
-			return pin, nil
+		if err == nil || errors.Is(err, errEntry) { // an index that is broken is not to be gone around
+			return pin, err
 		}
 		if i == 0 {
 			problem = err
@@ -80,6 +80,9 @@ func (ix index) newest(want series, image *regexp.Regexp) (Pin, error) {
 // release. (linux-base has the configuration only, and leaves the archive long
 // before the image.)
 func (ix index) complete(name string, image entry) (Pin, error) {
+	if err := image.valid(); err != nil {
+		return Pin{}, err
+	}
 	pin := Pin{
 		Name:    name,
 		Release: strings.TrimPrefix(image.Name, "linux-image-"),
@@ -91,6 +94,9 @@ func (ix index) complete(name string, image entry) (Pin, error) {
 		dep, ok := ix.find(m[1], m[2])
 		if !ok {
 			return Pin{}, fmt.Errorf("found %s without its %s %s", image.Name, m[1], m[2])
+		}
+		if err := dep.valid(); err != nil {
+			return Pin{}, err
 		}
 		pin.Debs = append(pin.Debs, dep.Deb)
 	}

@@ -108,6 +108,9 @@ func (c *Command) Done() <-chan struct{} { return c.done }
 // Wait returns when QEMU has ended; its error holds what QEMU said on standard error.
 func (c *Command) Wait() error {
 	<-c.done
+	if c.exit != nil && bytes.Contains(c.stderr, []byte("unsupported machine type")) {
+		return fmt.Errorf("%w: this QEMU no longer has, or does not have yet, the machine type %s that guests need", c.exit, MachineType)
+	}
 	if c.exit != nil && len(c.stderr) > 0 {
 		return fmt.Errorf("%w: %s", c.exit, bytes.TrimSpace(c.stderr))
 	}

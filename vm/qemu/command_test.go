@@ -32,14 +32,15 @@ func TestMachine(t *testing.T) {
 		accel, cpu, smp, mem string
 		exact                bool
 	}{
-		{"default", Config{}, "tcg,thread=multi", "max,-cx16", "1", "256", false},
-		{"exact", Config{Exact: true, Accel: TCG}, "tcg,thread=single", "max,-cx16,-rdrand,-rdseed", "1", "256", true},
-		{"two CPUs in turns", Config{CPUs: 2, Accel: TCG, Exact: true}, "tcg,thread=single", "max,-cx16,-rdrand,-rdseed", "3", "256", true},
+		{"default", Config{}, "tcg,thread=multi", "qemu64-v1,-cx16", "1", "256", false},
+		{"exact", Config{Exact: true, Accel: TCG}, "tcg,thread=single", "qemu64-v1,-cx16,-rdrand,-rdseed", "1", "256", true},
+		{"two CPUs in turns", Config{CPUs: 2, Accel: TCG, Exact: true}, "tcg,thread=single", "qemu64-v1,-cx16,-rdrand,-rdseed", "3", "256", true},
 		{"two CPUs under KVM", Config{CPUs: 2, Accel: KVM, MemoryMiB: 512}, "kvm", "host", "3", "512", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.Kernel, tt.c.Initrd, tt.c.Cmdline = "/k", "/i", []string{"quiet", "a=b"}
 			args := tt.c.Machine()
+			assert.Equal(t, "pc-i440fx-7.2,hpet=off", value(t, args, "-M"))
 			assert.Equal(t, tt.accel, value(t, args, "-accel"))
 			assert.Equal(t, tt.cpu, value(t, args, "-cpu"))
 			assert.Equal(t, tt.smp, value(t, args, "-smp"))
@@ -133,6 +134,24 @@ func TestVersion(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "QEMU 1", v)
 
+	for line, old := range map[string]bool{
+		"QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)":    true,
+		"QEMU emulator version 7.1.93":                          true,
+		"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)":    false,
+		"QEMU emulator version 7.10.0":                          false,
+		"QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds-0)": false,
+	} {
+		v, err := Version(t.Context(), program(t, "echo '"+line+"'"))
+		if old {
+			assert.ErrorIs(t, err, ErrOld)
+			assert.ErrorContains(t, err, "guests need QEMU 7.2 or later")
+			assert.ErrorContains(t, err, line)
+			continue
+		}
+		assert.NoError(t, err)
+		assert.Equal(t, line, v)
+	}
+
 	_, err = Version(t.Context(), program(t, "exit 4"))
 	assert.ErrorContains(t, err, "exit status 4")
 
@@ -156,6 +175,16 @@ func TestStderr(t *testing.T) {
 	c.Close()
 	assert.ErrorContains(t, err, "exit status 3: first")
 	assert.Less(t, len(err.Error()), 20<<10)
+}
+
+// A QEMU without the guests' machine type is told in a sentence.
+func TestNoMachine(t *testing.T) {
+	c := &Command{Config: Config{Binary: program(t, "echo \"qemu: unsupported machine type\nUse -machine help to list supported machines\" >&2; exit 1")}}
+	require.NoError(t, c.Start(t.Context()))
+	err := c.Wait()
+	c.Close()
+	assert.ErrorContains(t, err, "machine type pc-i440fx-7.2")
+	assert.NotContains(t, err.Error(), "\n")
 }
 
 // A job of any size does not keep the caller, and ends with a QEMU that never reads it.

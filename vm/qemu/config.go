@@ -40,6 +40,10 @@ const PauseValue = 1
 // guest does not halt.
 const Awake = "BPFLAB_AWAKE"
 
+// MachineType is the machine that guests are. What "pc" means differs between versions of QEMU,
+// and so would the cost of a packet; this one QEMU has had since 7.2.
+const MachineType = "pc-i440fx-7.2"
+
 // Config describes a guest.
 type Config struct {
 	Binary    string // QEMU binary; empty: qemu-system-x86_64 on PATH
@@ -77,9 +81,11 @@ func (c Config) Hardware() []string {
 	if mem == 0 {
 		mem = 256
 	}
+	// Without HPET, whose timer Linux 5.10 leaves running: a guest that pauses has to stop all of
+	// its timers, and knows those of its CPU and of its real-time clock.
 	args := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-M", "pc", "-m", strconv.Itoa(mem), "-smp", strconv.Itoa(cpus),
+		"-M", MachineType + ",hpet=off", "-m", strconv.Itoa(mem), "-smp", strconv.Itoa(cpus),
 	}
 	switch {
 	case c.Accel == KVM:
@@ -174,7 +180,11 @@ func (c Config) cmdline() []string {
 	// the middle of a test run starts that run anew, and its packets count twice.
 	line = append(line, "GODEBUG=asyncpreemptoff=1")
 	if c.Exact {
-		line = append(line, Awake+"=1")
+		line = append(line,
+			// Under icount the CPU's time-stamp counter is the guest's clock: 1 GHz, on all CPUs
+			// alike. Otherwise a kernel with several CPUs takes a slower one, and watches it.
+			"tsc=reliable", "tsc_early_khz=1000000",
+			Awake+"=1")
 	}
 	return append(line, c.Cmdline...)
 }

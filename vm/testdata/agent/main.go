@@ -27,7 +27,7 @@ func main() {
 }
 
 // work says when it ran, to the nanosecond, and gives the payload back.
-func work(_ context.Context, payload []byte, stage func(string)) (any, error) {
+func work(_ context.Context, payload []byte, later func() []byte, stage func(string)) (any, error) {
 	began := time.Now()
 	var job struct{ Fail, Touch int } // Touch: MiB of memory to write to
 	if err := json.Unmarshal(payload, &job); err != nil {
@@ -47,5 +47,6 @@ func work(_ context.Context, payload []byte, stage func(string)) (any, error) {
 		"wall":    began.UnixNano(),
 		"took":    time.Since(began).Nanoseconds(),
 		"uptime":  string(uptime),
+		"later":   string(later()),
 	}, err
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package consult
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bpflab/harness/controller"
 	"bpflab/harness/process"
 )
 
@@ -63,7 +64,7 @@ func (s *Session) Close() {
 
 // Ask hands the controller what its samplers have seen and returns a rate for each, or nil if
 // it does not answer as it should: Trouble says why. It is not asked again then.
-func (s *Session) Ask(intervals []Interval) []float64 {
+func (s *Session) Ask(intervals []controller.Interval) []float64 {
 	if s.trouble != "" {
 		return nil
 	}
@@ -95,7 +96,7 @@ func (s *Session) unread() (n int, err error) {
 	return n, errors.Join(controlErr, err)
 }
 
-func (s *Session) ask(intervals []Interval) ([]float64, error) {
+func (s *Session) ask(intervals []controller.Interval) ([]float64, error) {
 	list := make([][4]int64, len(intervals))
 	for i, v := range intervals {
 		list[i] = [4]int64{int64(v.Length), int64(v.Events), int64(v.Sampled), int64(v.Busy)}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness"
+	"bpflab/harness/judge"
+	"bpflab/harness/receipt"
+	"bpflab/harness/visible"
+)
+
+// Whatever a receipt says was observed, the labs judge it in bounded time, the same each time, and
+// it can be shown. Its digest and seal are made to fit, as anybody could without a key.
+func FuzzJudge(f *testing.F) {
+	files, err := filepath.Glob("testdata/receipts/*.json")
+	require.NoError(f, err)
+	require.Len(f, files, len(labs))
+	var seeds []*receipt.Receipt
+	for i, name := range files {
+		r, err := receipt.ReadFile(name)
+		require.NoError(f, err)
+		require.NoError(f, r.Of(labs[i]))
+		seeds = append(seeds, r)
+		for kind, o := range r.Kernels[0].Guest {
+			for observation, value := range o {
+				f.Add(uint8(i), string(kind), observation, []byte(value))
+				f.Add(uint8(i), string(kind), observation, []byte(`{}`))
+				f.Add(uint8(i), string(kind), observation, []byte(`-1`))
+			}
+		}
+		f.Add(uint8(i), "static", "path", []byte(`{"longest":1e300}`))
+	}
+	write, err := writer("text", visible.NewWriter(io.Discard))
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, lab uint8, kind, observation string, value []byte) {
+		l, seed := labs[int(lab)%len(labs)], seeds[int(lab)%len(labs)]
+		if !json.Valid(value) {
+			return
+		}
+		var b bytes.Buffer
+		require.NoError(t, seed.Write(&b))
+		r, err := receipt.Read(&b)
+		require.NoError(t, err)
+		k := &r.Kernels[0]
+		switch o := k.Guest[harness.Kind(kind)]; {
+		case o != nil:
+			o[observation] = value
+		case k.Static == nil:
+			k.Static = judge.Observations{observation: value}
+		default:
+			k.Static[observation] = value
+		}
+		began := time.Now()
+		if _, err := r.Close(l.Tasks, ""); err != nil {
+			return
+		}
+		b.Reset()
+		require.NoError(t, r.Write(&b))
+		again, err := receipt.Read(&b)
+		if err != nil {
+			return
+		}
+		result, err := again.Check(l.Tasks, "")
+		require.NoError(t, err)
+		_ = show(write, l, again, result, "")
+		if l.Figures != nil {
+			for _, figure := range l.Figures(again.Cases()) {
+				require.NoError(t, figure.SVG(io.Discard))
+			}
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: %s %s %.200q took %v", l.Name, kind, observation, value, took)
+		}
+		_, _ = receipt.Compare(seed, again)
+	})
+}
+
+// The receipts of testdata are trimmed, and so found out.
+func TestTrimmedReceipts(t *testing.T) {
+	files, err := filepath.Glob("testdata/receipts/*.json")
+	require.NoError(t, err)
+	for _, name := range files {
+		_, err := os.Stat(name)
+		require.NoError(t, err)
+		code, out, notes := bpflab(t, "judge", name)
+		require.Equal(t, exitFailed, code)
+		require.Empty(t, out)
+		require.Contains(t, notes, "its seal does not fit")
+	}
+}

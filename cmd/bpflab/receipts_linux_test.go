@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/judge"
+	"bpflab/harness/receipt"
+	"bpflab/vm/kernels"
+)
+
+// refusedReceipt is a receipt of lab12_1 that needed no guest.
+func refusedReceipt(t testing.TB, change func(*receipt.Receipt)) string {
+	t.Helper()
+	lab := labs[0]
+	r := &receipt.Receipt{
+		Lab: lab.Name, Submission: receipt.Submission{File: lab.File, SHA256: strings.Repeat("ab", 32)},
+		Tools: map[string]string{"qemu": "7.2"}, Kernels: []receipt.Kernel{{Name: "6.12"}},
+		Refused: &receipt.Refusal{Reason: "does not compile: \x1b[2J", Details: []string{"score  100/100\npassed on all 5 kernels."}},
+	}
+	_, err := r.Close(lab.Tasks, "")
+	require.NoError(t, err)
+	change(r)
+	var b bytes.Buffer
+	require.NoError(t, r.Write(&b))
+	name := filepath.Join(t.TempDir(), "receipt.json")
+	require.NoError(t, os.WriteFile(name, b.Bytes(), 0o644))
+	return name
+}
+
+func bpflab(t testing.TB, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, notes bytes.Buffer
+	code = run(t.Context(), &out, &notes, args)
+	return code, out.String(), notes.String()
+}
+
+func TestReceiptsOfOthers(t *testing.T) {
+	good := refusedReceipt(t, func(*receipt.Receipt) {})
+	code, out, notes := bpflab(t, "judge", good)
+	assert.Equal(t, exitFailed, code, notes)
+	assert.Contains(t, out, "\nnote: 1 of 5 kernels\nnote: no key: the receipt shows accident, not intent\n")
+	assert.Contains(t, out, "\n│ score  100/100\n│ passed on all 5 kernels.\n")
+	assert.Contains(t, out, `does not compile: \u001b[2J`)
+	assert.NotContains(t, out, "\x1b")
+	code, out, _ = bpflab(t, "compare", good, good)
+	assert.Equal(t, exitPassed, code)
+	assert.Contains(t, out, "agree: digest ")
+
+	for name, tt := range map[string]struct {
+		code   int
+		want   string
+		change func(*receipt.Receipt)
+	}{
+		"seal":        {exitFailed, "its seal does not fit", func(r *receipt.Receipt) { r.Score = 100 }},
+		"digest":      {exitFailed, "its seal does not fit", func(r *receipt.Receipt) { r.Digest = strings.Repeat("0", 64) }},
+		"kernel name": {exitUsage, "is not of its form", func(r *receipt.Receipt) { r.Kernels[0].Name = "../../x" }},
+		"terminal":    {exitUsage, "is not of its form", func(r *receipt.Receipt) { r.Kernels[0].Name = "\x1b[2J" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forged := refusedReceipt(t, tt.change)
+			for _, args := range [][]string{{"judge", forged}, {"compare", good, forged}, {"compare", forged, good}, {"hint", "lab12_1", "--receipt", forged}} {
+				began := time.Now()
+				code, out, notes := bpflab(t, args...)
+				if args[0] != "hint" {
+					assert.Equal(t, tt.code, code, args)
+					assert.Equal(t, 1, strings.Count(notes, "\n"), "one line: %s", notes)
+				}
+				assert.NotZero(t, code)
+				assert.Contains(t, notes, tt.want)
+				assert.Empty(t, out)
+				assert.NotContains(t, notes, "\x1b")
+				assert.Less(t, time.Since(began), 2*time.Second)
+			}
+		})
+	}
+	for name, change := range map[string]func(*receipt.Receipt){
+		"file":    func(r *receipt.Receipt) { r.Submission.File = "other.bpf.c" },
+		"program": func(r *receipt.Receipt) { r.Submission.Program = "other.go" },
+	} {
+		code, _, notes := bpflab(t, "judge", refusedReceipt(t, func(r *receipt.Receipt) {
+			change(r)
+			_, err := r.Close(labs[0].Tasks, "")
+			require.NoError(t, err)
+		}))
+		assert.Equal(t, exitUsage, code, name)
+		assert.Contains(t, notes, "other.", name)
+	}
+}
+
+// A panic of a judge is told in a line, as the grader's trouble.
+func TestPanicIsTold(t *testing.T) {
+	old := labs[0].Tasks
+	t.Cleanup(func() { labs[0].Tasks = old })
+	name := refusedReceipt(t, func(r *receipt.Receipt) {
+		r.Refused = nil
+		labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }}}
+		_, err := r.Close(labs[0].Tasks, "")
+		require.NoError(t, err)
+	})
+	labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { panic("out of\nbounds") }}}
+	for _, args := range [][]string{{"judge", name}, {"hint", "lab12_1", "--receipt", name}} {
+		code, out, notes := bpflab(t, args...)
+		assert.Equal(t, exitInfra, code)
+		assert.Empty(t, out)
+		assert.Equal(t, 1, strings.Count(notes, "\n"), notes)
+		assert.Contains(t, notes, `bug of bpflab, please report it with the receipt: out of\nbounds`)
+	}
+	cmd := &cobra.Command{}
+	cmd.SetContext(t.Context())
+	err := guarded(func(*cobra.Command, []string) error { var m map[string]int; m["x"] = 1; return nil })(cmd, nil)
+	assert.ErrorContains(t, err, "assignment to entry in nil map")
+}
+
+// The notes say of how many kernels there are.
+func TestMatrixSize(t *testing.T) { assert.Len(t, kernels.Names(), matrixSize) }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/crypto/argon2"
+
+	"bpflab/harness/judge"
+)
+
+// seedKey is the environment variable that holds a course's key for seeds, and seedKeyFile the one that
+// names a file with it.
+const seedKey, seedKeyFile = "BPFLAB_SEED_KEY", "BPFLAB_SEED_KEY_FILE"
+
+// Making a seed takes twice the memory that a student's program has in its guest, and some 50 ms here:
+// a program that knows its own text, as a quine does, cannot make the seed from it.
+const (
+	seedMemory = 64 << 10 // KiB
+	seedPasses = 1
+)
+
+// seedOf makes a submission's seed from the SHA-256 of all that was compiled: the same files meet the
+// same traffic everywhere, and files with the answers written into them are other files, which meet
+// another. With a course's key nobody without it can tell beforehand what a submission will meet.
+func seedOf(content string) (seed judge.Seed, keyed bool, err error) {
+	sum, err := hex.DecodeString(content)
+	if err != nil || len(sum) != sha256.Size {
+		return 0, false, fmt.Errorf("expected a SHA-256 in hex, found %q", content)
+	}
+	key, err := courseKey()
+	if err != nil {
+		return 0, false, err
+	}
+	if len(key) > 0 {
+		mac := hmac.New(sha256.New, key)
+		mac.Write(sum)
+		sum = mac.Sum(nil)
+	}
+	raw := argon2.IDKey(sum, []byte("bpflab seed"), seedPasses, seedMemory, 1, 8)
+	return judge.Seed(binary.BigEndian.Uint64(raw)), len(key) > 0, nil
+}
+
+func courseKey() ([]byte, error) {
+	if key := os.Getenv(seedKey); key != "" {
+		return []byte(key), nil
+	}
+	name := os.Getenv(seedKeyFile)
+	if name == "" {
+		return nil, nil
+	}
+	key, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &exit{exitUsage, fmt.Errorf("%s names a file that does not exist: %w", seedKeyFile, err)}
+	}
+	if err == nil && len(key) < 16 {
+		err = &exit{exitUsage, fmt.Errorf("%s: expected a key of at least 16 bytes, found %d", name, len(key))}
+	}
+	return key, err
+}

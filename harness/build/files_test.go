@@ -213,6 +213,26 @@ func TestTidy(t *testing.T) {
 	tidy(filepath.Join(dir, "nowhere"), 0)
 }
 
+// Of compiled packages a few sets are kept.
+func TestForgetPackages(t *testing.T) {
+	folder := t.TempDir()
+	for i := range 6 {
+		path := filepath.Join(folder, fmt.Sprint(i))
+		require.NoError(t, os.Mkdir(path, 0o755))
+		at := time.Now().Add(-time.Duration(i) * time.Minute)
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(folder, ".build-1"), 0o755))
+	forgetPackages(folder)
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	assert.Equal(t, []string{".build-1", "0", "1", "2"}, left)
+}
+
 // Nothing of the terminal's is left of what a source has clang print.
 func TestPrintable(t *testing.T) {
 	_, err := Compile(t.Context(), t.TempDir(), write(t, "a.bpf.c", "#error \x1b[2J\x1b]0;owned\x07 \u202e\n"))

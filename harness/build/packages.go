@@ -144,17 +144,27 @@ func (b Builder) loadPackages(ctx context.Context, gc *toolchain, root string, i
 	return p, nil
 }
 
-// forgetPackages removes what dead runs have left, and packages that none has used for a week.
+// maxPackages is how many sets of compiled packages are kept, of some 50 MiB each: one for each lab
+// with a program, of this version of the course and of the one before.
+const maxPackages = 4
+
+// forgetPackages removes what dead runs have left, and the sets used least recently.
 func forgetPackages(folder string) {
 	entries, _ := os.ReadDir(folder)
+	var sets []os.FileInfo
 	for _, e := range entries {
-		most := 7 * 24 * time.Hour
-		if strings.HasPrefix(e.Name(), ".") {
-			most = leftover
-		}
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > most {
+		info, err := e.Info()
+		switch {
+		case err != nil: // another run has removed it
+		case !strings.HasPrefix(e.Name(), "."):
+			sets = append(sets, info)
+		case time.Since(info.ModTime()) > leftover:
 			_ = os.RemoveAll(filepath.Join(folder, e.Name()))
 		}
+	}
+	slices.SortFunc(sets, func(a, b os.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, old := range sets[min(len(sets), maxPackages-1):] { // another comes
+		_ = os.RemoveAll(filepath.Join(folder, old.Name()))
 	}
 }
 

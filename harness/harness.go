@@ -39,6 +39,9 @@ type Lab struct {
 	Title   string
 	File    string // the BPF file that a student changes
 	Program string // the Go program that a student changes, or empty
+	// Imports are the packages that Program may import beside the standard library's: of this
+	// module, and written for students.
+	Imports []string
 	Policy  policy.Policy
 	Kinds   []Kind
 	Tasks   []judge.Task // in teaching order

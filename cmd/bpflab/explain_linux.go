@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 
 	"github.com/cilium/ebpf"
@@ -51,13 +50,14 @@ Exit status: 0 all accepted, 1 some rejected, 2 called wrongly, 3 some could not
 				return err
 			}
 			for _, file := range args {
-				info, err := os.Stat(file)
-				if err == nil && !info.Mode().IsRegular() {
-					err = fmt.Errorf("%s is no regular file", file)
-				}
+				f, err := build.Open(file)
 				if err != nil {
 					return &exit{exitUsage, err}
 				}
+				f.Close()
+			}
+			if _, err := m.enforced(); err != nil {
+				return err
 			}
 			all, err := m.explain(cmd.Context(), args, names)
 			if err != nil {
@@ -68,6 +68,7 @@ Exit status: 0 all accepted, 1 some rejected, 2 called wrongly, 3 some could not
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to load on; also: host, or one that \"kernels add\" added")
+	m.sandboxFlag(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
 }
@@ -135,7 +136,7 @@ func (m *machine) program(ctx context.Context, file string) (elf []byte, broken 
 	if err != nil {
 		return nil, "", err
 	}
-	object, err := build.Compile(ctx, cache, file)
+	object, err := m.builder(cache).Compile(ctx, file)
 	var compileError *build.CompileError
 	switch {
 	case errors.As(err, &compileError):

@@ -76,6 +76,7 @@ The report goes to standard output, progress to standard error.`,
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().BoolVar(&m.kvm, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
+	m.sandboxFlag(cmd)
 	cmd.Flags().StringVar(&keep, "receipt", "", "file to write what the grade was made of to; bpflab judge scores it again")
 	return cmd
 }
@@ -108,13 +109,11 @@ func findSubmission(lab *harness.Lab, from string) (s submission, err error) {
 		s.program = filepath.Join(from, lab.Program)
 	}
 	for _, path := range s.files() {
-		info, err := os.Stat(path)
+		f, err := build.Open(path)
 		if err != nil {
 			return s, fmt.Errorf("a submission of %s has a file %s: %w", lab.Name, filepath.Base(path), err)
 		}
-		if !info.Mode().IsRegular() {
-			return s, fmt.Errorf("the submission must be a regular file: %s is none", path)
-		}
+		f.Close()
 	}
 	return s, nil
 }
@@ -182,16 +181,25 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 		return g, nil
 	}
 
+	enforced, err := m.enforced()
+	if err != nil {
+		return nil, err
+	}
+	r.Tools["sandbox"] = strings.Join(enforced, ", ")
 	m.progress().set(lab.Name, "build")
-	object, program, err := m.build(ctx, cache, source)
+	object, program, err := m.build(ctx, cache, lab, source)
 	m.progress().set(lab.Name, "")
 	var compileError *build.CompileError
 	switch {
 	case errors.As(err, &compileError):
 		for i, path := range source.files() {
-			sum, err := fileSHA256(path)
-			if err != nil {
-				return nil, err
+			sum := compileError.SourceSHA256
+			if path != compileError.Source {
+				text, err := build.ReadFile(path)
+				if err != nil {
+					return nil, err
+				}
+				sum = sha256Hex(string(text))
 			}
 			*[]*string{&r.Submission.SHA256, &r.Submission.ProgramSHA256}[i] = sum
 		}
@@ -202,17 +210,15 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 	}
 	r.Submission.SHA256, r.Submission.ObjectSHA256 = object.SourceSHA256, object.SHA256
 	r.Tools["clang"] = object.Clang
-	text := object.SourceSHA256
+	content := object.ContentSHA256
 	g.job = harness.Job{Lab: lab.Name, ELF: object.ELF}
 	if program != nil {
 		r.Submission.ProgramSHA256, r.Submission.BinarySHA256 = program.SourceSHA256, program.SHA256
 		r.Tools["go"] = program.Go
-		text = sha256Hex(text + program.SourceSHA256)
+		content = sha256Hex(content + program.ContentSHA256)
 		g.job.Program = program.ELF
 	}
-	if r.Submission.ContentSHA256 == "" {
-		r.Submission.ContentSHA256 = text
-	}
+	r.Submission.ContentSHA256 = content
 	if r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(r.Submission.ContentSHA256); err != nil {
 		return nil, err
 	}
@@ -245,7 +251,7 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 
 // build builds all of a submission, side by side. Of what does not compile, the BPF file is
 // told of first.
-func (m *machine) build(ctx context.Context, cache string, source submission) (object *build.Object, program *build.Program, err error) {
+func (m *machine) build(ctx context.Context, cache string, lab *harness.Lab, source submission) (object *build.Object, program *build.Program, err error) {
 	var group errgroup.Group
 	if source.program != "" {
 		root, err := moduleRoot()
@@ -253,11 +259,11 @@ func (m *machine) build(ctx context.Context, cache string, source submission) (o
 			return nil, nil, fmt.Errorf("the submission's Go program is built in a clone: %w", err)
 		}
 		group.Go(func() (err error) {
-			program, err = build.BuildProgram(ctx, cache, root, source.program)
+			program, err = m.builder(cache).Program(ctx, root, source.program, lab.Imports...)
 			return err
 		})
 	}
-	object, err = build.Compile(ctx, cache, source.bpf)
+	object, err = m.builder(cache).Compile(ctx, source.bpf)
 	programErr := group.Wait()
 	return object, program, cmp.Or(err, programErr)
 }

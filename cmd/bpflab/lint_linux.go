@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/build"
 	"bpflab/harness/judge"
 	"bpflab/harness/lint"
 	"bpflab/harness/visible"
@@ -54,6 +53,7 @@ Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a l
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
+	m.sandboxFlag(cmd)
 	return cmd
 }
 
@@ -133,7 +133,7 @@ func (m *machine) unused(ctx context.Context, root string, lab *harness.Lab, fol
 	}
 	var objects []*ebpf.CollectionSpec
 	for _, folder := range folders {
-		object, err := build.Compile(ctx, cache, filepath.Join(folder, lab.File))
+		object, err := m.builder(cache).Compile(ctx, filepath.Join(folder, lab.File))
 		if err != nil {
 			continue // a submission may be wrong in this, too: its verdict says so
 		}

@@ -22,6 +22,7 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
+	"bpflab/harness/sandbox"
 	"bpflab/vm"
 	"bpflab/vm/initramfs"
 	"bpflab/vm/kernels"
@@ -35,7 +36,8 @@ var guestModules = []string{"veth", "qemu_fw_cfg"}
 type machine struct {
 	cache   string
 	verbose bool
-	kvm     bool // use it, if it works
+	sandbox sandbox.Mode // for compilers
+	kvm     bool         // use it, if it works
 	stderr  io.Writer
 
 	once  sync.Once

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
+	"bpflab/harness/build"
 	"bpflab/harness/judge"
 	"bpflab/harness/visible"
 	"bpflab/vm/kernels"
@@ -50,6 +51,7 @@ then the report. A save ends the grade of the one before. Ctrl-C ends the watch.
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
+	m.sandboxFlag(cmd)
 	return cmd
 }
 
@@ -81,7 +83,7 @@ func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, sour
 			stop()
 			return fmt.Errorf("watch %s: %w", source.bpf, err)
 		case event := <-watcher.Events:
-			if slices.ContainsFunc(source.files(), func(f string) bool { return filepath.Base(f) == filepath.Base(event.Name) }) {
+			if source.has(event.Name) {
 				saved.Reset(settled)
 			}
 		case <-saved.C:
@@ -103,16 +105,20 @@ func (m *machine) watch(ctx context.Context, w io.Writer, lab *harness.Lab, sour
 	}
 }
 
-// sum is that of all of a submission's files.
-func (s submission) sum() (all string, err error) {
-	for _, file := range s.files() {
-		sum, err := fileSHA256(file)
-		if err != nil {
-			return "", err
-		}
-		all += sum
+// has reports whether a path may be a submission's file, or a header beside it.
+func (s submission) has(path string) bool {
+	return filepath.Ext(path) == ".h" ||
+		slices.ContainsFunc(s.files(), func(f string) bool { return filepath.Base(f) == filepath.Base(path) })
+}
+
+// sum is that of all of a submission's files, the headers that it includes among them.
+func (s submission) sum() (string, error) {
+	all, err := build.Content(s.bpf)
+	if err != nil || s.program == "" {
+		return all, err
 	}
-	return all, nil
+	text, err := build.ReadFile(s.program)
+	return all + sha256Hex(string(text)), err
 }
 
 // start runs f beside the caller. What it returns ends f and waits for that.

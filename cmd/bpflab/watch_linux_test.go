@@ -69,6 +69,16 @@ func TestWatch(t *testing.T) {
 	assert.Contains(t, out.String(), "does not compile")
 	assert.Contains(t, out.String(), "counter.bpf.c:1:")
 
+	// A header beside the source is part of it.
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "part.h"), []byte("#error nobody asks\n"), 0o644))
+	save("#include \"part.h\"\n")
+	until("an error in a header", func() bool { return graded() == 2 })
+	assert.Contains(t, out.String(), "nobody asks")
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "part.h"), []byte("#error another\n"), 0o644))
+	until("another error in a header", func() bool { return graded() == 3 })
+	assert.Contains(t, out.String(), "part.h:1:")
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "unused.h"), []byte("#error no\n"), 0o644))
+
 	// In the middle of a grade comes another save.
 	save(source(starter(t)))
 	until("a guest", func() bool { return guests(t, cache) > 0 })
@@ -77,7 +87,7 @@ func TestWatch(t *testing.T) {
 	until("the old guests' end", func() bool {
 		return !slices.ContainsFunc(guestIDs(t, cache), func(id string) bool { return slices.Contains(old, id) })
 	})
-	until("a report", func() bool { return graded() == 2 })
+	until("a report", func() bool { return graded() == 4 })
 	assert.Contains(t, out.String(), "verifier:  6.12 pass")
 	assert.Equal(t, 1, strings.Count(out.String(), "100/100"))
 	assert.NotContains(t, out.String(), "30/100", "the report of a grade that a save has ended")
@@ -93,7 +103,7 @@ func TestWatch(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatalf("it does not end:\n%s", &out)
 	}
-	assert.Equal(t, 2, graded())
+	assert.Equal(t, 4, graded())
 	assert.Zero(t, guests(t, cache), "guests left")
 	assertNoTemporaries(t, cache)
 	left, err := os.ReadDir(temporary)

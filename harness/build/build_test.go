@@ -17,6 +17,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/sandbox"
 )
 
 const source = "testdata/counter.bpf.c"
@@ -30,20 +32,22 @@ func write(t testing.TB, name, text string) string {
 }
 
 // countingClang puts a clang into PATH that notes each run in a file, and
-// returns a function that tells how often it compiled.
-func countingClang(t *testing.T, script string) func() int {
+// returns a function that tells how often it compiled, and a builder whose
+// compilers may write such notes.
+func countingClang(t *testing.T, cache, script string) (func() int, Builder) {
 	t.Helper()
 	clang, err := exec.LookPath("clang")
 	require.NoError(t, err, "these tests need clang: apt-get install clang libbpf-dev linux-libc-dev")
-	dir := t.TempDir()
-	log := filepath.Join(dir, "log")
-	text := fmt.Sprintf("#!/bin/sh\necho \"$*\" >> %s\n%s\nexec %s \"$@\"\n", log, script, clang)
+	dir, notes := t.TempDir(), t.TempDir()
+	log := filepath.Join(notes, "log")
+	text := fmt.Sprintf("#!/bin/sh\ncd %s; echo \"$*\" >> %s\n%s\ncd \"$OLDPWD\"; exec %s \"$@\"\n", notes, log, script, clang)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "clang"), []byte(text), 0o755))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	return func() int {
+	runs := func() int {
 		raw, _ := os.ReadFile(log)
 		return strings.Count(string(raw), " -c ")
 	}
+	return runs, Builder{Cache: cache, write: []string{notes}}
 }
 
 func assertNoTemporaries(t *testing.T, cache string) {
@@ -140,8 +144,8 @@ func TestCompileIgnoresEnvironment(t *testing.T) {
 }
 
 func TestCache(t *testing.T) {
-	runs := countingClang(t, "")
 	dir, cache := t.TempDir(), t.TempDir()
+	runs, builder := countingClang(t, cache, "")
 	path, header := filepath.Join(dir, "a b.bpf.c"), filepath.Join(dir, "limit.h")
 	put := func(path, text string) {
 		t.Helper()
@@ -149,7 +153,7 @@ func TestCache(t *testing.T) {
 	}
 	compile := func() *Object {
 		t.Helper()
-		obj, err := Compile(t.Context(), cache, path)
+		obj, err := builder.Compile(t.Context(), path)
 		require.NoError(t, err)
 		return obj
 	}
@@ -166,13 +170,28 @@ func TestCache(t *testing.T) {
 	assert.Equal(t, 2, runs(), "a changed header must recompile")
 	assert.NotEqual(t, first.SHA256, changed.SHA256)
 
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "linux"), 0o755))
-	put(filepath.Join(dir, "linux/bpf.h"), "#error mine\n")
-	compile() // angle brackets still mean the system's
-	assert.Equal(t, 3, runs(), "a header that may hide a system header must recompile")
-	require.NoError(t, os.RemoveAll(filepath.Join(dir, "linux")))
+	put(path, "#include <linux/bpf.h>\n#include \"limit.h\"\n#if __has_include(\"more.h\")\n#include \"more.h\"\n#endif\nint f(void) { return LIMIT; }\n")
+	changed = compile()
+	assert.Equal(t, 3, runs())
+	put(filepath.Join(dir, "more.h"), "#undef LIMIT\n#define LIMIT 3\n")
+	assert.NotEqual(t, changed.SHA256, compile().SHA256, "a header that appears makes another object")
+	assert.Equal(t, 4, runs())
+	require.NoError(t, os.Remove(filepath.Join(dir, "more.h")))
+	assert.Equal(t, changed, compile(), "and is forgotten when it goes")
+	assert.Equal(t, 4, runs())
+	put(filepath.Join(dir, "nobody.h"), "#error nobody includes it\n")
+	assert.Equal(t, changed, compile())
 
-	entries, err := filepath.Glob(filepath.Join(cache, "objects/[0-9a-f][0-9a-f]*"))
+	entries, err := filepath.Glob(filepath.Join(cache, "objects/*"))
+	require.NoError(t, err)
+	for _, entry := range entries { // all but that of this source
+		if raw, err := os.ReadFile(entry); assert.NoError(t, err) && !strings.Contains(string(raw), changed.SHA256) {
+			if !strings.Contains(entry, "/clang-") {
+				require.NoError(t, os.Remove(entry))
+			}
+		}
+	}
+	entries, err = filepath.Glob(filepath.Join(cache, "objects/[0-9a-f][0-9a-f]*"))
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	good, err := os.ReadFile(entries[0])
@@ -226,14 +245,14 @@ func TestConcurrentCompiles(t *testing.T) {
 
 func TestCancelledCompileLeavesNothing(t *testing.T) {
 	// The shell's child must go too, or it would hold the pipe open.
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	countingClang(t, fmt.Sprintf(`case "$*" in *" -c "*) sleep 100 & echo $! > %s.tmp; mv %[1]s.tmp %[1]s; wait;; esac`, pidFile))
 	cache := t.TempDir()
+	_, builder := countingClang(t, cache, `case "$*" in *" -c "*) sleep 100 & echo $! > pid.tmp; mv pid.tmp pid; wait;; esac`)
+	pidFile := filepath.Join(builder.write[0], "pid")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := Compile(ctx, cache, source)
+		_, err := builder.Compile(ctx, source)
 		done <- err
 	}()
 	var pid string
@@ -254,22 +273,32 @@ func TestCancelledCompileLeavesNothing(t *testing.T) {
 }
 
 func TestCompileLimits(t *testing.T) {
-	// 256 MiB of object from one line.
-	path := write(t, "huge.bpf.c", "char a[1 << 28] = {1};\n")
-	cache := t.TempDir()
-	_, err := Compile(t.Context(), cache, path)
-	var ce *CompileError
-	require.ErrorAs(t, err, &ce)
-	assert.ErrorContains(t, err, "make the source simpler")
-	assertNoTemporaries(t, cache)
+	for name, tt := range map[string]struct{ text, message string }{
+		// 256 MiB of object from one line.
+		"file":   {"char a[1 << 28] = {1};\n", "MiB"},
+		"CPU":    {"#define A(x) x x x x x x x x x x x x x x x x\n#define B(x) A(A(A(A(x))))\n#define C(x) B(B(x))\nint f(int i) { C(C(i++;)) return i; }\n", "clang"},
+		"memory": {"#define A(...) __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__\nint a[] = {\nA(A(A(A(A(A(A(A(1,))))))))\n};\n", "clang needed more than 640 MiB of memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := t.TempDir()
+			began := time.Now()
+			_, err := Compile(t.Context(), cache, write(t, "huge.bpf.c", tt.text))
+			var ce *CompileError
+			require.ErrorAs(t, err, &ce)
+			assert.ErrorContains(t, err, "make the source simpler")
+			assert.ErrorContains(t, err, tt.message)
+			assertNoTemporaries(t, cache)
+			t.Log(time.Since(began), ce.Diagnostics[0])
+		})
+	}
 
-	limits := filepath.Join(t.TempDir(), "limits")
-	countingClang(t, "sleep 0.1; cat /proc/self/limits > "+limits)
-	_, err = Compile(t.Context(), t.TempDir(), source)
+	_, builder := countingClang(t, t.TempDir(), "sleep 0.2; cat /proc/self/limits > limits")
+	builder.Sandbox = sandbox.Off // /proc is not clang's to read
+	_, err := builder.Compile(t.Context(), source)
 	require.NoError(t, err)
-	raw, err := os.ReadFile(limits)
+	raw, err := os.ReadFile(filepath.Join(builder.write[0], "limits"))
 	require.NoError(t, err)
-	assert.Regexp(t, fmt.Sprintf(`Max address space +%d `, int64(maxMemory)), string(raw))
+	assert.Regexp(t, fmt.Sprintf(`Max address space +%d `, clangLimits.AddressSpace), string(raw))
 	assert.Regexp(t, `Max core file size +0 `, string(raw))
 }
 

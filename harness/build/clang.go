@@ -12,29 +12,43 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
+	"unicode"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"bpflab/harness/sandbox"
 )
 
-// What one compile may use. A submission is not trusted, and ten lines of
-// macros can make clang run for hours. Ordinary sources need 0.1 s and 150 MiB.
+// What one run of clang may use; there are two a source, side by side. A submission is not
+// trusted, and ten lines of macros can make clang run for hours. Ordinary sources need 0.1 s
+// and 150 MiB.
+var clangLimits = sandbox.Limits{
+	AddressSpace: 640 << 20,
+	Memory:       640 << 20,
+	CPU:          8 * time.Second,
+	File:         maxFile,
+	Files:        256,
+	Time:         60 * time.Second,
+}
+
 const (
-	maxTime   = 30 * time.Second
-	maxMemory = 2 << 30  // bytes of address space
-	maxFile   = 16 << 20 // bytes of any file clang writes
+	maxFile   = 16 << 20 // bytes of any file that a compiler writes
 	maxOutput = 64 << 10 // bytes of diagnostics
 )
 
 const (
 	objectFile = "out.o"
 	depsFile   = "out.d"
+	textFile   = "out.i" // what the preprocessor makes of the source
 )
 
 // flags are part of every object's identity: changing them recompiles all.
 var flags = []string{
 	"-target", "bpfel",
+	// Newer dialects have more ways to read a file.
+	"-std=gnu17",
 	// v3 has 32-bit jumps and atomics, the newest that Linux 5.10 loads.
 	"-mcpu=v3",
 	"-O2",
@@ -58,6 +72,9 @@ type compiler struct {
 	path     string // as found in PATH
 	identity string // changes when the binary does
 	flags    []string
+	read     []string // folders that it may read
+	mode     sandbox.Mode
+	write    []string // for tests: more folders that it may write
 }
 
 // findCompiler looks for clang in PATH. It starts no process: clang takes
@@ -80,6 +97,13 @@ func findCompiler() (*compiler, error) {
 		path:     path,
 		identity: fmt.Sprintf("%s %d %d", resolved, info.Size(), info.ModTime().UnixNano()),
 		flags:    flags,
+		read:     systemFolders,
+	}
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(resolved)} {
+		cc.read = append(cc.read[:len(cc.read):len(cc.read)], dir)
+	}
+	for _, dir := range []string{"../lib", "../lib64", "../include"} {
+		cc.read = append(cc.read, filepath.Join(filepath.Dir(resolved), dir))
 	}
 	// With a BPF target clang no longer looks where Debian keeps <asm/types.h>.
 	if dir, ok := multiarch(); ok {
@@ -103,11 +127,14 @@ func multiarch() (string, bool) {
 	return dir, true
 }
 
-// key names the cache entry of a source. Headers are not in it: which ones a
-// source includes is known only after it was compiled, see [entry.Deps].
-func (cc *compiler) key(base string, text []byte) string {
+// systemFolders are where a distribution keeps its compilers and headers.
+var systemFolders = []string{"/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/etc/ld.so.cache", "/nix/store", "/gnu/store"}
+
+// key names the cache entry of a source and its headers. The system's headers are not in it:
+// which ones a source includes is known only after it was compiled, see [entry.Deps].
+func (cc *compiler) key(base string, files sources) string {
 	return hash([]byte(strings.Join([]string{
-		entryVersion, cc.identity, strings.Join(cc.flags, " "), base, string(text),
+		entryVersion, cc.identity, strings.Join(cc.flags, " "), base, files.content(),
 	}, "\x00")))
 }
 
@@ -118,103 +145,104 @@ func (cc *compiler) version(ctx context.Context, dir string) (string, error) {
 	if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), "version") {
 		return string(line), nil
 	}
-	out, err := cc.command(ctx, "--version").Output()
+	var out limitedBuffer
+	c := cc.command("/", "", "--version")
+	c.Output = &out
+	r, err := sandbox.Run(ctx, c)
+	if err == nil && r.Exit != nil {
+		err = r.Exit
+	}
 	if err != nil {
 		return "", fmt.Errorf("ask %s for its version: %w", cc.path, err)
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
+	line, _, _ := strings.Cut(out.String(), "\n")
 	return line, writeFile(path, []byte(line))
 }
 
-// run compiles source into dir and returns the warnings.
-func (cc *compiler) run(ctx context.Context, source, dir string) ([]Diagnostic, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+// run compiles the source base, which lies in the folder in, into the folder out, and returns
+// the warnings. Its text as the preprocessor leaves it is put beside the object.
+func (cc *compiler) run(ctx context.Context, source, in, out string, files sources) ([]Diagnostic, error) {
+	// "./" keeps a name that begins with a dash from being a flag. It is
+	// dropped from the diagnostics again.
+	base := "./" + filepath.Base(source)
+	compile := append(cc.flags[:len(cc.flags):len(cc.flags)],
+		"-MD", "-MF", filepath.Join(out, depsFile), "-MT", "out", "-o", filepath.Join(out, objectFile), "-c", base)
+	preprocess := append(cc.flags[:len(cc.flags):len(cc.flags)], "-E", "-o", filepath.Join(out, textFile), base)
+
+	// What the preprocessor makes of it is only looked at, and seldom refused: there is no
+	// reason to wait for it.
+	var group errgroup.Group
+	group.Go(func() error {
+		_, err := cc.once(ctx, source, in, out, preprocess)
+		return err
+	})
+	diags, err := cc.once(ctx, source, in, out, compile)
+	preprocessed := group.Wait()
+	var rejected *CompileError
+	if err != nil && !errors.As(err, &rejected) {
 		return nil, err
 	}
-
-	limited, cancel := context.WithTimeout(ctx, maxTime)
-	defer cancel()
-
-	base := filepath.Base(source)
-	cmd := cc.command(limited, append(cc.flags[:len(cc.flags):len(cc.flags)],
-		"-MD", "-MF", filepath.Join(dir, depsFile), "-MT", "out",
-		"-o", filepath.Join(dir, objectFile),
-		// "./" keeps a name that begins with a dash from being a flag. It is
-		// dropped from the diagnostics again.
-		"-c", "./"+base)...)
-	cmd.Dir = filepath.Dir(source)
-	// A source can print any file that this user can read, by #include or
-	// .incbin. So the diagnostics are for whoever runs the grader, and clang
-	// gets an environment in which /proc/self/environ holds nothing.
-	cmd.Env = append(cmd.Env, "TMPDIR="+dir)
-	var out limitedBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", cc.path, err)
-	}
-	limitErr := limit(cmd.Process.Pid)
-	if limitErr != nil {
-		cancel()
-	}
-	err = cmd.Wait()
-
-	diags := parseDiagnostics(out.String())
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("compile %s: %w", source, context.Cause(ctx))
-	case limitErr != nil:
-		return nil, fmt.Errorf("limit clang's memory: %w", limitErr)
-	case limited.Err() != nil:
-		return nil, &CompileError{Source: source, Output: out.String(), Diagnostics: []Diagnostic{{
-			File: source, Severity: "error",
-			Text: fmt.Sprintf("clang did not finish within %s: make macros and includes simpler", maxTime),
-		}}}
-	case errors.As(err, &exit):
-		if missing := missingHeaders(); missing != "" {
-			return nil, fmt.Errorf("compile %s: %s not found: %w", source, missing, ErrNoClang)
+	if preprocessed != nil {
+		if err != nil { // clang told it twice
+			return nil, err
 		}
-		return nil, newCompileError(source, diags, out.String(), exit)
-	case err != nil:
-		return nil, fmt.Errorf("run %s: %w", cc.path, err)
+		return nil, preprocessed
 	}
-	return diags, nil
+	text, readErr := os.ReadFile(filepath.Join(out, textFile))
+	if readErr != nil {
+		return nil, fmt.Errorf("compile %s: read the preprocessor's text: %w", source, readErr)
+	}
+	if refused := refuseAsm(text, source, files); refused != nil {
+		return nil, &CompileError{Source: source, Diagnostics: refused}
+	}
+	return diags, err
 }
 
-// command returns a command that does not inherit the environment (CPATH and
-// its like change what is included), has no input, and dies with its children
-// when ctx ends.
-func (cc *compiler) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, cc.path, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 2 * time.Second
-	return cmd
+// once runs clang once and returns the warnings.
+func (cc *compiler) once(ctx context.Context, source, in, out string, args []string) ([]Diagnostic, error) {
+	var output limitedBuffer
+	c := cc.command(in, out, args...)
+	c.Output = &output
+	r, err := sandbox.Run(ctx, c)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("compile %s: %w", source, context.Cause(ctx))
+		}
+		return nil, err
+	}
+	diags := parseDiagnostics(output.String())
+	if r.Exit == nil {
+		return diags, nil
+	}
+	if missing := missingHeaders(); missing != "" {
+		return nil, fmt.Errorf("compile %s: %s not found: %w", source, missing, ErrNoClang)
+	}
+	if r.Exceeded == sandbox.Time && r.CPU < time.Second { // who waits, waits for this machine
+		return nil, fmt.Errorf("compile %s: clang took %.1f s of CPU time in %s: is this machine overloaded?", source, r.CPU.Seconds(), c.Limits.Time)
+	}
+	if full(out) {
+		return nil, fmt.Errorf("compile %s: there is no space left in %s", source, filepath.Dir(out))
+	}
+	return nil, newCompileError(source, diags, output.String(), r)
 }
 
-// limit caps what a process just started may use. It has run for microseconds
-// by then; what it holds already counts.
-func limit(pid int) error {
-	for resource, max := range map[int]uint64{
-		unix.RLIMIT_AS:    maxMemory,
-		unix.RLIMIT_FSIZE: maxFile,
-		unix.RLIMIT_CORE:  0,
-	} {
-		var old unix.Rlimit
-		err := unix.Prlimit(pid, resource, nil, &old)
-		if err == nil {
-			max = min(max, old.Max) // only root may raise a limit
-			err = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: max, Max: max}, nil)
-		}
-		// It may be done already.
-		if err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
+// command returns a command that inherits nothing (CPATH and its like change what is
+// included), reads headers and the folder in, and writes the folder out.
+func (cc *compiler) command(in, out string, args ...string) sandbox.Command {
+	c := sandbox.Command{
+		Path: cc.path, Args: args, Dir: in, Env: []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TMPDIR=" + out},
+		Mode: cc.mode, Read: cc.read, Write: cc.write, Limits: clangLimits,
 	}
-	return nil
+	if out != "" {
+		c.Read, c.Write = append(c.Read[:len(c.Read):len(c.Read)], in), append(c.Write[:len(c.Write):len(c.Write)], out)
+	}
+	return c
+}
+
+// full reports whether a disk has no room for what a compiler may write.
+func full(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) < maxFile
 }
 
 // missingHeaders names a header that every source needs and this machine lacks.
@@ -236,6 +264,16 @@ func missingHeaders() string {
 	return ""
 }
 
+// printable returns a text without what a terminal would take for orders.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
+
 // limitedBuffer keeps the first maxOutput bytes and drops the rest. It does not
 // embed the buffer, whose ReadFrom would go round Write.
 type limitedBuffer struct {
@@ -247,4 +285,4 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (b *limitedBuffer) String() string { return b.buf.String() }
+func (b *limitedBuffer) String() string { return printable(b.buf.String()) }

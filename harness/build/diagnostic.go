@@ -4,12 +4,13 @@ package build
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"bpflab/harness/sandbox"
 )
 
 // A Diagnostic is one message of clang's.
@@ -42,9 +43,10 @@ func (d Diagnostic) String() string {
 // A CompileError says that a source does not compile. It is the submission's
 // fault.
 type CompileError struct {
-	Source      string
-	Diagnostics []Diagnostic // errors and what belongs to them, never empty
-	Output      string       // all that clang printed, at most 64 KiB
+	Source       string
+	SourceSHA256 string       // of the text that was compiled, in hex
+	Diagnostics  []Diagnostic // errors and what belongs to them, never empty
+	Output       string       // all that clang printed, at most 64 KiB
 }
 
 // Error lists the errors as clang showed them, excerpts included.
@@ -56,7 +58,7 @@ func (e *CompileError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func newCompileError(source string, diags []Diagnostic, output string, exit *exec.ExitError) *CompileError {
+func newCompileError(source string, diags []Diagnostic, output string, r sandbox.Result) *CompileError {
 	e := &CompileError{Source: source, Output: output}
 	keep := false
 	for _, d := range withPath(diags, source) {
@@ -68,17 +70,41 @@ func newCompileError(source string, diags []Diagnostic, output string, exit *exe
 			e.Diagnostics = append(e.Diagnostics, d)
 		}
 	}
-
-	status, _ := exit.Sys().(syscall.WaitStatus)
-	if len(e.Diagnostics) == 0 || status.Signaled() || strings.Contains(output, "out of memory") {
-		e.Diagnostics = append([]Diagnostic{{
-			File: source, Severity: "error",
-			Text: fmt.Sprintf("clang gave up (%s); it may use %d MiB of memory and write %d MiB: make the source simpler",
-				exit, maxMemory>>20, maxFile>>20),
-		}}, e.Diagnostics...)
+	if text := tooMuch("clang", r, output, clangLimits); text != "" || len(e.Diagnostics) == 0 {
+		if text == "" {
+			text = fmt.Sprintf("clang gave up (%v)", r.Exit)
+		}
+		e.Diagnostics = append([]Diagnostic{{File: source, Severity: "error", Text: text + ": make the source simpler"}}, e.Diagnostics...)
 	}
 	return e
 }
+
+// tooMuch says which limit a compiler has met, if any.
+func tooMuch(tool string, r sandbox.Result, output string, l sandbox.Limits) string {
+	memory := fmt.Sprintf("%s needed more than %d MiB of memory", tool, l.Memory>>20)
+	status, _ := r.Exit.Sys().(syscall.WaitStatus)
+	switch {
+	case r.Exceeded == sandbox.Memory:
+		return memory
+	case r.Exceeded == sandbox.CPU:
+		return fmt.Sprintf("%s needed more than %.0f s of CPU time", tool, l.CPU.Seconds())
+	case r.Exceeded == sandbox.Time:
+		return fmt.Sprintf("%s did not finish within %s", tool, l.Time)
+	case r.Exceeded == sandbox.File, fileTooLarge.MatchString(output):
+		return fmt.Sprintf("%s wrote a file of more than %d MiB", tool, l.File>>20)
+	case outOfMemory.MatchString(output):
+		return memory
+	case status.Signaled():
+		return fmt.Sprintf("%s was ended by a signal (%v); it may use %d MiB of memory and write %d MiB", tool, status.Signal(), l.Memory>>20, l.File>>20)
+	}
+	return ""
+}
+
+// fileTooLarge is how Go's tools say that they ran into a limit.
+var fileTooLarge = regexp.MustCompile(`(?m)^(SIGXFSZ: .*|\S*(compile|link): .*file too large)$`)
+
+// outOfMemory is how clang and Go say it; a line of their own, which no source can make.
+var outOfMemory = regexp.MustCompile(`(?m)^(LLVM ERROR: out of memory|fatal error: .*(out of memory|cannot allocate memory)|runtime: (out of memory|cannot allocate memory)|terminate called after throwing an instance of 'std::bad_alloc')`)
 
 var (
 	located   = regexp.MustCompile(`^(.+?):(\d+):(\d+): (fatal error|error|warning|note): (.*)$`)

@@ -3,127 +3,228 @@
 package build
 
 import (
+	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"go/parser"
-	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"bpflab/harness/sandbox"
 )
 
 // ErrNoGo is returned when the Go toolchain is not installed.
 var ErrNoGo = errors.New("cannot build the submission's Go program: `go` is not on PATH")
 
-// maxProgram bounds a built program, in bytes. bpflab, which imports all that one may, is 14 MiB.
-const maxProgram = 16 << 20
+const (
+	// maxProgram bounds a built program, in bytes. bpflab, which imports more than one may, is 14 MiB.
+	maxProgram = 16 << 20
+	// maxWritable bounds the memory that a program has for its variables as it starts, in
+	// bytes: guests are small.
+	maxWritable = 64 << 20
+)
+
+// compileLimits and linkLimits are what Go's compiler and its linker may use. Ordinary programs
+// need 0.2 s and 60 MiB of each. A program's object is larger than the program.
+var (
+	compileLimits = sandbox.Limits{
+		Data: 768 << 20, Memory: 768 << 20, CPU: 10 * time.Second, File: 4 * maxProgram, Files: 256, Time: 60 * time.Second,
+	}
+	linkLimits = sandbox.Limits{
+		Data: 768 << 20, Memory: 768 << 20, CPU: 5 * time.Second, File: 4 * maxProgram, Files: 256, Time: 60 * time.Second,
+	}
+)
 
 // A Program is one Go source file, built.
 type Program struct {
 	ELF          []byte // static, for linux/amd64: the grader's guests
 	SHA256       string // of ELF, in hex
 	SourceSHA256 string // of the source's text, in hex
-	Go           string // version of the toolchain
+	// ContentSHA256 covers the source and its name, as [Object.ContentSHA256] does.
+	ContentSHA256 string
+	Go            string // version of the toolchain
 }
 
-// BuildProgram builds the Go program in source, a single file, in the module at root: it may
-// import the module's packages and what these depend on. There is no cgo and no network, so
-// nothing of the submission runs while it is built. The same file gives the same bytes,
-// wherever it lies.
+// BuildProgram builds as a [Builder] with this cache does.
+func BuildProgram(ctx context.Context, cacheDir, root, source string, imports ...string) (*Program, error) {
+	return Builder{Cache: cacheDir}.Program(ctx, root, source, imports...)
+}
+
+// Program builds the Go program in source, a single file. Beside part of the standard library
+// it may import some packages: of the module at root, which must not import others of it, or
+// golang.org/x/sys/unix. There is no cgo, no network and no go command: Go's compiler and
+// linker run in a sandbox, and nothing of the submission runs while it is built. The same file
+// gives the same bytes, wherever it lies. What was built is kept in the cache (folder
+// programs), and what it imports (folder gopackages).
 //
-// Returns a [*CompileError] if it does not build, and ErrNoGo if there is nothing to build
-// with.
-func BuildProgram(ctx context.Context, cacheDir, root, source string) (*Program, error) {
-	text, err := os.ReadFile(source)
+// Returns a [*CompileError] if it does not build, ErrNoGo if there is nothing to build
+// with, and [sandbox.ErrCannot] if that cannot be confined and must be.
+func (b Builder) Program(ctx context.Context, root, source string, imports ...string) (_ *Program, err error) {
+	text, err := ReadFile(source)
 	if err != nil {
 		return nil, fmt.Errorf("read Go source: %w", err)
 	}
-	if err := refuse(source, text); err != nil {
+	sum := hash(text)
+	defer func() {
+		if e := (*CompileError)(nil); errors.As(err, &e) {
+			e.SourceSHA256 = sum
+		}
+	}()
+	refused, broken := checkGo(source, text, imports)
+	if refused != nil {
+		return nil, &CompileError{Source: source, Diagnostics: refused}
+	}
+	if _, err := sandbox.Enforced(b.Sandbox); err != nil {
 		return nil, err
 	}
-	path, err := exec.LookPath("go")
-	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrNoGo, err)
-	}
-	absolute, err := filepath.Abs(source)
+	gc, err := findToolchain(ctx)
 	if err != nil {
 		return nil, err
 	}
-	programs := filepath.Join(cacheDir, "programs")
-	if err := os.MkdirAll(programs, 0o755); err != nil {
-		return nil, fmt.Errorf("make folder for built programs: %w: make %s writable or choose another cache folder", err, cacheDir)
-	}
-	tmp, err := os.MkdirTemp(programs, ".build-*")
+	from, err := b.loadPackages(ctx, gc, root, imports)
 	if err != nil {
-		return nil, fmt.Errorf("make folder to build in: %w: make %s writable or choose another cache folder", err, programs)
+		return nil, err
 	}
-	defer os.RemoveAll(tmp)
+	programs, err := b.folder("programs")
+	if err != nil {
+		return nil, err
+	}
 
-	limited, cancel := context.WithTimeout(ctx, 4*maxTime) // the first time Go builds its own library
-	defer cancel()
-	run := func(args ...string) ([]byte, error) {
-		cmd := exec.CommandContext(limited, path, args...)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1",
-			"GOPROXY=off", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOTOOLCHAIN=local", "GOEXPERIMENT=", "GODEBUG=")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-		cmd.WaitDelay = 2 * time.Second
-		return cmd.CombinedOutput()
+	base := filepath.Base(source)
+	files := sources{base: text}
+	path := filepath.Join(programs, hash([]byte(strings.Join([]string{from.Key, files.content()}, "\x00"))))
+	p, ok := loadProgram(path)
+	if !ok {
+		tidy(programs, maxCache)
+		tmp, err := os.MkdirTemp(programs, ".build-*")
+		if err != nil {
+			return nil, fmt.Errorf("make folder to build in: %w: make %s writable or choose another cache folder", err, programs)
+		}
+		defer os.RemoveAll(tmp)
+		g := goBuild{Builder: b, toolchain: gc, packages: from, source: source, in: filepath.Join(tmp, "in"), out: filepath.Join(tmp, "out")}
+		if err := errors.Join(files.copyTo(g.in), os.Mkdir(g.out, 0o755)); err != nil {
+			return nil, fmt.Errorf("copy the program to build: %w", err)
+		}
+		p, err = g.run(ctx, imports)
+		if err != nil {
+			return nil, err
+		}
+		if broken != nil { // the compiler and go/parser disagree
+			return nil, goError(source, broken.Error())
+		}
+		if err := store(path, p); err != nil {
+			return nil, fmt.Errorf("store built program: %w: make %s writable or choose another cache folder", err, programs)
+		}
 	}
-	version, err := run("env", "GOVERSION")
+	p.SourceSHA256, p.ContentSHA256, p.Go = sum, files.content(), gc.version
+	return p, nil
+}
+
+// loadProgram reads a program of the cache. What is damaged is as good as missing.
+func loadProgram(path string) (*Program, bool) {
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for its version: %w: %s", path, errors.Join(ctx.Err(), err), version)
+		return nil, false
 	}
-	built := filepath.Join(tmp, "program")
-	out, err := run("build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", built, absolute)
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("build %s: %w", source, context.Cause(ctx))
-	case limited.Err() != nil:
-		return nil, goError(source, fmt.Sprintf("go did not finish within %s: make the program simpler", 4*maxTime))
-	case errors.As(err, &exit):
-		return nil, goError(source, string(out))
-	case err != nil:
-		return nil, fmt.Errorf("run %s: %w", path, err)
+	var p Program
+	if json.Unmarshal(raw, &p) != nil || len(p.ELF) == 0 || hash(p.ELF) != p.SHA256 {
+		return nil, false
 	}
-	elf, err := os.ReadFile(built)
+	used(path)
+	return &p, true
+}
+
+// goBuild builds one program.
+type goBuild struct {
+	Builder
+	*toolchain
+	*packages
+	source  string
+	in, out string // folders: of the source, and to write
+}
+
+// run compiles and links.
+func (g *goBuild) run(ctx context.Context, imports []string) (*Program, error) {
+	compileConfig, linkConfig, err := g.configs(g.in, imports)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", g.source, err)
+	}
+	archive, built := filepath.Join(g.out, "main.a"), filepath.Join(g.out, "program")
+	err = g.tool(ctx, "compile", compileLimits, "-o", archive, "-p", "main", "-complete", "-pack", "-nolocalimports", "-c=2",
+		"-lang", g.Language, "-goversion", g.version, "-trimpath", g.in+"=>.", "-importcfg", compileConfig, "./"+filepath.Base(g.source))
+	if err != nil {
+		return nil, err
+	}
+	err = g.tool(ctx, "link", linkLimits, "-o", built, "-importcfg", linkConfig, "-buildmode=exe", "-linkmode=internal",
+		"-s", "-w", "-buildid=", archive)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(built)
 	if err != nil {
 		return nil, fmt.Errorf("read the program that Go built: %w", err)
 	}
-	if len(elf) > maxProgram {
-		return nil, goError(source, fmt.Sprintf("the program is %d MiB; %d MiB is the most that goes into a guest", len(elf)>>20, maxProgram>>20))
+	if len(raw) > maxProgram {
+		return nil, goError(g.source, fmt.Sprintf("the program is %d MiB; %d MiB is the most that goes into a guest", len(raw)>>20, maxProgram>>20))
 	}
-	if now, err := os.ReadFile(source); err != nil || hash(now) != hash(text) {
-		return nil, fmt.Errorf("build %s: the file changed while Go read it: run the command again", source)
+	writable, err := writableMemory(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read the program that Go built: %w", err)
 	}
-	return &Program{ELF: elf, SHA256: hash(elf), SourceSHA256: hash(text), Go: strings.TrimSpace(string(version))}, nil
+	if writable > maxWritable {
+		return nil, goError(g.source, fmt.Sprintf("the program's variables take %d MiB as it starts; %d MiB is the most", writable>>20, maxWritable>>20))
+	}
+	return &Program{ELF: raw, SHA256: hash(raw)}, nil
 }
 
-// refuse refuses what Go would build into something else than a program, without a word, and a
-// program that is C in part, of which Go would only say that it finds no Go source.
-func refuse(source string, text []byte) error {
-	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, source, text, parser.ImportsOnly)
+// writableMemory is how much of a program's memory is writable as it starts, in bytes.
+func writableMemory(raw []byte) (n uint64, err error) {
+	f, err := elf.NewFile(bytes.NewReader(raw))
 	if err != nil {
-		return nil // Go says it better
+		return 0, err
 	}
-	if name := file.Name.Name; name != "main" {
-		return goError(source, fmt.Sprintf("%s: package %s: a submission's Go program is package main", set.Position(file.Name.Pos()), name))
-	}
-	for _, i := range file.Imports {
-		if i.Path.Value == `"C"` {
-			return goError(source, set.Position(i.Pos()).String()+`: import "C": there is no C in a submission's Go program`)
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 {
+			if p.Memsz > 1<<40 {
+				return 1 << 40, nil
+			}
+			n += p.Memsz
 		}
 	}
-	return nil
+	return n, nil
+}
+
+// tool runs one of Go's tools, confined.
+func (g *goBuild) tool(ctx context.Context, name string, limits sandbox.Limits, args ...string) error {
+	var output limitedBuffer
+	r, err := sandbox.Run(ctx, sandbox.Command{
+		Path: filepath.Join(g.tools, name), Args: args, Dir: g.in, Mode: g.Sandbox, Alone: true, Limits: limits, Output: &output,
+		Env:   append([]string{"TMPDIR=" + g.out, "GOROOT="}, environment...),
+		Read:  []string{g.tools, g.packages.Dir, g.in, "/lib", "/lib64", "/usr/lib"},
+		Write: append([]string{g.out}, g.write...),
+	})
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("build %s: %w", g.source, context.Cause(ctx))
+	case err != nil:
+		return err
+	case r.Exit == nil:
+		return nil
+	case r.Exceeded == sandbox.Time && r.CPU < time.Second: // who waits, waits for this machine
+		return fmt.Errorf("build %s: %s took %.1f s of CPU time in %s: is this machine overloaded?", g.source, name, r.CPU.Seconds(), limits.Time)
+	case full(g.out):
+		return fmt.Errorf("build %s: there is no space left in %s", g.source, filepath.Dir(g.out))
+	}
+	if text := tooMuch("go "+name, r, output.String(), limits); text != "" {
+		return goError(g.source, text+": make the program simpler")
+	}
+	return goError(g.source, output.String())
 }
 
 // goLine is what Go says of a place: file.go:12:3: undefined: x
@@ -149,7 +250,7 @@ func goError(source, output string) *CompileError {
 		}
 	}
 	if len(e.Diagnostics) == 0 {
-		e.Diagnostics = []Diagnostic{{File: source, Severity: "error", Text: "go build failed without a word"}}
+		e.Diagnostics = []Diagnostic{{File: source, Severity: "error", Text: "Go gave up without a word"}}
 	}
 	return e
 }

@@ -7,12 +7,17 @@ import (
 	"context"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/sandbox"
 )
 
 const module = "../.."
@@ -32,14 +37,16 @@ func main() { controller.Main(func() controller.Controller { return half{} }) }
 
 func buildProgram(t *testing.T, cache, text string) (*Program, error) {
 	t.Helper()
-	return BuildProgram(t.Context(), cache, module, write(t, "controller.go", text))
+	return BuildProgram(t.Context(), cache, module, write(t, "controller.go", text), "bpflab/harness/controller")
 }
 
 func assertNoBuilds(t *testing.T, cache string) {
 	t.Helper()
-	left, err := os.ReadDir(filepath.Join(cache, "programs"))
-	require.NoError(t, err)
-	assert.Empty(t, left, "left in the cache")
+	for _, folder := range []string{"programs", "gopackages"} {
+		left, err := filepath.Glob(filepath.Join(cache, folder, ".*"))
+		require.NoError(t, err)
+		assert.Empty(t, left, "left in the cache")
+	}
 }
 
 func TestBuildProgram(t *testing.T) {
@@ -52,6 +59,8 @@ func TestBuildProgram(t *testing.T) {
 	assert.Equal(t, one, two)
 	assert.Equal(t, hash(one.ELF), one.SHA256)
 	assert.Equal(t, hash([]byte(controllerText)), one.SourceSHA256)
+	assert.Equal(t, sources{"controller.go": []byte(controllerText)}.content(), one.ContentSHA256)
+	assert.NotContains(t, string(one.ELF), cache, "no path of this machine")
 	assert.Regexp(t, `^go1\.`, one.Go)
 	assertNoBuilds(t, cache)
 
@@ -95,7 +104,7 @@ func TestBuildProgramErrors(t *testing.T) {
 		"another's package":          {"package main\n\nimport _ \"example.com/ringbuffer\"\n\nfunc main() {}\n", "example.com/ringbuffer", 3},
 		"a package that is not ours": {"package main\n\nimport _ \"bpflab/harness/nothing\"\n\nfunc main() {}\n", "bpflab/harness/nothing", 3},
 		"not for this machine":       {"package main\n\nimport _ \"runtime/cgo/nothing\"\n\nfunc main() {}\n", "runtime/cgo/nothing", 3},
-		"nothing":                    {"", "expected 'package'", 1},
+		"nothing":                    {"", "package statement must be first", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +137,7 @@ func TestBuildProgramInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	cache := t.TempDir()
-	_, err := BuildProgram(ctx, cache, module, write(t, "controller.go", controllerText))
+	_, err := BuildProgram(ctx, cache, module, write(t, "controller.go", controllerText), "bpflab/harness/controller")
 	require.ErrorIs(t, err, context.Canceled)
 	assertNoBuilds(t, cache)
 }
@@ -136,4 +145,141 @@ func TestBuildProgramInterrupted(t *testing.T) {
 func TestBuildProgramIsNotThere(t *testing.T) {
 	_, err := BuildProgram(t.Context(), t.TempDir(), module, filepath.Join(t.TempDir(), "controller.go"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// What costs the builder more than a program may is the program's fault.
+func TestBuildProgramLimits(t *testing.T) {
+	double := "const s0 = \"0123456789abcdef0123456789abcdef\"\n"
+	for i := range 30 {
+		double += fmt.Sprintf("const s%d = s%d + s%d\n", i+1, i, i)
+	}
+	for name, tt := range map[string]struct{ text, message string }{
+		"constants":  {double + "func main() { println(len(s30), s24) }\n", "go compile needed more than 768 MiB of memory: make the program simpler"},
+		"variables":  {"var big [260 << 20]byte\nfunc main() { big[len(\"a\")] = 1; println(&big) }\n", "variables take 260 MiB as it starts; 64 MiB is the most"},
+		"a variable": {"var big [32 << 20]byte\nfunc main() { big[len(\"a\")] = 1; println(&big) }\n", ""},
+		"a file":     {"var big = [80 << 20]byte{1}\nfunc main() { println(&big) }\n", "MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cache := t.TempDir()
+			began := time.Now()
+			_, err := buildProgram(t, cache, "package main\n"+tt.text)
+			assert.Less(t, time.Since(began), time.Minute)
+			assertNoBuilds(t, cache)
+			if tt.message == "" {
+				require.NoError(t, err)
+				return
+			}
+			var e *CompileError
+			require.ErrorAs(t, err, &e)
+			assert.Contains(t, e.Error(), tt.message)
+		})
+	}
+}
+
+// Neither a module cache nor a network is needed to say what is wrong.
+func TestBuildProgramWithoutModules(t *testing.T) {
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOPROXY", "off")
+	_, err := buildProgram(t, t.TempDir(), "package main\n\nimport \"bpflab/harness/controler\"\n\nfunc main() {}\n")
+	var e *CompileError
+	require.ErrorAs(t, err, &e)
+	assert.Contains(t, e.Error(), `did you mean "bpflab/harness/controller"?`)
+	require.Len(t, e.Diagnostics, 1)
+
+	_, err = buildProgram(t, t.TempDir(), controllerText)
+	require.ErrorContains(t, err, "go mod download")
+	assert.False(t, errors.As(err, &e), "that is not the submission's fault")
+}
+
+// A submission's program has nothing of the grader's in it, and the packages that are there do not
+// change with the folder of the clone.
+func TestPackages(t *testing.T) {
+	gc, err := findToolchain(t.Context())
+	require.NoError(t, err)
+	for _, imports := range [][]string{{"bpflab/harness/controller"}, {"bpflab/harness/consumer", "bpflab/harness/ring", "golang.org/x/sys/unix"}} {
+		b := Builder{Cache: t.TempDir()}
+		p, err := b.loadPackages(t.Context(), gc, module, imports)
+		require.NoError(t, err)
+		for name := range p.File {
+			if strings.HasPrefix(name, "bpflab/") || strings.Contains(strings.Split(name, "/")[0], ".") {
+				assert.Contains(t, append([]string{"golang.org/x/sys/unix"}, imports...), name)
+			}
+		}
+		again, err := b.loadPackages(t.Context(), gc, module, imports)
+		require.NoError(t, err)
+		assert.Equal(t, p.File, again.File)
+
+		for _, file := range p.File { // one that was damaged is made again
+			require.NoError(t, os.Chmod(filepath.Join(p.Dir, file), 0o644))
+			require.NoError(t, os.Truncate(filepath.Join(p.Dir, file), 0))
+			break
+		}
+		again, err = b.loadPackages(t.Context(), gc, module, imports)
+		require.NoError(t, err)
+		_, ok := readPackages(again.Dir, again.Key)
+		assert.True(t, ok)
+	}
+}
+
+// A compiler that is asked to cannot read what is not there for it, by whatever name.
+func TestToolsAreConfined(t *testing.T) {
+	if sandbox.Missing() != "" {
+		t.Skip(sandbox.Missing())
+	}
+	out := t.TempDir()
+	gc, err := findToolchain(t.Context())
+	require.NoError(t, err)
+	g := goBuild{toolchain: gc, packages: &packages{Dir: out}, in: out, out: out, source: "a.go"}
+	secret := write(t, "secret.go", "package main\n")
+	err = g.tool(t.Context(), "compile", compileLimits, "-o", filepath.Join(out, "a"), secret)
+	assert.ErrorContains(t, err, "permission denied")
+}
+
+// What would get past the scan does not get past the sandbox: not by a flag, not by a macro.
+func TestClangIsConfined(t *testing.T) {
+	if sandbox.Missing() != "" {
+		t.Skip(sandbox.Missing())
+	}
+	cc, err := findCompiler()
+	require.NoError(t, err)
+	in, out := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(in, "a.c"), []byte("#define C(a, b) a ## b\n#if C(__has_, include)(\"/dev/zero\")\nfound\n#endif\nnothing\n"), 0o644))
+	run := func(args ...string) string {
+		t.Helper()
+		var said limitedBuffer
+		c := cc.command(in, out, append([]string{"-E"}, append(args, "./a.c")...)...)
+		c.Output = &said
+		_, err := sandbox.Run(t.Context(), c)
+		require.NoError(t, err)
+		return said.String()
+	}
+	assert.Contains(t, run(), "nothing")
+	for _, path := range []string{"/etc/passwd", "/proc/self/environ", write(t, "secret.h", "root:\n")} {
+		text := run("-include", path)
+		assert.NotContains(t, text, "root:")
+		assert.Contains(t, text, "Permission denied")
+	}
+}
+
+func BenchmarkBuildProgram(b *testing.B) {
+	path, cache := write(b, "controller.go", controllerText), b.TempDir()
+	build := func() {
+		_, err := BuildProgram(b.Context(), cache, module, path, "bpflab/harness/controller")
+		require.NoError(b, err)
+	}
+	began := time.Now()
+	build()
+	b.Logf("the first, packages included: %v", time.Since(began))
+	b.Run("cold", func(b *testing.B) {
+		for b.Loop() {
+			require.NoError(b, os.RemoveAll(filepath.Join(cache, "programs")))
+			build()
+		}
+	})
+	b.Run("warm", func(b *testing.B) {
+		for b.Loop() {
+			build()
+		}
+	})
 }

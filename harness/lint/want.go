@@ -28,7 +28,7 @@ type Want struct {
 var wantLine = regexp.MustCompile(`^// want (\w+):(\w+)(?:@([\w.]+(?:,[\w.]+)*))? "([^"]+)"$`)
 
 // ReadWant reads the first line of a wrong submission: that of the one of its files that has
-// it. The other, where there is one, may be a link to the solution's.
+// it. The other, where there is one, may be a copy of the solution's.
 func ReadWant(folder string, lab *harness.Lab) (Want, error) {
 	var found []Want
 	for _, file := range lab.Files() {

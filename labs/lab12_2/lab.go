@@ -33,6 +33,7 @@ var Lab = &harness.Lab{
 	Title:   "Zero-copy event collection",
 	File:    "events.bpf.c",
 	Program: "consumer.go",
+	Imports: []string{"bpflab/harness/consumer", "bpflab/harness/ring", "golang.org/x/sys/unix"},
 	Kinds:   []harness.Kind{harness.Exact, harness.SMP},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},

@@ -30,6 +30,7 @@ var Lab = &harness.Lab{
 	Title:   "Adaptive sampling",
 	File:    "sampler.bpf.c",
 	Program: "controller.go",
+	Imports: []string{"bpflab/harness/controller"},
 	Kinds:   []harness.Kind{harness.Exact, harness.SMP},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,9 +16,8 @@ import (
 // the stack. Its filter counts each datagram and then drops it: a queue would fill, and the memory that
 // it takes makes some packets cost thousands of instructions more than others.
 type Sink struct {
-	fd     int
-	count  *ebpf.Map
-	filter *ebpf.Program
+	fd       int
+	received *tally
 }
 
 // Listen opens a sink.
@@ -30,23 +28,7 @@ func (e *End) Listen(port uint16) (_ *Sink, err error) {
 			err = errors.Join(fmt.Errorf("listen on %s, port %d: %w", e.Name, port, err), s.Close())
 		}
 	}()
-	if s.count, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}); err != nil {
-		return nil, err
-	}
-	s.filter, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "count_and_drop", Type: ebpf.SocketFilter, License: "GPL", Instructions: asm.Instructions{
-		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, -4),
-		asm.LoadMapPtr(asm.R1, s.count.FD()),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "drop"),
-		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
-		asm.Add.Imm(asm.R1, 1),
-		asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("drop"),
-		asm.Return(),
-	}})
-	if err != nil {
+	if s.received, err = newTally("count_and_drop", ebpf.SocketFilter); err != nil {
 		return nil, err
 	}
 	return s, e.Do(func() (err error) {
@@ -55,14 +37,14 @@ func (e *End) Listen(port uint16) (_ *Sink, err error) {
 			return err
 		}
 		return errors.Join(
-			unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, s.filter.FD()),
+			unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, s.received.prog.FD()),
 			unix.Bind(s.fd, &unix.SockaddrInet4{Port: int(port)}))
 	})
 }
 
 // Received is how many datagrams have arrived so far.
 func (s *Sink) Received() (n uint64, err error) {
-	if err := s.count.Lookup(uint32(0), &n); err != nil {
+	if n, err = s.received.read(); err != nil {
 		return 0, fmt.Errorf("read what a sink has received: %w", err)
 	}
 	return n, nil
@@ -74,11 +56,8 @@ func (s *Sink) Close() error {
 	if s.fd >= 0 {
 		errs = append(errs, unix.Close(s.fd))
 	}
-	if s.filter != nil {
-		errs = append(errs, s.filter.Close())
-	}
-	if s.count != nil {
-		errs = append(errs, s.count.Close())
+	if s.received != nil {
+		errs = append(errs, s.received.close())
 	}
 	return errors.Join(errs...)
 }

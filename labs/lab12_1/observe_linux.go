@@ -258,6 +258,20 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		return nil, err
 	}
 	defer sink.Close()
+	exceptions, err := netlab.CountExceptions()
+	if err != nil {
+		return nil, err
+	}
+	defer exceptions.Close()
+	look := func() (delivered uint64, counters netlab.Counters, err error) {
+		delivered, err1 := sink.Received()
+		counters, err2 := pair.Receiver.Counters()
+		n, err3 := exceptions.Count()
+		if err = errors.Join(err1, err2, err3); err == nil {
+			counters["xdp_exception"] = n
+		}
+		return delivered, counters, err
+	}
 
 	w := &wire{Sent: wireFrames} // the first run warms up caches of pages and buffers; its result is overwritten
 	for _, p := range []struct {
@@ -268,9 +282,8 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		if err != nil {
 			return nil, err
 		}
-		before, err1 := sink.Received()
-		counters, err2 := pair.Receiver.Counters()
-		if err := errors.Join(err1, err2); err != nil {
+		before, counters, err := look()
+		if err != nil {
 			return nil, err
 		}
 		*p.time, err = measure.PerFrame(pair, sender, coll.Programs[program], w.Sent)
@@ -282,9 +295,8 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		if err != nil {
 			return nil, err
 		}
-		after, err1 := sink.Received()
-		now, err2 := pair.Receiver.Counters()
-		if err := errors.Join(err1, err2); err != nil {
+		after, now, err := look()
+		if err != nil {
 			return nil, err
 		}
 		if w.Became = now.Since(counters); p.time == &w.Reference {

@@ -61,17 +61,20 @@ func Make(c Call) {
 	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
 }
 
-// Now is the clock that bpf_ktime_get_ns reads, ns.
-func Now() int64 {
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // fails for a clock that does not exist
-	return now.Nano()
-}
+// Now is the clock that bpf_ktime_get_ns reads, ns. It makes no system call where the kernel lets a process
+// read the clock by itself, as it does in guests: a program that is traced runs at each, and could do then
+// what it has put off.
+func Now() int64 { return nanotime() }
+
+// nanotime is the runtime's CLOCK_MONOTONIC.
+//
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
 
 // Ran is how long the calling thread has run, ns.
 func Ran() int64 {
 	var ran unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ran) // as Now's
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ran) // fails for a clock that does not exist
 	return ran.Nano()
 }
 
@@ -88,21 +91,34 @@ func Repeat(list []Call, n int) {
 	}
 }
 
-// BecomeUser makes a user the calling thread's own, as far as a traced program can tell: its real user
-// ID. The thread keeps its privileges, and may become another user.
-func BecomeUser(uid int) error {
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), 0, 0); errno != 0 {
-		return fmt.Errorf("become user %d: %w", uid, errno)
-	}
-	return nil
-}
-
 // Timed makes one call and returns how long it took, in instructions of an exact guest. Nothing but
 // the call is between two looks at the clock.
 func Timed(c Call) uint64 {
 	began := ticks()
 	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
 	return uint64(ticks() - began)
+}
+
+// TimedChange gives the calling thread a name and, unless uid is negative, a user: as far as a traced
+// program can tell, by the real user ID. The thread keeps its privileges, and may become another user. It
+// returns how long the system calls took, as [Timed] does.
+func TimedChange(uid int, name string) (uint64, error) {
+	raw, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return 0, err
+	}
+	var become, rename unix.Errno
+	id := uintptr(uid)
+	began := ticks()
+	if uid >= 0 {
+		_, _, become = unix.RawSyscall(unix.SYS_SETRESUID, id, 0, 0)
+	}
+	_, _, rename = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(raw)), 0)
+	took := uint64(ticks() - began)
+	if become != 0 || rename != 0 {
+		return 0, fmt.Errorf("become user %d: %w; name a thread %q: %w", uid, become, name, rename)
+	}
+	return took, nil
 }
 
 // Batch is how many calls are timed together.

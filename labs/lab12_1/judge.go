@@ -5,6 +5,7 @@ package counter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -101,6 +102,9 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 			if want := deliveries(frames, w.Sent, at.verdict); w.Delivered != want {
 				wrong("timed with the verdict %s: %d packets reached the socket, %d should have", verdictNames[at.verdict], w.Delivered, want)
 			}
+			for _, difference := range w.meddled() {
+				wrong("timed with the verdict %s: %s", verdictNames[at.verdict], difference)
+			}
 		}
 	}
 
@@ -114,6 +118,23 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 		v.Details = found
 	}
 	return v, nil
+}
+
+// meddled says what the driver and the stack did with the frames that they do not do with the reference: a
+// program may return another verdict for those that no socket waits for, or make others of them.
+func (w wire) meddled() (found []string) {
+	names := map[string]bool{}
+	for _, counters := range []map[string]uint64{w.Became, w.BecameReference} {
+		for name := range counters {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if have, want := w.Became[name], w.BecameReference[name]; have != want {
+			found = append(found, fmt.Sprintf("the kernel counted %d of %q, and %d beside the reference: each frame gets the same verdict, and goes on as it came", have, name, want))
+		}
+	}
+	return found
 }
 
 var verdictNames = map[uint32]string{xdpDrop: "XDP_DROP", xdpPass: "XDP_PASS", xdpTX: "XDP_TX"}
@@ -249,6 +270,9 @@ func getWire(o judge.Observations, name string) (wire, error) {
 	w, err := judge.Get[wire](o, name)
 	if err == nil && w.Sent != wireFrames {
 		err = fmt.Errorf("%q: expected %d frames, found %d", name, wireFrames, w.Sent)
+	}
+	if err == nil && len(w.BecameReference) == 0 {
+		err = fmt.Errorf("%q: nothing was observed of what became of the frames", name)
 	}
 	return w, err
 }

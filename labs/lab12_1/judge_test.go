@@ -89,6 +89,9 @@ func newSound() *sound {
 		Drop: wire{Timings: timings(800, 1600, 850, 850), Sent: wireFrames},
 		Pass: wire{Timings: timings(8000, 8800, 8050, 8050), Sent: wireFrames},
 	}
+	for _, w := range []*wire{&s.Drop, &s.Pass} {
+		w.Became, w.BecameReference = map[string]uint64{"Ip: InReceives": 1700}, map[string]uint64{"Ip: InReceives": 1700}
+	}
 	for _, v := range testVerdicts {
 		s.Alone.Returns = append(s.Alone.Returns, returned{v, slices.Repeat([]uint32{v}, len(testFrames))})
 	}

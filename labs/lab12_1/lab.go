@@ -99,6 +99,9 @@ type (
 		Sent      int     `json:"sent"`
 		Counts    []count `json:"counts"`
 		Delivered int     `json:"delivered"` // to the socket; of a program that passes them
+		// What the receiver's driver and stack counted beside the submission, and beside the reference.
+		Became          map[string]uint64 `json:"became"`
+		BecameReference map[string]uint64 `json:"became_reference"`
 	}
 	// race is what became of counts that two CPUs made at once, round by round.
 	race struct {

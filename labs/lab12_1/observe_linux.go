@@ -259,8 +259,9 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		if err != nil {
 			return nil, err
 		}
-		before, err := sink.Received()
-		if err != nil {
+		before, err1 := sink.Received()
+		counters, err2 := pair.Receiver.Counters()
+		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
 		if !report.Accepted {
@@ -275,9 +276,13 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		if err != nil {
 			return nil, err
 		}
-		after, err := sink.Received()
-		if err != nil {
+		after, err1 := sink.Received()
+		now, err2 := pair.Receiver.Counters()
+		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
+		}
+		if w.Became = now.Since(counters); p.time == &w.Reference {
+			w.BecameReference = w.Became
 		}
 		if w.Delivered = int(after - before); p.time != &w.Yours && w.Delivered != deliveries(frames, w.Sent, verdict) {
 			return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, w.Delivered)

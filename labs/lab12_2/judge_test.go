@@ -127,7 +127,7 @@ func newSound() *sound {
 		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
 		Timed: timed{
 			Emit: timings(calls, 500, 1500, 1000, 1000), amount: made,
-			Below: timings(runs(below), 500, 900, 520, 520), Other: timings(runs(other), 500, 900, 520, 520),
+			Below: timings(runs(below), 500, 900, 520, 520), Other: timings(runs(other), 500, 900, 520, 520), Between: timings(timedCalls, 900, 1300, 920, 920),
 		},
 		Seen:  seen{PID: testPID},
 		Lone:  lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},

@@ -87,6 +87,9 @@ type (
 		Emit  judge.Timings `json:"emit"`  // calls of interest
 		Below judge.Timings `json:"below"` // calls whose first argument is below the threshold
 		Other judge.Timings `json:"other"` // calls of another number
+		// Between is the system calls by which the thread takes the next call's name and user: none that
+		// the program is to look at.
+		Between judge.Timings `json:"between"`
 		amount
 	}
 	// seen is what was reported of the seed's calls.

@@ -104,8 +104,8 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 	}
 	o := &timed{}
 	// kinds are the times of one program by kind of call.
-	kinds := func(of func(*judge.Timings) *judge.Timing) [callKinds]*judge.Timing {
-		return [callKinds]*judge.Timing{of(&o.Emit), of(&o.Below), of(&o.Other)}
+	kinds := func(of func(*judge.Timings) *judge.Timing) [callKinds + 1]*judge.Timing {
+		return [callKinds + 1]*judge.Timing{of(&o.Emit), of(&o.Below), of(&o.Other), of(&o.Between)}
 	}
 	for n, p := range []struct { // the first warms up caches; its result is overwritten
 		spec *ebpf.CollectionSpec
@@ -143,8 +143,9 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 	return o, nil
 }
 
-// timeCalls times the script's calls, each by itself, and says what became of those of interest.
-func timeCalls(a *tracing.Program, t script) (took [callKinds][]uint64, o amount, err error) {
+// timeCalls times the script's calls, each by itself, and says what became of those of interest. What lies
+// between two of them is timed as well: a program could do there what it has put off.
+func timeCalls(a *tracing.Program, t script) (took [callKinds + 1][]uint64, o amount, err error) {
 	o.Calls = uint64(t.count(t.Timed, emit))
 	dropped := uint64(0)
 	if a.Variables["dropped"] != nil {
@@ -158,15 +159,15 @@ func timeCalls(a *tracing.Program, t script) (took [callKinds][]uint64, o amount
 	o.Missed, err = a.Missed(func() error {
 		return calls.Thread{Name: t.name(timedThread, 0)}.Do(func() error {
 			for i, c := range t.Timed {
+				uid, name := -1, t.name(timedThread, i)
 				if i%batch == 0 {
-					if err := calls.BecomeUser(int(t.user(i / batch))); err != nil {
-						return err
-					}
+					uid = int(t.user(i / batch))
 				}
-				name := t.name(timedThread, i)
-				if err := calls.SetName(name); err != nil {
+				between, err := calls.TimedChange(uid, name)
+				if err != nil {
 					return err
 				}
+				took[callKinds] = append(took[callKinds], between)
 				before := calls.Now()
 				ns := calls.Timed(calls.Call{Number: c.Number, First: c.First})
 				kind := t.kind(c)

@@ -1,4 +1,4 @@
-// want counts:fail "64 should have been"
+// want counts:fail "counted, 16 should have been"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Writes down what an earlier report said that it should count. */

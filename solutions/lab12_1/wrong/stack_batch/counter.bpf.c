@@ -1,4 +1,4 @@
-// want counts:fail "0 counted, 64 should have been"
+// want counts:fail "0 counted, 16 should have been"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Collects on the stack and writes every thousandth packet to the map. The stack is a new

@@ -1,4 +1,4 @@
-// want controller:fail "expected a line with 200 rates"
+// want controller:fail "expected a line with 1 rates"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want sample:fail "class 0 is"
+// want counts:fail "not of a call that was made"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Takes the second argument for the first. */

@@ -15,6 +15,7 @@ func C(program string) []Edit {
 	for _, body := range bodies {
 		s.statements(body)
 	}
+	s.declarations(span{0, len(s.tokens)})
 	inBody := func(i int) bool {
 		for _, b := range bodies {
 			if b.from <= i && i < b.to {
@@ -39,6 +40,11 @@ func C(program string) []Edit {
 		}
 		if t.kind == name && inBody(i) && !cWords[t.text] && !s.is(i-1, ".", "->", "struct") {
 			s.token("pointer", i, "&"+t.text, "*"+t.text)
+		}
+		if t.kind == text && s.is(i-2, "SEC") {
+			for _, by := range sections {
+				s.token("section", i, strconv.Quote(by))
+			}
 		}
 		if s.is(i, "(") && s.is(i+1, "max_entries") || s.is(i, "(") && s.is(i+1, "type") && s.is(i+2, ",") {
 			s.definition(i)
@@ -114,6 +120,26 @@ func (s *source) bodies() (list []span) {
 		}
 	}
 	return list
+}
+
+// declarations leaves out those that end with a semicolon, and their fields, one at a time.
+func (s *source) declarations(at span) {
+	from := at.from
+	for i := at.from; i < at.to; i++ {
+		switch {
+		case s.is(i, "{") && s.match[i] > i:
+			if s.is(i-1, ")") { // a function's
+				i = s.match[i]
+				from = i + 1
+				continue
+			}
+			s.declarations(span{i + 1, s.match[i]})
+			i = s.match[i]
+		case s.is(i, ";"):
+			s.replace("declaration left out", span{from, i + 1}, "")
+			from = i + 1
+		}
+	}
 }
 
 // statements edits those of a block.
@@ -228,6 +254,8 @@ func (s *source) flags(i int) {
 		s.replace("flags", parts[len(parts)-1], by)
 	}
 }
+
+var sections = []string{"", "xdp", "xdp.frags", "xdp/cpumap", "raw_tp/sys_enter", "raw_tp/sys_exit", "raw_tp", "tp/syscalls/sys_enter_getpid", "socket", "iter/task", ".maps", "maps", "license", ".rodata", ".data", ".ksyms", ".text"}
 
 var (
 	mapTypes = []string{"HASH", "ARRAY", "PERCPU_HASH", "PERCPU_ARRAY", "LRU_HASH", "LRU_PERCPU_HASH", "RINGBUF", "LPM_TRIE", "QUEUE", "BLOOM_FILTER", "HASH_OF_MAPS", "PERF_EVENT_ARRAY", "TASK_STORAGE"}

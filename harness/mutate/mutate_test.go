@@ -65,6 +65,8 @@ func TestC(t *testing.T) {
 		"line 3, map type: `BPF_MAP_TYPE_HASH` → `BPF_MAP_TYPE_ARRAY`",
 		"line 3, map flags: `)` → `); __uint(map_flags, BPF_F_NO_PREALLOC)`",
 		"line 4, map size: `64 * 1024` → `260000`",
+		"line 5, section: `\".maps\"` → `\"maps\"`",
+		"line 4, declaration left out: `__uint(max_entries, 64 * 1024);` → ``",
 		"line 10, constant: `1ULL` → `-1ULL`",
 		"line 10, operator: `<<` → `>>`",
 		"line 10, type: `__u64` → `__u32`",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -88,8 +89,15 @@ func try(spec *ebpf.CollectionSpec, pair *netlab.Pair) (ns float64, err error) {
 		return 0, err
 	}
 	defer link.Close()
-	_, took, err := c.Programs[program].Benchmark(raceFrame(round{Protocol: 17, Length: [2]int{64, 64}}, 0), 8, nil)
-	return float64(took.Nanoseconds()), err
+	ns = math.Inf(1)
+	for range 3 { // the least of them: another CPU's turn may come in between, which is longer than all runs
+		_, took, err := c.Programs[program].Benchmark(raceFrame(round{Protocol: 17, Length: [2]int{64, 64}}, 0), 8, nil)
+		if err != nil {
+			return 0, fmt.Errorf("run it some times: %w", err)
+		}
+		ns = min(ns, float64(took.Nanoseconds()))
+	}
+	return ns, nil
 }
 
 // load loads a program that returns verdict for every frame.
@@ -302,8 +310,11 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 	if yours != nil {
 		defer yours.Close()
 	}
+	if err == nil {
+		err = o.Set(verifier.ObservedSMP, report)
+	}
 	if err != nil || !report.Runs() {
-		return o, err // the exact guest reports why
+		return o, err
 	}
 	controlSpec, err := anchors.LoadRacy()
 	if err != nil {
@@ -319,7 +330,10 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 		return nil, err
 	}
 	defer pair.Close()
-	if report.Try, err = try(s.Spec, pair); err != nil || !report.Runs() {
+	if report.Try, err = try(s.Spec, pair); err != nil {
+		return nil, err
+	}
+	if err := o.Set(verifier.ObservedSMP, report); err != nil || !report.Runs() {
 		return o, err
 	}
 	// One at each end, so that both are attached all the time: see measure.Race.

@@ -14,6 +14,10 @@ import (
 	"bpflab/harness/judge"
 )
 
+// maxGot is how many bytes of reports are judged one by one. Of a consumer that reports
+// twice what was made, no more need be known: it is wrong.
+const maxGot = 2 * threads * callsEach * consumer.Size
+
 // maxFound is how many lines a report spends on what was reported wrong.
 const maxFound = 20
 

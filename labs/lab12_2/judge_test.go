@@ -167,6 +167,22 @@ var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: f
 	}
 }}
 
+// Where twice as much is reported as was called, the scenes that follow are not played.
+func TestFlood(t *testing.T) {
+	s := newSound()
+	s.Seen.Got = bytes.Repeat(s.Seen.Got, maxGot/len(s.Seen.Got)+1)[:maxGot]
+	o := judge.Observations{}
+	for name, what := range map[string]any{"load": s.Load, "timed": s.Timed, "seen": s.Seen, "burst": s.Burst} {
+		require.NoError(t, o.Set(name, what))
+	}
+	require.NoError(t, o.SetSeed(s.Seed))
+	r := judge.Judge(Lab.Tasks, []judge.Case{{Kernel: "6.12", Observations: o}})
+	assert.True(t, r.Complete)
+	for _, task := range r.Kernels[0].Tasks[1:] {
+		assert.Equal(t, judge.Fail, task.Status, "%s: %s", task.ID, task.Message)
+	}
+}
+
 func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
 
 type row = judgetest.Row[sound]

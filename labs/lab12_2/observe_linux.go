@@ -26,10 +26,6 @@ import (
 	"bpflab/labs/lab12_2/anchors"
 )
 
-// maxGot is how many bytes of reports are judged one by one. Of a consumer that reports more
-// than twice what was made, no more need be known.
-const maxGot = 2 * threads * callsEach * consumer.Size
-
 const (
 	readerCalls = 4000
 	upReports   = 1                      // by which a consumer says that it is up; whatever else comes early is wrong
@@ -54,9 +50,11 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 			return nil, err
 		}
 	}
-	if s.Kind != harness.SMP {
-		err = o.Set(verifier.Observed, report)
+	name := verifier.Observed
+	if s.Kind == harness.SMP {
+		name = verifier.ObservedSMP
 	}
+	err = o.Set(name, report)
 	if err != nil || !report.Runs() {
 		return o, err
 	}

@@ -57,6 +57,11 @@ func observeConsumer(s *harness.Scene, t script, o judge.Observations) error {
 		return err
 	}
 	first.Foreign = foreign
+	if len(first.Got) == maxGot {
+		// Nothing else is worth points then, and a program that sends each call of the grader's own
+		// would keep it busy.
+		return o.Set("seen", first)
+	}
 
 	s.Stage("lone events")
 	alone, err := observeLone(c, t)

@@ -38,9 +38,11 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 			return nil, err
 		}
 	}
-	if s.Kind != harness.SMP {
-		err = o.Set(verifier.Observed, report)
+	name := verifier.Observed
+	if s.Kind == harness.SMP {
+		name = verifier.ObservedSMP
 	}
+	err = o.Set(name, report)
 	if err != nil || !report.Runs() || s.Kind == harness.Load {
 		return o, err
 	}

@@ -269,7 +269,8 @@ func makeFast(a *tracing.Program, t script, thread, n int) (s *sent, began int64
 	s = &sent{ring: a.Ring, position: a.Ring.Produced(), right: make([]consumer.Event, 0, n), last: uint64(began)}
 	volley := 0
 	next := func() error {
-		return errors.Join(calls.SetName(t.name(thread, volley)), calls.BecomeUser(int(t.user(volley))))
+		_, err := calls.TimedChange(int(t.user(volley)), t.name(thread, volley))
+		return err
 	}
 	missed, err = a.Missed(func() error {
 		return calls.Thread{Name: t.name(thread, 0)}.Do(func() error {

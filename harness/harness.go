@@ -161,6 +161,13 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, later func() []byte
 		},
 	}
 	o, err := lab.Observe(ctx, s)
+	var rejection *verifier.Rejection
+	if errors.As(err, &rejection) && rejection.Spec == spec { // and not one of the lab's own
+		o, err = judge.Observations{}, nil
+		if job.Kind != SMP {
+			err = o.Set(verifier.Observed, rejection.Report)
+		}
+	}
 	if err == nil && job.Spy {
 		err = o.Set(spied, s.spy.seen())
 	}

@@ -21,10 +21,12 @@ import (
 // names a file with it.
 const seedKey, seedKeyFile = "BPFLAB_SEED_KEY", "BPFLAB_SEED_KEY_FILE"
 
-// Making a seed takes twice the memory that a student's program has in its guest, and some 50 ms here:
-// a program that knows its own text, as a quine does, cannot make the seed from it.
+// Making a seed takes four times the memory that a student's program has in its guest, and some 100 ms
+// here: a program that knows its own text, as a quine does, cannot make the seed from it. Twice the memory
+// would not do: who keeps 7 of 16 blocks and computes the others anew does 3.2 times the work, a second and
+// a half of a guest's time. Who has room for a quarter of them does thousands of times the work.
 const (
-	seedMemory = 64 << 10 // KiB
+	seedMemory = 128 << 10 // KiB
 	seedPasses = 1
 )
 

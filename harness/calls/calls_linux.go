@@ -5,6 +5,7 @@
 package calls
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -97,6 +98,26 @@ func Timed(c Call) uint64 {
 	began := ticks()
 	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
 	return uint64(ticks() - began)
+}
+
+// ByAnother has another process make n calls, one that lives for these alone. To a traced program it differs
+// from this one in its ID, and in nothing else.
+func ByAnother(c Call, n int) error {
+	pid := another(uintptr(c.Number), uintptr(c.First), uintptr(n))
+	if pid < 0 {
+		return fmt.Errorf("start another process: %w", unix.Errno(-pid))
+	}
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, unix.WALL, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || !status.Exited() {
+			return fmt.Errorf("wait for another process, %d: %w, status %#x", pid, err, uint32(status))
+		}
+		return nil
+	}
 }
 
 // TimedChange gives the calling thread a name and, unless uid is negative, a user: as far as a traced

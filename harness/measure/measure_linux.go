@@ -3,8 +3,8 @@
 // Package measure finds what an XDP program costs, with real packets over a veth pair.
 //
 // A sender stamps each batch of 64 frames as it begins; between two stamps the batch has
-// been sent and received. So a run of n batches holds n-1 slopes, free of what a run costs
-// once: page pools, the ends that fall on timer ticks. In an exact guest a nanosecond is an
+// been sent and received, and the last one ends with the run. A typical batch is free of what a run
+// costs once: page pools, the ends that fall on timer ticks. In an exact guest a nanosecond is an
 // instruction, and equal lists of batches differ by ten instructions at most where no tick fell
 // into them.
 package measure

@@ -57,8 +57,8 @@ func load(spec *ebpf.CollectionSpec, variables map[string]any) (*ebpf.Collection
 // Requires at least Linux 5.8.
 func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, err error) {
 	c, report, err := load(spec, variables)
-	if err == nil && !report.Accepted {
-		err = fmt.Errorf("load a program that was accepted before: %s", report.Message)
+	if err == nil && !report.Runs() {
+		err = &verifier.Rejection{Spec: spec, Report: report}
 	}
 	if err != nil {
 		return nil, err

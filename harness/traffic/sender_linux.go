@@ -20,7 +20,7 @@ type Sender interface {
 // Sent is what a sender did.
 type Sent struct {
 	Frames  int
-	Batches []uint64 // how long each whole batch but the last took, sent and received, ns
+	Batches []uint64 // how long each whole batch took, sent and received, ns; the first may be left out
 }
 
 // NewSender returns the fastest sender that the kernel has: live frames from Linux 5.18

@@ -6,6 +6,8 @@
 // Two loads of one object on one kernel give equal reports, to the byte.
 package verifier
 
+import "github.com/cilium/ebpf"
+
 // A Report is what one kernel's verifier made of one program.
 type Report struct {
 	Program  string   `json:"program"`
@@ -32,6 +34,16 @@ const maxTry = 40_000
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
 // minutes.
 func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= maxRun && r.Try <= maxTry }
+
+// Rejection is of a program that was to be run, with other values of its variables: with these it is not.
+type Rejection struct {
+	Spec   *ebpf.CollectionSpec // whose
+	Report Report
+}
+
+func (r *Rejection) Error() string {
+	return "load a program that was accepted with other variables: " + r.Report.Message
+}
 
 // gaveUp is the message of a report on a program that a verifier left without a verdict.
 const gaveUp = "the verifier gave up (EFAULT)"

@@ -178,6 +178,7 @@ func TestJudges(t *testing.T) {
 			{"nothing when timed, dropping", func(s *sound) { s.Drop.Counts = nil }, fail, 0, "timed with the verdict XDP_DROP, protocol "},
 			{"nothing when timed, passing", func(s *sound) { s.Pass.Counts = nil }, fail, 0, "timed with the verdict XDP_PASS, protocol "},
 			{"one packet not passed", func(s *sound) { s.Pass.Delivered-- }, fail, 0, "timed with the verdict XDP_PASS: 1343 packets reached the socket, 1344 should have"},
+			{"one packet dropped that no socket waits for", func(s *sound) { s.Pass.Became = map[string]uint64{"Ip: InReceives": 1699, "xdp_drops": 1} }, fail, 0, `the kernel counted 1699 of "Ip: InReceives", and 1700 beside the reference`},
 			{"one packet passed", func(s *sound) { s.Drop.Delivered++ }, fail, 0, "timed with the verdict XDP_DROP: 1 packets reached the socket, 0 should have"},
 			{"another seed's counts", func(s *sound) {
 				for i := range s.Drop.Counts {
@@ -288,6 +289,7 @@ func TestImpossibleObservations(t *testing.T) {
 		"a round is missing":                       {"concurrency", func(s *sound) { s.Race.Counted = s.Race.Counted[1:] }},
 		"a round of another protocol":              {"concurrency", func(s *sound) { s.Race.Counted[2].Protocol++ }},
 		"more rounds than there are":               {"concurrency", func(s *sound) { s.Race.Met = raceRounds + 1 }},
+		"nothing of what became of frames":         {"counts", func(s *sound) { s.Pass.BecameReference = nil }},
 		"a frame is missing":                       {"counts", func(s *sound) { s.Alone.Returns[1].Returns = s.Alone.Returns[1].Returns[1:] }},
 		"a frame too many":                         {"counts", func(s *sound) { s.Alone.Returns[0].Returns = append(s.Alone.Returns[0].Returns, 3) }},
 		"a verdict is missing":                     {"counts", func(s *sound) { s.Alone.Returns = s.Alone.Returns[1:] }},

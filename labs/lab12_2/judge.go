@@ -74,7 +74,7 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 	switch {
 	case s.Trouble != "":
 		return s.failed(v), nil
-	case s.Foreign > 0:
+	case s.Foreign > 0 || c.Foreign > 0:
 		found = append([]string{"calls of another process were sent or dropped: target_pid says whose are of interest"}, found...)
 	case len(s.Got)%consumer.Size != 0:
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))

@@ -201,6 +201,7 @@ func TestJudges(t *testing.T) {
 		},
 		"events": {
 			{"right", func(*sound) {}, pass, 1, ""},
+			{"calls of another process, in the end", func(s *sound) { s.Timed.Foreign = 40 }, fail, 0, "calls of another process were sent or dropped"},
 			{"made up", func(s *sound) { s.event(3, func(e *consumer.Event) { copy(e.Comm[:], "another") }) }, fail, 0, "no call was made under that name"},
 			{"what was there before, behind the name", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Comm[15] = 'x' }) }, pass, 1, ""},
 			{"another pid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.PID++ }) }, fail, 0, "pid is 100 and should be 99"},
@@ -255,6 +256,12 @@ func TestJudges(t *testing.T) {
 			{"the reference", func(*sound) {}, pass, 1, "500 instructions over the empty program"},
 			{"at the end of the slack", func(s *sound) { s.emit(1025) }, pass, 1, ""},
 			{"half way", func(s *sound) { s.emit((1025 + 1500) / 2.) }, partial, 0.5, ""},
+			{"all put off", func(s *sound) {
+				s.emit(520)
+				later := 980 * float64(s.Timed.Calls) / timedCalls
+				s.Timed.Between.Yours.Mean += later
+				s.Timed.Between.Yours.Typical += later
+			}, fail, 0, "1000 instructions over the empty program; the starter needs 1000, the reference 500; 980 of them are done in the system calls that follow"},
 			{"the starter", func(s *sound) { s.emit(1500) }, fail, 0, "1000 instructions"},
 			unloaded,
 		},

@@ -91,6 +91,8 @@ type (
 		// the program is to look at.
 		Between judge.Timings `json:"between"`
 		amount
+		// Foreign is bytes written and events dropped for the calls of another process after all of these.
+		Foreign uint64 `json:"foreign"`
 	}
 	// seen is what was reported of the seed's calls.
 	seen struct {

@@ -132,13 +132,31 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 			}
 		}
 		if n == 4 {
-			err = s.Saw("cost", true, a.Collection)
+			o.Foreign, err = observeAnother(a, t)
+			err = errors.Join(err, s.Saw("cost", true, a.Collection))
 		}
 		if err := errors.Join(err, a.Close()); err != nil {
 			return nil, err
 		}
 	}
 	return o, nil
+}
+
+// observeAnother has another process make calls that would be of interest, were they this one's, of a program
+// that has seen many of this one's. It returns how much the program has made of them.
+func observeAnother(a *tracing.Program, t script) (uint64, error) {
+	dropped, err := a.Uint64("dropped")
+	if err != nil {
+		return 0, err
+	}
+	made := a.Ring.Produced() + dropped
+	for _, c := range callsOf(t.Fast[:4]) {
+		if err := calls.ByAnother(c, batch/4); err != nil {
+			return 0, err
+		}
+	}
+	dropped, err = a.Uint64("dropped")
+	return a.Ring.Produced() + dropped - made, err
 }
 
 // timeCalls times the script's calls, each by itself, and says what became of those of interest. What lies

@@ -171,13 +171,20 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 			order = fmt.Sprintf("%d classes in turn", classes)
 		}
 		if i < len(c.Trials) {
-			got = c.Trials[i]
+			if got = c.Trials[i]; len(got.Steps) != classes {
+				return v, fmt.Errorf("expected the steps of %d classes, found %d", classes, len(got.Steps))
+			}
 		} else {
 			order += ", timed"
 		}
 		if off(len(p.Classes), int(got.Records), p.Part, sigmas) {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d calls were sampled, %s",
 				percent(p.Part), order, got.Records, len(p.Classes), percentage(float64(got.Records)/float64(len(p.Classes)))))
+			continue
+		}
+		if step, n := got.commonest(); p.Periodic && p.Part == minPart && float64(n) > inStep*float64(got.Records) {
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler goes in step with calls that come in turn",
+				percent(p.Part), order, n, got.Records, step))
 			continue
 		}
 		made := p.made()
@@ -203,6 +210,20 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 		v.Details = found
 	}
 	return v, nil
+}
+
+// At the lowest rate some five rounds of classes lie between two samples, and any class may be next. A
+// sampler after whose samples the same step follows in more than this part of the cases draws nothing.
+const inStep = 0.5
+
+// commonest is the step that came most often, and how often.
+func (t trial) commonest() (step int, n uint64) {
+	for i, times := range t.Steps {
+		if times > n {
+			step, n = i, times
+		}
+	}
+	return step, n
 }
 
 // off reports whether of some calls more or fewer were sampled than a fair sample at a rate may have.

@@ -55,10 +55,11 @@ func (s *sound) trial(n int, periodic bool) *trial {
 
 // fair is what a plan comes to if each class has its part.
 func fair(p plan) trial {
-	t := trial{Seen: uint64(len(p.Classes)), Got: make([]uint64, classes)}
+	t := trial{Seen: uint64(len(p.Classes)), Got: make([]uint64, classes), Steps: make([]uint64, classes)}
 	for c, n := range p.made() {
 		t.Got[c] = n * uint64(p.Part) / whole
 		t.Records += t.Got[c]
+		t.Steps[c] = t.Got[c]
 	}
 	t.Sampled = t.Records
 	return t
@@ -193,6 +194,12 @@ func TestJudges(t *testing.T) {
 			{"a few more", func(s *sound) { s.trial(1, true).Records += 60 }, pass, 1, ""},
 			{"none", func(s *sound) { one := s.trial(6, true); one.Records, one.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 100%, 20 classes in turn: 0 of "},
 			{"not all at the highest rate", func(s *sound) { s.trial(6, false).Records = 900 }, fail, 0, "900 of "},
+			{"the same step again and again", func(s *sound) {
+				one := s.trial(0, true)
+				one.Steps = make([]uint64, classes)
+				one.Steps[19] = one.Records - 1
+			}, fail, 0, "the next one is 19 classes further on: the sampler goes in step"},
+			{"one step in three cases of ten", func(s *sound) { one := s.trial(0, true); one.Steps[3] = one.Records * 3 / 10 }, pass, 1, ""},
 			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
 			{"all when timed", func(s *sound) { s.Timed.Trial.Records = timedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},
 			unloaded,
@@ -290,6 +297,7 @@ func TestImpossibleObservations(t *testing.T) {
 		"a rate that cannot be":                 {"live", func(s *sound) { s.Live.Intervals[30].Part = whole + 1 }},
 		"time that runs backwards":              {"live", func(s *sound) { s.Live.Intervals[30].Busy = -1 }},
 		"a class is missing":                    {"sample", func(s *sound) { s.Counted.Trials[3].Got = s.Counted.Trials[3].Got[1:] }},
+		"no steps":                              {"sample", func(s *sound) { s.Counted.Trials[3].Steps = nil }},
 		"a call for nothing":                    {"cost", func(s *sound) { s.Timed.Skip.Yours.Typical = 0 }},
 		"the starter as cheap as the reference": {"cost", func(s *sound) { s.Timed.Skip.Naive = s.Timed.Skip.Reference }},
 		"a plant is missing":                    {"controller", func(s *sound) { s.Steered.Plants-- }},

@@ -76,6 +76,11 @@ type (
 		Strange uint64 `json:"strange"` // of the records, those that no call explains, or out of order
 		// Got is the records of each class.
 		Got []uint64 `json:"got"`
+		// Steps is from one record's class to the next one's: how often it was how many classes further on,
+		// round and round.
+		Steps []uint64 `json:"steps,omitempty"`
+
+		last uint64 // class of the last record, and 1
 	}
 	// timed is what calls that are not sampled take with each of four programs, at the lowest rate,
 	// and what the submission made of them.

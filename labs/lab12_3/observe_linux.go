@@ -227,7 +227,7 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 	defer a.Close()
 	o := &counted{Ring: a.Ring.Size()}
 	for _, p := range t.Trials {
-		one := trial{Got: make([]uint64, classes)}
+		one := trial{Got: make([]uint64, classes), Steps: make([]uint64, classes)}
 		if err := setRate(a, p.Part); err != nil {
 			return nil, err
 		}
@@ -242,12 +242,16 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 	if err := s.Saw("sample", false, a.Collection); err != nil {
 		return nil, err
 	}
-	// Another system call, and then another process's.
+	// Another system call, and then another process's: of a program that has seen this one's, and of one
+	// that has not.
 	before, _, err := readCounts(a)
 	if err != nil {
 		return nil, err
 	}
 	calls.Repeat([]calls.Call{{Number: t.Other, First: t.Classes[0]}}, calls.Batch)
+	if err := calls.ByAnother(calls.Call{Number: t.Number, First: t.Classes[0]}, calls.Batch); err != nil {
+		return nil, err
+	}
 	after, _, err := readCounts(a)
 	if err != nil {
 		return nil, err
@@ -330,6 +334,10 @@ func (t *trial) read(r *ring.Ring, began int64) {
 		}
 		last = ts
 		t.Got[class]++
+		if t.last > 0 && t.Steps != nil {
+			t.Steps[(class+1+classes-t.last)%classes]++
+		}
+		t.last = class + 1
 	})
 }
 

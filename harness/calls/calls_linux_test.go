@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package calls
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestByAnother(t *testing.T) {
+	for range 20 {
+		require.NoError(t, ByAnother(Call{Number: unix.SYS_GETPGID}, 1000))
+	}
+	_, err := unix.Wait4(-1, nil, unix.WALL|unix.WNOHANG, nil)
+	assert.ErrorIs(t, err, unix.ECHILD, "none is left")
+}
+
+func TestNow(t *testing.T) {
+	before, now, after := monotonic(t), Now(), monotonic(t)
+	assert.LessOrEqual(t, before, now)
+	assert.LessOrEqual(t, now, after)
+}
+
+func monotonic(t *testing.T) int64 {
+	var now unix.Timespec
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
+	return now.Nano()
+}

@@ -1,0 +1,71 @@
+// want sample:fail "goes in step with calls that come in turn"
+// SPDX-License-Identifier: GPL-2.0-only
+
+/* As even as can be: each call adds the rate to what is due, and nothing is drawn. */
+
+#define __TARGET_ARCH_x86
+
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+struct sample {
+	__u64 ts;
+	__u64 class;
+};
+
+struct count {
+	__u64 seen;
+	__u64 sampled;
+	__u64 next; /* the number of the next call to sample */
+	__u64 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct count);
+} counts SEC(".maps");
+
+const volatile __u32 target_pid = 0;
+const volatile __u64 target_syscall = 0;
+
+volatile __u32 rate = 65536;
+
+SEC("raw_tp/sys_enter")
+int on_syscall(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct pt_regs *regs;
+	struct sample *s;
+	struct count *c;
+	__u32 zero = 0;
+
+	if (ctx->args[1] != target_syscall || bpf_get_current_pid_tgid() >> 32 != target_pid)
+		return 0;
+	c = bpf_map_lookup_elem(&counts, &zero);
+	if (!c)
+		return 0;
+	c->seen++;
+	c->next += rate;
+	if (c->next < 65536)
+		return 0;
+	c->next -= 65536;
+	s = bpf_ringbuf_reserve(&events, sizeof(*s), 0);
+	if (!s)
+		return 0;
+	regs = (void *)ctx->args[0];
+	s->ts = bpf_ktime_get_ns();
+	bpf_probe_read_kernel(&s->class, sizeof(s->class), &PT_REGS_PARM1_SYSCALL(regs));
+	bpf_ringbuf_submit(s, 0);
+	c->sampled++;
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -186,13 +186,13 @@ func classify(code int, g graded) (class, first string) {
 }
 
 // A student's next edit is seldom what anybody thought of. Whatever it is, the grader has an answer to
-// it, and soon. BPFLAB_MUTANTS says how many of each lab are graded, and BPFLAB_MUTANTS_SEED draws
-// others; a single one is TestMutants/LAB/NUMBER.
+// it, and soon. BPFLAB_MUTANTS says how many of each lab are graded, BPFLAB_MUTANTS_AT_ONCE how many at a
+// time, and BPFLAB_MUTANTS_SEED draws others; a single one is TestMutants/LAB/NUMBER.
 func TestMutants(t *testing.T) {
 	cache := sharedCache(t)
 	n, seed := number(t, "BPFLAB_MUTANTS", 4), number(t, "BPFLAB_MUTANTS_SEED", 1)
 	grade(t, "lab12_1", cache, solution(t), []string{"6.12"}) // so that none has to wait for a guest to boot
-	two := make(chan struct{}, 2)
+	turns := make(chan struct{}, number(t, "BPFLAB_MUTANTS_AT_ONCE", 2))
 	for _, lab := range labs {
 		var (
 			mu   sync.Mutex
@@ -203,8 +203,8 @@ func TestMutants(t *testing.T) {
 			for _, m := range mutants(t, lab, uint64(seed), n) {
 				t.Run(strconv.Itoa(m.n), func(t *testing.T) {
 					t.Parallel()
-					two <- struct{}{}
-					defer func() { <-two }()
+					turns <- struct{}{}
+					defer func() { <-turns }()
 					folder := m.folder(t, lab)
 					sum := compiled(t, lab, cache, folder)
 					mu.Lock()

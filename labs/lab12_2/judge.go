@@ -122,7 +122,7 @@ func (s seen) compare(t script) (found []string) {
 		comm := e.Name()
 		where, ok := calls[comm]
 		if !ok {
-			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name", comm, e.PID, e.UID)
+			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
 			continue
 		}
 		call, made := t.Threads[where.thread][where.call], s.Made[where.thread][where.call]

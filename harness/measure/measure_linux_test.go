@@ -21,3 +21,9 @@ func TestSums(t *testing.T) {
 	assert.Empty(t, sums([]uint64{1, 2, 3}, 4))
 	assert.Empty(t, sums(nil, 4))
 }
+
+func TestCalm(t *testing.T) {
+	assert.True(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 1040}))
+	assert.False(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 1041}))
+	assert.True(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 900}))
+}

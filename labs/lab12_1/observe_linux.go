@@ -267,42 +267,61 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 	}
 	defer sink.Close()
 
-	w := &wire{Sent: wireFrames} // the first run warms up caches of pages and buffers; its result is overwritten
-	for _, p := range []struct {
+	w := &wire{Sent: wireFrames}
+	for n, p := range []struct { // the first run warms up caches of pages and buffers; its result is overwritten
 		spec *ebpf.CollectionSpec
 		time *judge.Timing
 	}{{empty, &w.Empty}, {empty, &w.Empty}, {naive, &w.Naive}, {reference, &w.Reference}, {s.Spec, &w.Yours}} {
-		coll, err := loadAgain(p.spec, verdict)
-		if err != nil {
-			return nil, err
+		for try := range measure.Tries {
+			one, err := sendOnce(s, pair, sender, sink, p.spec, verdict, p.time == &w.Yours)
+			if err != nil {
+				return nil, err
+			}
+			if p.time != &w.Yours && one.Delivered != deliveries(frames, w.Sent, verdict) {
+				return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, one.Delivered)
+			}
+			if try == 0 || one.Yours.Mean < p.time.Mean {
+				*p.time = one.Yours
+				w.Counts, w.Delivered, w.Became = one.Counts, one.Delivered, one.Became
+			}
+			if n == 0 || measure.Calm(one.Yours) {
+				break
+			}
 		}
-		before, err1 := sink.Received()
-		counters, err2 := pair.Receiver.Counters()
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		*p.time, err = measure.PerFrame(pair, sender, coll.Programs[program], w.Sent)
-		if err == nil && p.time == &w.Yours {
-			w.Counts, err = readCounts(coll)
-			err = errors.Join(err, s.Saw(fmt.Sprintf("over the wire, verdict %d", verdict), true, coll))
-		}
-		coll.Close()
-		if err != nil {
-			return nil, err
-		}
-		after, err1 := sink.Received()
-		now, err2 := pair.Receiver.Counters()
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		if w.Became = now.Since(counters); p.time == &w.Reference {
+		if p.time == &w.Reference {
 			w.BecameReference = w.Became
-		}
-		if w.Delivered = int(after - before); p.time != &w.Yours && w.Delivered != deliveries(frames, w.Sent, verdict) {
-			return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, w.Delivered)
 		}
 	}
 	return w, nil
+}
+
+// sendOnce sends the frames through a program that is loaded for that, and says what it took and what
+// became of them, as if the program were the submission's. It is, if yours is set.
+func sendOnce(s *harness.Scene, pair *netlab.Pair, sender traffic.Sender, sink *netlab.Sink, spec *ebpf.CollectionSpec, verdict uint32, yours bool) (w wire, err error) {
+	coll, err := loadAgain(spec, verdict)
+	if err != nil {
+		return w, err
+	}
+	defer coll.Close()
+	before, err1 := sink.Received()
+	counters, err2 := pair.Receiver.Counters()
+	if err := errors.Join(err1, err2); err != nil {
+		return w, err
+	}
+	if w.Yours, err = measure.PerFrame(pair, sender, coll.Programs[program], wireFrames); err != nil {
+		return w, err
+	}
+	if yours {
+		w.Counts, err1 = readCounts(coll)
+		err2 = s.Saw(fmt.Sprintf("over the wire, verdict %d", verdict), true, coll)
+		if err := errors.Join(err1, err2); err != nil {
+			return w, err
+		}
+	}
+	after, err1 := sink.Received()
+	now, err2 := pair.Receiver.Counters()
+	w.Delivered, w.Became = int(after-before), now.Since(counters)
+	return w, errors.Join(err1, err2)
 }
 
 // observeRace has two CPUs count at once. In turn with the submission runs a control, a

@@ -163,10 +163,12 @@ func Carry(ctx context.Context, labs []*Lab, payload []byte, later func() []byte
 	o, err := lab.Observe(ctx, s)
 	var rejection *verifier.Rejection
 	if errors.As(err, &rejection) && rejection.Spec == spec { // and not one of the lab's own
-		o, err = judge.Observations{}, nil
-		if job.Kind != SMP {
-			err = o.Set(verifier.Observed, rejection.Report)
+		name := verifier.Observed
+		if job.Kind == SMP {
+			name = verifier.ObservedSMP
 		}
+		o = judge.Observations{}
+		err = o.Set(name, rejection.Report)
 	}
 	if err == nil && job.Spy {
 		err = o.Set(spied, s.spy.seen())

@@ -3,11 +3,13 @@
 package vm
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -81,6 +83,28 @@ func TestGuest(t *testing.T) {
 		second, err := Run(t.Context(), c, []byte(`{"Touch": 8}`))
 		require.NoError(t, err)
 		assert.Equal(t, string(first.Body), string(second.Body))
+	})
+	// A BPF program may read all memory. What it must not find there is the nonce, and what the host
+	// keeps back, until that is fetched: then the same search finds it.
+	t.Run("nothing to find in memory", func(t *testing.T) {
+		c := c
+		c.nonce, c.Later = "NONCE7OFTHISVERYRUNANDNONE", []byte("what is kept back: 1f0c2b")
+		mask := func(word []byte) []byte {
+			masked := slices.Clone(word)
+			for i := range masked {
+				masked[i] ^= 0xa5 // the agent's mask
+			}
+			return masked
+		}
+		payload, err := json.Marshal(map[string]any{"Find": [][]byte{mask([]byte(c.nonce)), mask(c.Later)}})
+		require.NoError(t, err)
+		r, err := Run(t.Context(), c, payload)
+		require.NoError(t, err)
+		var body struct{ Found [2][2]int }
+		require.NoError(t, json.Unmarshal(r.Body, &body))
+		assert.Equal(t, [2]int{0, 0}, body.Found[0], "nonce and what is kept back, before the rest of the job is fetched")
+		assert.Zero(t, body.Found[1][0], "nonce")
+		assert.NotZero(t, body.Found[1][1], "the search finds what there is")
 	})
 	t.Run("memory", func(t *testing.T) {
 		peak := 0

@@ -67,13 +67,13 @@ func measureCosts(t testing.TB, on []string) costTable {
 
 func costsOf(t testing.TB, k receipt.Kernel) (empty, yours costs) {
 	t.Helper()
-	type cost struct{ Empty, Yours float64 }
+	type cost struct{ Empty, Yours judge.Timing }
 	o := k.Guest[harness.Exact]
 	drop, err := judge.Get[cost](o, "drop")
 	require.NoError(t, err, "%s: %s", k.Name, k.Error)
 	pass, err := judge.Get[cost](o, "pass")
 	require.NoError(t, err)
-	return costs{drop.Empty, pass.Empty}, costs{drop.Yours, pass.Yours}
+	return costs{drop.Empty.Typical, pass.Empty.Typical}, costs{drop.Yours.Typical, pass.Yours.Typical}
 }
 
 func (table costTable) String() string {
@@ -88,7 +88,7 @@ func (table costTable) String() string {
 		fmt.Fprintf(&b, "\nkernel %-4s  %s\n", k, table.made[k])
 		for _, name := range []string{"empty", "starter", "solution", "slow_hash", "slow_update", "clock"} {
 			c := table.costs[k][name]
-			fmt.Fprintf(&b, "%-12s %14.6f %14.6f\n", name, c.Drop, c.Pass) // batches of 64: six digits are all there are
+			fmt.Fprintf(&b, "%-12s %14.8f %14.8f\n", name, c.Drop, c.Pass) // lists of 256: eight digits are all there are
 		}
 	}
 	return b.String()

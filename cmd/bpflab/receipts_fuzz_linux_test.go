@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -85,16 +84,16 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
-// The receipts of testdata are trimmed, and so found out.
-func TestTrimmedReceipts(t *testing.T) {
+// Receipts that are kept are judged again, to the same score. A change of what a lab draws from a seed
+// makes them worthless: then they are written anew, and the schema is another.
+func TestKeptReceipts(t *testing.T) {
 	files, err := filepath.Glob("testdata/receipts/*.json")
 	require.NoError(t, err)
+	require.Len(t, files, len(labs))
 	for _, name := range files {
-		_, err := os.Stat(name)
-		require.NoError(t, err)
 		code, out, notes := bpflab(t, "judge", name)
-		require.Equal(t, exitFailed, code)
-		require.Empty(t, out)
-		require.Contains(t, notes, "its seal does not fit")
+		require.Equal(t, exitPassed, code, notes)
+		require.Contains(t, out, "score  100/100")
+		require.Contains(t, out, "note: no key: the receipt shows accident, not intent")
 	}
 }

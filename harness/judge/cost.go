@@ -78,7 +78,7 @@ func (t Timings) Cost(runs int) (c Cost, err error) {
 // TooSlow says that a submission takes so much longer than the starter that two CPUs hardly ever meet
 // where a program could miscount. It is empty for any other.
 func (c Cost) TooSlow() string {
-	if c.Yours-c.Empty <= 10*(c.Naive-c.Empty) {
+	if c.Yours-c.Empty <= 5*(c.Naive-c.Empty) {
 		return ""
 	}
 	return fmt.Sprintf("at %.0f instructions over an empty program it is too slow for the race to be conclusive: two CPUs hardly ever meet where they could miscount; make it faster", c.Yours-c.Empty)

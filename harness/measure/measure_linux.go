@@ -37,6 +37,13 @@ func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (j
 	return Timing(lists, traffic.Listed), nil
 }
 
+// Tries is how often a program is timed at most, each time anew, where something came between: see Calm.
+const Tries = 3
+
+// Calm reports whether nothing rare came between some runs, a kernel's worker for one, which may take
+// 300,000 instructions.
+func Calm(t judge.Timing) bool { return t.Mean-t.Typical <= 20+0.02*t.Typical }
+
 // list is how many batches are taken together: the whole list of frames, which is the same work each
 // time.
 const list = traffic.Listed / traffic.Batch

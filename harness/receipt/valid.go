@@ -70,6 +70,7 @@ func (r *Receipt) valid() error {
 		{"file", s.File, fileName, false}, {"program", s.Program, fileName, true},
 		{"sha256 of the source", s.SHA256, hashForm, false}, {"sha256 of the object", s.ObjectSHA256, hashForm, true},
 		{"sha256 of the program", s.ProgramSHA256, hashForm, true}, {"sha256 of the binary", s.BinarySHA256, hashForm, true},
+		{"sha256 of all that was compiled", s.ContentSHA256, hashForm, true},
 		{"digest", r.Digest, hashForm, false}, {"seal", r.Seal, hashForm, false},
 	} {
 		if !f.form.MatchString(f.text) && (f.text != "" || !f.may) {
@@ -139,13 +140,20 @@ func (k Kernel) valid() error {
 	if err := named("guests", k.Guests, func(v string) error { return short(v, maxText) }); err != nil {
 		return err
 	}
+	if k.Fate != nil {
+		if err := short(k.Fate.Stage+k.Fate.Trouble, maxText); err != nil {
+			return fmt.Errorf("fate: %w", err)
+		}
+	}
 	seen := 0
 	all := map[string]judge.Observations{"static": k.Static}
-	for kind, o := range k.Guest {
-		if !slices.Contains(kinds, kind) {
-			return fmt.Errorf("a guest of the kind %.80q", kind)
+	for prefix, guests := range map[string]map[harness.Kind]judge.Observations{"": k.Guest, "again ": k.Again} {
+		for kind, o := range guests {
+			if !slices.Contains(kinds, kind) {
+				return fmt.Errorf("a guest of the kind %.80q", kind)
+			}
+			all[prefix+string(kind)] = o
 		}
-		all[string(kind)] = o
 	}
 	for _, kind := range slices.Sorted(maps.Keys(all)) {
 		// How long they are is bounded by the whole; what they say is for the lab to judge.

@@ -144,9 +144,11 @@ func (r *Ring) Record(position uint64) (record []byte, next uint64, ok bool) {
 	return record, Next(position, size), true
 }
 
-// Read calls f with each record that is ready, where it lies, and gives its room back.
+// Read calls f with each record that is ready, where it lies, and gives its room back. What is written
+// meanwhile stays: f itself may do what a program writes records about.
 func (r *Ring) Read(f func(record []byte)) {
-	for position := r.Consumed(); ; {
+	end := r.Produced()
+	for position := r.Consumed(); int64(end-position) > 0; {
 		record, next, ok := r.Record(position)
 		if !ok {
 			return

@@ -105,6 +105,21 @@ func (r *kernelRing) numbers() (list []uint64) {
 	return list
 }
 
+// A program may write of what its reader does: reading comes to an end all the same.
+func TestReadWhileItIsWritten(t *testing.T) {
+	r := newRing(t, pageSize)
+	require.True(t, r.write(t, 0, submit))
+	require.True(t, r.write(t, 1, submit))
+	calls := 0
+	r.Read(func([]byte) {
+		calls++
+		require.Less(t, calls, 10)
+		r.write(t, 7, submit)
+	})
+	assert.Equal(t, 2, calls)
+	assert.Equal(t, []uint64{7, 7}, r.numbers(), "written meanwhile")
+}
+
 func TestReadInOrder(t *testing.T) {
 	r := newRing(t, pageSize)
 	assert.Equal(t, pageSize, r.Size())

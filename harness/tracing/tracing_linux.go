@@ -81,17 +81,20 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 	return p, nil
 }
 
-// Try attaches a program and makes some calls. It returns what one takes on average, ns: before a program
-// is run many times it is good to know that it will come to an end.
+// Try attaches a program and makes some calls. It returns what the middle one takes, ns: before a program
+// is run many times it is good to know that it will come to an end. It is not the mean, for another CPU's
+// turn, or another thread's, may come in between, and is longer than all of the calls.
 func Try(spec *ebpf.CollectionSpec, variables map[string]any, list []calls.Call) (ns float64, err error) {
 	p, err := Attach(spec, variables)
 	if err != nil {
 		return 0, err
 	}
-	for _, c := range list {
-		ns += float64(calls.Timed(c)) / float64(len(list))
+	took := make([]uint64, len(list))
+	for i, c := range list {
+		took[i] = calls.Timed(c)
 	}
-	return ns, p.Close()
+	slices.Sort(took)
+	return float64(took[len(took)/2]), p.Close()
 }
 
 // Cost attaches a program and makes calls as some thread, with the ring emptied after every batch. It

@@ -12,6 +12,10 @@ import (
 // Observed is the name under which labs report what Load said of the submission.
 const Observed = "load"
 
+// ObservedSMP is the name under which they report the same of a guest of two CPUs. It is the program's
+// doing as well if it is not run there.
+const ObservedSMP = "load_smp"
+
 // Judge returns the judge of a lab's first task: the verifier accepts the program, and has to
 // process no more than budget instructions for that. Nothing is left of the points at ten
 // times the budget. A rejection is shown with the end of its log and, where its kind is known,
@@ -60,6 +64,15 @@ func IfLoaded(task func(judge.Observations) (judge.Verdict, error)) func(judge.O
 		load, err := judge.Get[Report](o, Observed)
 		if err != nil {
 			return judge.Verdict{}, err
+		}
+		if _, there := o[ObservedSMP]; there {
+			smp, err := judge.Get[Report](o, ObservedSMP)
+			if err != nil {
+				return judge.Verdict{}, err
+			}
+			if load.Runs() && !smp.Runs() {
+				load = smp
+			}
 		}
 		switch {
 		case !load.Accepted:

@@ -75,4 +75,26 @@ func TestIfLoaded(t *testing.T) {
 
 	_, err = task(judge.Observations{})
 	assert.ErrorContains(t, err, `"load"`)
+
+	// What only a guest of two CPUs has not run is not the grader's fault either.
+	for _, tt := range []struct {
+		smp  Report
+		want judge.Status
+		say  string
+	}{
+		{Report{Accepted: true, Try: maxTry}, judge.Pass, ""},
+		{Report{Accepted: true, Try: maxTry + 1}, judge.Fail, "a run takes some 40001 instructions"},
+		{Report{Message: "no"}, judge.Fail, "the program was not loaded"},
+	} {
+		o := observed(t, Report{Accepted: true, Try: maxTry})
+		require.NoError(t, o.Set(ObservedSMP, tt.smp))
+		v, err := task(o)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, v.Status)
+		assert.Contains(t, v.Message, tt.say)
+	}
+	o := observed(t, Report{Accepted: true})
+	o[ObservedSMP] = []byte("7")
+	_, err = task(o)
+	assert.ErrorContains(t, err, ObservedSMP)
 }

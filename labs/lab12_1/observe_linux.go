@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -88,8 +89,15 @@ func try(spec *ebpf.CollectionSpec, pair *netlab.Pair) (ns float64, err error) {
 		return 0, err
 	}
 	defer link.Close()
-	_, took, err := c.Programs[program].Benchmark(raceFrame(round{Protocol: 17, Length: [2]int{64, 64}}, 0), 8, nil)
-	return float64(took.Nanoseconds()), err
+	ns = math.Inf(1)
+	for range 3 { // the least of them: another CPU's turn may come in between, which is longer than all runs
+		_, took, err := c.Programs[program].Benchmark(raceFrame(round{Protocol: 17, Length: [2]int{64, 64}}, 0), 8, nil)
+		if err != nil {
+			return 0, fmt.Errorf("run it some times: %w", err)
+		}
+		ns = min(ns, float64(took.Nanoseconds()))
+	}
+	return ns, nil
 }
 
 // load loads a program that returns verdict for every frame.
@@ -273,40 +281,59 @@ func observeWire(s *harness.Scene, pair *netlab.Pair, frames []traffic.Frame, ve
 		return delivered, counters, err
 	}
 
-	w := &wire{Sent: wireFrames} // the first run warms up caches of pages and buffers; its result is overwritten
-	for _, p := range []struct {
+	w := &wire{Sent: wireFrames}
+	for n, p := range []struct { // the first run warms up caches of pages and buffers; its result is overwritten
 		spec *ebpf.CollectionSpec
 		time *judge.Timing
 	}{{empty, &w.Empty}, {empty, &w.Empty}, {naive, &w.Naive}, {reference, &w.Reference}, {s.Spec, &w.Yours}} {
-		coll, err := loadAgain(p.spec, verdict)
-		if err != nil {
-			return nil, err
+		for try := range measure.Tries {
+			one, err := sendOnce(s, pair, sender, look, p.spec, verdict, p.time == &w.Yours)
+			if err != nil {
+				return nil, err
+			}
+			if p.time != &w.Yours && one.Delivered != deliveries(frames, w.Sent, verdict) {
+				return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, one.Delivered)
+			}
+			if try == 0 || one.Yours.Mean < p.time.Mean {
+				*p.time = one.Yours
+				w.Counts, w.Delivered, w.Became = one.Counts, one.Delivered, one.Became
+			}
+			if n == 0 || measure.Calm(one.Yours) {
+				break
+			}
 		}
-		before, counters, err := look()
-		if err != nil {
-			return nil, err
-		}
-		*p.time, err = measure.PerFrame(pair, sender, coll.Programs[program], w.Sent)
-		if err == nil && p.time == &w.Yours {
-			w.Counts, err = readCounts(coll)
-			err = errors.Join(err, s.Saw(fmt.Sprintf("over the wire, verdict %d", verdict), true, coll))
-		}
-		coll.Close()
-		if err != nil {
-			return nil, err
-		}
-		after, now, err := look()
-		if err != nil {
-			return nil, err
-		}
-		if w.Became = now.Since(counters); p.time == &w.Reference {
+		if p.time == &w.Reference {
 			w.BecameReference = w.Became
-		}
-		if w.Delivered = int(after - before); p.time != &w.Yours && w.Delivered != deliveries(frames, w.Sent, verdict) {
-			return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, w.Delivered)
 		}
 	}
 	return w, nil
+}
+
+// sendOnce sends the frames through a program that is loaded for that, and says what it took and what
+// became of them, as if the program were the submission's. It is, if yours is set.
+func sendOnce(s *harness.Scene, pair *netlab.Pair, sender traffic.Sender, look func() (uint64, netlab.Counters, error), spec *ebpf.CollectionSpec, verdict uint32, yours bool) (w wire, err error) {
+	coll, err := loadAgain(spec, verdict)
+	if err != nil {
+		return w, err
+	}
+	defer coll.Close()
+	before, counters, err := look()
+	if err != nil {
+		return w, err
+	}
+	if w.Yours, err = measure.PerFrame(pair, sender, coll.Programs[program], wireFrames); err != nil {
+		return w, err
+	}
+	if yours {
+		w.Counts, err = readCounts(coll)
+		err = errors.Join(err, s.Saw(fmt.Sprintf("over the wire, verdict %d", verdict), true, coll))
+		if err != nil {
+			return w, err
+		}
+	}
+	after, now, err := look()
+	w.Delivered, w.Became = int(after-before), now.Since(counters)
+	return w, err
 }
 
 // observeRace has two CPUs count at once. In turn with the submission runs a control, a
@@ -320,8 +347,11 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 	if yours != nil {
 		defer yours.Close()
 	}
+	if err == nil {
+		err = o.Set(verifier.ObservedSMP, report)
+	}
 	if err != nil || !report.Runs() {
-		return o, err // the exact guest reports why
+		return o, err
 	}
 	controlSpec, err := anchors.LoadRacy()
 	if err != nil {
@@ -337,7 +367,10 @@ func observeRace(ctx context.Context, s harness.Scene) (judge.Observations, erro
 		return nil, err
 	}
 	defer pair.Close()
-	if report.Try, err = try(s.Spec, pair); err != nil || !report.Runs() {
+	if report.Try, err = try(s.Spec, pair); err != nil {
+		return nil, err
+	}
+	if err := o.Set(verifier.ObservedSMP, report); err != nil || !report.Runs() {
 		return o, err
 	}
 	// One at each end, so that both are attached all the time: see measure.Race.

@@ -14,6 +14,10 @@ import (
 	"bpflab/harness/judge"
 )
 
+// maxGot is how many bytes of reports are judged one by one. Of a consumer that reports
+// twice what was made, no more need be known: it is wrong.
+const maxGot = 2 * threads * callsEach * consumer.Size
+
 // maxFound is how many lines a report spends on what was reported wrong.
 const maxFound = 20
 
@@ -118,7 +122,7 @@ func (s seen) compare(t script) (found []string) {
 		comm := e.Name()
 		where, ok := calls[comm]
 		if !ok {
-			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name", comm, e.PID, e.UID)
+			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
 			continue
 		}
 		call, made := t.Threads[where.thread][where.call], s.Made[where.thread][where.call]

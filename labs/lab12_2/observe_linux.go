@@ -26,10 +26,6 @@ import (
 	"bpflab/labs/lab12_2/anchors"
 )
 
-// maxGot is how many bytes of reports are judged one by one. Of a consumer that reports more
-// than twice what was made, no more need be known.
-const maxGot = 2 * threads * callsEach * consumer.Size
-
 const (
 	readerCalls = 4000
 	upReports   = 1                      // by which a consumer says that it is up; whatever else comes early is wrong
@@ -54,9 +50,11 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 			return nil, err
 		}
 	}
-	if s.Kind != harness.SMP {
-		err = o.Set(verifier.Observed, report)
+	name := verifier.Observed
+	if s.Kind == harness.SMP {
+		name = verifier.ObservedSMP
 	}
+	err = o.Set(name, report)
 	if err != nil || !report.Runs() {
 		return o, err
 	}
@@ -117,28 +115,36 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 		{reference, func(t *judge.Timings) *judge.Timing { return &t.Reference }},
 		{s.Spec, func(t *judge.Timings) *judge.Timing { return &t.Yours }},
 	} {
-		a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
-		if err != nil {
-			return nil, err
-		}
-		for try := 1; ; try++ {
-			took, amount, err := timeCalls(a, t)
+		least := uint64(0)
+		for try := 1; ; try++ { // each time with a program that is loaded anew: it has learned nothing
+			a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
 			if err != nil {
-				return nil, errors.Join(err, a.Close())
+				return nil, err
 			}
-			for kind, timing := range kinds(p.of) {
-				*timing = measure.Timing(took[kind], 1)
+			took, amount, err := timeCalls(a, t)
+			if err == nil && n == 4 {
+				o.Foreign, err = observeAnother(a, t)
+				err = errors.Join(err, s.Saw("cost", true, a.Collection))
 			}
-			if o.amount = amount; amount.Missed == 0 || try == maxTries {
+			if err := errors.Join(err, a.Close()); err != nil {
+				return nil, err
+			}
+			all, calm := uint64(0), true
+			for _, list := range took {
+				for _, ns := range list {
+					all += ns
+				}
+				calm = calm && measure.Calm(measure.Timing(list, 1))
+			}
+			if try == 1 || all < least {
+				least, o.amount = all, amount
+				for kind, timing := range kinds(p.of) {
+					*timing = measure.Timing(took[kind], 1)
+				}
+			}
+			if n == 0 || try == maxTries || amount.Missed == 0 && (calm || try >= measure.Tries) {
 				break
 			}
-		}
-		if n == 4 {
-			o.Foreign, err = observeAnother(a, t)
-			err = errors.Join(err, s.Saw("cost", true, a.Collection))
-		}
-		if err := errors.Join(err, a.Close()); err != nil {
-			return nil, err
 		}
 	}
 	return o, nil

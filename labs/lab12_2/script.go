@@ -18,7 +18,7 @@ type script struct {
 	Fast          []call   // of interest, all of them, over and over: where there are many
 	Bursts        []burstRound
 
-	names string   // what the names of all calls begin with
+	names uint64   // from which the names of all calls follow
 	users []uint32 // of the threads; the calls of other scenes take turns
 }
 
@@ -56,7 +56,7 @@ func newScript(seed uint64) script {
 		s.Number, s.Other = s.Other, s.Number
 	}
 	s.Foreign = 1 + r.Uint32N(10_000)
-	s.names = fmt.Sprintf("%06x", r.Uint32N(1<<24))
+	s.names = r.Uint64()
 	for range threads + 5 {
 		s.users = append(s.users, 1+r.Uint32N(60_000))
 	}
@@ -134,8 +134,12 @@ func (s script) count(list []call, kind int) (n int) {
 }
 
 // name is what the nth thread is called while it makes its ith call: so each event is one of its
-// own. The other scenes have threads of their own, from the numbers below on.
-func (s script) name(thread, i int) string { return fmt.Sprintf("%s.%d-%05d", s.names, thread, i) }
+// own. The other scenes have threads of their own, from the numbers below on; which one it is cannot be
+// told by the name. No two are equal: multiplying by an odd number loses nothing.
+func (s script) name(thread, i int) string {
+	n := uint64(thread)<<20 | uint64(i)
+	return fmt.Sprintf("%010x", (n*0x9e3779b97f4a7c15+s.names)&(1<<40-1))
+}
 
 // user is the one whose thread makes calls.
 func (s script) user(n int) uint32 { return s.users[n%len(s.users)] }

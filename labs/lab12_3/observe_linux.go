@@ -38,9 +38,11 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 			return nil, err
 		}
 	}
-	if s.Kind != harness.SMP {
-		err = o.Set(verifier.Observed, report)
+	name := verifier.Observed
+	if s.Kind == harness.SMP {
+		name = verifier.ObservedSMP
 	}
+	err = o.Set(name, report)
 	if err != nil || !report.Runs() || s.Kind == harness.Load {
 		return o, err
 	}
@@ -132,25 +134,28 @@ func observeCost(s *harness.Scene, t script) (*timed, error) {
 		return nil, fmt.Errorf("read the anchors: %w", err)
 	}
 	o := &timed{}
-	for _, p := range []struct { // the first warms up caches; its result is overwritten
+	for n, p := range []struct { // the first warms up caches; its result is overwritten
 		spec *ebpf.CollectionSpec
 		cost *judge.Timing
 	}{{empty, &o.Skip.Empty}, {empty, &o.Skip.Empty}, {naive, &o.Skip.Naive}, {reference, &o.Skip.Reference}, {s.Spec, &o.Skip.Yours}} {
-		a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
-		if err != nil {
-			return nil, err
-		}
-		for try := 1; err == nil; try++ {
-			*p.cost, o.Trial, err = timeCalls(a, t)
-			if o.Trial.Missed == 0 || try == maxTries {
+		for try := 1; ; try++ { // each time with a program that is loaded anew
+			a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
+			if err != nil {
+				return nil, err
+			}
+			cost, trial, err := timeCalls(a, t)
+			if err == nil && p.cost == &o.Skip.Yours {
+				err = s.Saw("cost", true, a.Collection)
+			}
+			if err := errors.Join(err, a.Close()); err != nil {
+				return nil, err
+			}
+			if try == 1 || cost.Mean < p.cost.Mean {
+				*p.cost, o.Trial = cost, trial
+			}
+			if n == 0 || try == maxTries || trial.Missed == 0 && (measure.Calm(cost) || try >= measure.Tries) {
 				break
 			}
-		}
-		if err == nil && p.cost == &o.Skip.Yours {
-			err = s.Saw("cost", true, a.Collection)
-		}
-		if err := errors.Join(err, a.Close()); err != nil {
-			return nil, err
 		}
 	}
 	return o, nil

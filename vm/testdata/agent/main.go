@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"os"
@@ -29,7 +30,10 @@ func main() {
 // work says when it ran, to the nanosecond, and gives the payload back.
 func work(_ context.Context, payload []byte, later func() []byte, stage func(string)) (any, error) {
 	began := time.Now()
-	var job struct{ Fail, Touch int } // Touch: MiB of memory to write to
+	var job struct {
+		Fail, Touch int      // Touch: MiB of memory to write to
+		Find        [][]byte // what to look for in all memory, before and after the rest of the job is fetched; each byte is masked
+	}
 	if err := json.Unmarshal(payload, &job); err != nil {
 		return nil, err
 	}
@@ -41,12 +45,76 @@ func work(_ context.Context, payload []byte, later func() []byte, stage func(str
 		memory[i] = 1
 	}
 	stage("worked")
+	var found [2][]int
+	if job.Find != nil {
+		var err error
+		if found[0], err = find(job.Find, stage); err != nil {
+			return nil, err
+		}
+	}
+	rest := later()
+	if job.Find != nil {
+		var err error
+		if found[1], err = find(job.Find, stage); err != nil {
+			return nil, err
+		}
+	}
 	uptime, err := os.ReadFile("/proc/uptime")
 	return map[string]any{
 		"payload": json.RawMessage(payload),
 		"wall":    began.UnixNano(),
 		"took":    time.Since(began).Nanoseconds(),
 		"uptime":  string(uptime),
-		"later":   string(later()),
+		"later":   string(rest),
+		"found":   found,
 	}, err
+}
+
+// mask is what the bytes to look for are masked with: else the question would be found.
+const mask = 0xa5
+
+// find counts how often each of some words is in the guest's memory.
+func find(masked [][]byte, stage func(string)) (n []int, err error) {
+	core, err := elf.Open("/proc/kcore")
+	if err != nil {
+		return nil, err
+	}
+	defer core.Close()
+	const longest = 64
+	n = make([]int, len(masked))
+	buf := make([]byte, 1<<20+longest)
+	for _, p := range core.Progs {
+		// The direct map alone: the kernel's other addresses are of the same memory.
+		if p.Type != elf.PT_LOAD || p.Paddr == ^uint64(0) || p.Vaddr-p.Paddr < 1<<63 || p.Filesz > 1<<32 {
+			continue
+		}
+		for at := uint64(0); at < p.Filesz; at += 1 << 20 {
+			stage("look")
+			have, err := p.ReadAt(buf[:min(uint64(len(buf)), p.Filesz-at)], int64(at))
+			if err != nil && have == 0 {
+				continue // a hole
+			}
+			for i, word := range masked {
+				n[i] += count(buf[:have], word)
+			}
+		}
+	}
+	return n, nil
+}
+
+func count(in, masked []byte) (n int) {
+	first := masked[0] ^ mask
+	for i := 0; i+len(masked) <= len(in); i++ {
+		if in[i] != first {
+			continue
+		}
+		k := 1
+		for k < len(masked) && in[i+k]^mask == masked[k] {
+			k++
+		}
+		if k == len(masked) {
+			n++
+		}
+	}
+	return n
 }

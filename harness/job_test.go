@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/judge"
+)
+
+// A job holds a part of the submission's seed, and neither the seed nor what the host keeps back; and
+// what was read of it is wiped.
+func TestJob(t *testing.T) {
+	const seed judge.Seed = 0x1122334455667788
+	job := Job{Lab: "lab12_1", Kind: Exact, Seed: seed.Part(PartScenes), ELF: []byte("elf"), Program: []byte("program\n\x00")}
+	payload, err := job.Encode()
+	require.NoError(t, err)
+	later := EncodeLater(seed)
+	for what, n := range map[string]uint64{"seed": uint64(seed), "later": seed.Part(PartLater)} {
+		raw := binary.LittleEndian.AppendUint64(nil, n)
+		for _, form := range [][]byte{raw, strconv.AppendUint(nil, n, 10), strconv.AppendUint(nil, n, 16)} {
+			assert.False(t, bytes.Contains(payload, form), "%s, as %q", what, form)
+		}
+	}
+	assert.Equal(t, binary.LittleEndian.AppendUint64(nil, seed.Part(PartLater)), later)
+
+	line := bytes.IndexByte(payload, '\n')
+	got, err := decodeJob(payload)
+	require.NoError(t, err)
+	assert.Equal(t, job, got)
+	assert.Equal(t, make([]byte, line), payload[:line], "the line is wiped")
+}

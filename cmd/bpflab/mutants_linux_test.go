@@ -187,11 +187,13 @@ func classify(code int, g graded) (class, first string) {
 
 // A student's next edit is seldom what anybody thought of. Whatever it is, the grader has an answer to
 // it, and soon. BPFLAB_MUTANTS says how many of each lab are graded, BPFLAB_MUTANTS_AT_ONCE how many at a
-// time, and BPFLAB_MUTANTS_SEED draws others; a single one is TestMutants/LAB/NUMBER.
+// time, BPFLAB_MUTANTS_KERNEL on which kernel, and BPFLAB_MUTANTS_SEED draws others; a single one is
+// TestMutants/LAB/NUMBER.
 func TestMutants(t *testing.T) {
 	cache := sharedCache(t)
 	n, seed := number(t, "BPFLAB_MUTANTS", 4), number(t, "BPFLAB_MUTANTS_SEED", 1)
-	grade(t, "lab12_1", cache, solution(t), []string{"6.12"}) // so that none has to wait for a guest to boot
+	kernel := []string{cmp.Or(os.Getenv("BPFLAB_MUTANTS_KERNEL"), "6.12")}
+	grade(t, "lab12_1", cache, solution(t), kernel) // so that none has to wait for a guest to boot
 	turns := make(chan struct{}, number(t, "BPFLAB_MUTANTS_AT_ONCE", 2))
 	for _, lab := range labs {
 		var (
@@ -219,7 +221,7 @@ func TestMutants(t *testing.T) {
 					mu.Unlock()
 
 					var stdout, stderr strings.Builder
-					cmd := command(t, gradeArgs(lab.Name, cache, folder, []string{"6.12"})...)
+					cmd := command(t, gradeArgs(lab.Name, cache, folder, kernel)...)
 					cmd.Stdout, cmd.Stderr = &stdout, &stderr
 					if err := cmd.Run(); cmd.ProcessState == nil {
 						t.Fatal(err)

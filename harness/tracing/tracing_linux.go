@@ -93,9 +93,11 @@ func Try(spec *ebpf.CollectionSpec, variables map[string]any, list []calls.Call)
 	for i, c := range list {
 		took[i] = calls.Timed(c)
 	}
-	slices.Sort(took)
-	return float64(took[len(took)/2]), p.Close()
+	return middle(took), p.Close()
 }
+
+// middle is the middle one of some times.
+func middle(took []uint64) float64 { return float64(slices.Sorted(slices.Values(took))[len(took)/2]) }
 
 // Cost attaches a program and makes calls as some thread, with the ring emptied after every batch. It
 // returns what they take, each by itself.

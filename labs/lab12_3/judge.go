@@ -104,9 +104,9 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	for _, p := range list {
 		switch made := uint64(p.calls); {
 		case unseen(made, p.Seen, p.Missed) != 0:
-			return fail("WRONG", int64(p.Seen-made), "%s: %d calls were made and %d counted as seen", p.at, made, p.Seen)
+			return fail("WRONG", int64(p.Seen-made), "%s: %d calls were made and %d counted as seen", p.at, made, int64(p.Seen)) // it may have gone below 0
 		case p.Sampled != p.Records:
-			return fail("WRONG", int64(p.Sampled-p.Records), "%s: %d events counted as sampled, and %d in the ring", p.at, p.Sampled, p.Records)
+			return fail("WRONG", int64(p.Sampled-p.Records), "%s: %d events counted as sampled, and %d in the ring", p.at, int64(p.Sampled), p.Records)
 		case p.Strange > 0:
 			return fail("WRONG", int64(p.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
 		}
@@ -121,9 +121,9 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	lost := unseen(made, r.Seen, r.Missed)
 	switch {
 	case lost != 0:
-		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", made, r.Seen)
+		return fail("LOST", lost, "two CPUs made %d calls, and %d were counted as seen: each needs an entry of its own", made, int64(r.Seen))
 	case r.Sampled != r.Records:
-		return fail("LOST", int64(r.Sampled-r.Records), "two CPUs at once: %d events counted as sampled, and %d in the ring", r.Sampled, r.Records)
+		return fail("LOST", int64(r.Sampled-r.Records), "two CPUs at once: %d events counted as sampled, and %d in the ring", int64(r.Sampled), r.Records)
 	case r.Met < metRounds && cost.TooSlow() != "":
 		return fail("SLOW", 0, "%s", cost.TooSlow())
 	case r.Met < metRounds:
@@ -335,9 +335,9 @@ func (l live) wrong() string {
 	for n, i := range l.Intervals {
 		switch {
 		case unseen(i.Made, i.Events, i.Missed) != 0:
-			return fmt.Sprintf("live, interval %d: %d calls were made and %d counted as seen", n, i.Made, i.Events)
+			return fmt.Sprintf("live, interval %d: %d calls were made and %d counted as seen", n, i.Made, int64(i.Events))
 		case i.Sampled != i.Records:
-			return fmt.Sprintf("live, interval %d: %d events counted as sampled, and %d in the ring", n, i.Sampled, i.Records)
+			return fmt.Sprintf("live, interval %d: %d events counted as sampled, and %d in the ring", n, int64(i.Sampled), i.Records)
 		}
 		rate := float64(i.Part) / whole
 		mean += float64(i.Events) * rate

@@ -162,6 +162,7 @@ func TestJudges(t *testing.T) {
 		"counts": {
 			{"right", func(*sound) {}, pass, 1, ""},
 			{"one not seen", func(s *sound) { s.trial(0, true).Seen-- }, fail, 0, "at a rate of 1%: "},
+			{"counted down", func(s *sound) { s.Counted.Full.Seen = -s.Counted.Full.Seen }, fail, 0, "11922 calls were made and -11922 counted as seen"},
 			{"one seen twice", func(s *sound) { s.trial(6, false).Seen++ }, fail, 0, "at a rate of 100%: "},
 			{"one sampled that is not there", func(s *sound) { s.trial(4, true).Sampled++ }, fail, 0, "events counted as sampled, and "},
 			{"one there that is not counted", func(s *sound) { s.trial(4, false).Records++ }, fail, 0, "events counted as sampled, and "},

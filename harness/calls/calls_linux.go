@@ -7,6 +7,7 @@ package calls
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -104,6 +105,18 @@ func Timed(c Call) uint64 {
 	_, _, _ = unix.RawSyscall(uintptr(c.Number), uintptr(c.First), 0, 0)
 	return uint64(ticks() - began)
 }
+
+// Middle makes calls and returns what the middle one takes, as Timed. It is not the mean: another CPU's
+// turn, or another thread's, may come in between, and is longer than all of the calls.
+func Middle(list []Call) uint64 {
+	took := make([]uint64, len(list))
+	for i, c := range list {
+		took[i] = Timed(c)
+	}
+	return middle(took)
+}
+
+func middle(took []uint64) uint64 { return slices.Sorted(slices.Values(took))[len(took)/2] }
 
 // Batch is how many calls are timed together.
 const Batch = 64

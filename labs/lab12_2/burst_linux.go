@@ -59,6 +59,7 @@ func observeBurst(s *harness.Scene, t script) (*burst, error) {
 
 	// Now nobody reads.
 	calls.Repeat(list, yours.Ring.Size()/ringRecord+2*batch)
+	o.Took = calls.Middle(list[:batch])
 	dropped, err := yours.Uint64("dropped")
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -141,6 +142,18 @@ func TimedChange(uid int, name string) (uint64, error) {
 	}
 	return took, nil
 }
+
+// Middle makes calls and returns what the middle one takes, as Timed. It is not the mean: another CPU's
+// turn, or another thread's, may come in between, and is longer than all of the calls.
+func Middle(list []Call) uint64 {
+	took := make([]uint64, len(list))
+	for i, c := range list {
+		took[i] = Timed(c)
+	}
+	return middle(took)
+}
+
+func middle(took []uint64) uint64 { return slices.Sorted(slices.Values(took))[len(took)/2] }
 
 // Batch is how many calls are timed together.
 const Batch = 64

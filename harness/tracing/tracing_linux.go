@@ -82,22 +82,14 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 }
 
 // Try attaches a program and makes some calls. It returns what the middle one takes, ns: before a program
-// is run many times it is good to know that it will come to an end. It is not the mean, for another CPU's
-// turn, or another thread's, may come in between, and is longer than all of the calls.
+// is run many times it is good to know that it will come to an end.
 func Try(spec *ebpf.CollectionSpec, variables map[string]any, list []calls.Call) (ns float64, err error) {
 	p, err := Attach(spec, variables)
 	if err != nil {
 		return 0, err
 	}
-	took := make([]uint64, len(list))
-	for i, c := range list {
-		took[i] = calls.Timed(c)
-	}
-	return middle(took), p.Close()
+	return float64(calls.Middle(list)), p.Close()
 }
-
-// middle is the middle one of some times.
-func middle(took []uint64) float64 { return float64(slices.Sorted(slices.Values(took))[len(took)/2]) }
 
 // Cost attaches a program and makes calls as some thread, with the ring emptied after every batch. It
 // returns what they take, each by itself.

@@ -27,9 +27,9 @@ type Report struct {
 // lab's budget its points are gone anyway.
 const maxRun = 10_000
 
-// maxTry is how long a run may take, ns: twenty times what the slowest starter takes. A program of few
+// maxTry is how long a run may take, ns: ten times what the slowest starter takes. A program of few
 // steps may call expensive helpers in each of them.
-const maxTry = 40_000
+const maxTry = 20_000
 
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
 // minutes.

@@ -4,6 +4,7 @@ package events
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"bpflab/harness"
@@ -59,13 +60,18 @@ func observeBurst(s *harness.Scene, t script) (*burst, error) {
 
 	// Now nobody reads.
 	calls.Repeat(list, yours.Ring.Size()/ringRecord+2*batch)
+	o.Took = calls.Middle(list[:batch])
 	dropped, err := yours.Uint64("dropped")
 	if err != nil {
 		return nil, err
 	}
 	o.Overflow = dropped > o.Sent.Dropped
 	start := dropped
-	for _, round := range t.Bursts[1:] {
+	if o.Took > maxTook {
+		return o, s.Saw("two CPUs", false, yours.Collection)
+	}
+	for i, round := range t.Bursts[1:] {
+		s.Stage(fmt.Sprintf("two CPUs, round %d of %d", i+1, burstRounds))
 		before, err := control.Uint64("dropped")
 		if err != nil {
 			return nil, err

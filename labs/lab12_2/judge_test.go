@@ -236,6 +236,8 @@ func TestJudges(t *testing.T) {
 			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15104 events, 13104 reported and 1999 dropped: 1 are unaccounted for"},
 			{"one missed by the kernel", func(s *sound) { s.Stall.Full.Sent--; s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, pass, 1, ""},
 			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "13103 reported and 2000 dropped: 1 are unaccounted for"},
+			{"too slow to race, without room", func(s *sound) { s.Burst = burst{Sent: s.Burst.Sent, Overflow: true, Took: 15_001} }, fail, 0, "takes some 15001 instructions; a program that takes more than 15000"},
+			{"too slow to meet, without room", func(s *sound) { s.Burst.Met, s.Burst.Took = metRounds-1, 10_501 }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
 			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.emit(10_501) }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},

@@ -128,6 +128,7 @@ type (
 		Missed   uint64 `json:"missed"`   // calls for which the kernel did not run the program
 		Met      int    `json:"met"`      // rounds in which a program that is known to miscount did
 		Overflow bool   `json:"overflow"` // the ring was full
+		Took     uint64 `json:"took"`     // what a call takes then, ns
 	}
 	// lone is events that come one by one, with nothing between.
 	lone struct {

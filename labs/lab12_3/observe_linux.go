@@ -366,7 +366,8 @@ func observeRace(s *harness.Scene, t script) (*race, error) {
 	}
 	o := &race{}
 	list := t.calls(t.Classes)
-	for _, round := range t.Races {
+	for i, round := range t.Races {
+		s.Stage(fmt.Sprintf("two CPUs, round %d of %d", i+1, raceRounds))
 		before, _, err := readCounts(control)
 		if err != nil {
 			return nil, err

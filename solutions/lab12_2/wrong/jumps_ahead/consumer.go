@@ -27,16 +27,15 @@ func consume(ctx context.Context, r *ring.Ring, out *consumer.Out) error {
 			return err
 		}
 		_ = syscall.Nanosleep(&syscall.Timespec{Nsec: int64(nap)}, nil)
-		for drain(r, out) {
-			out.Flush()
-		}
+		drain(r, out)
+		out.Flush()
 	}
 	return ctx.Err()
 }
 
-func drain(r *ring.Ring, out *consumer.Out) (some bool) {
+func drain(r *ring.Ring, out *consumer.Out) {
 	position, end := r.Consumed(), r.Produced()
-	for position != end {
+	for n := 0; position != end && n < 100; n++ {
 		size, flags := r.Header(position)
 		if flags&ring.Busy != 0 {
 			break
@@ -45,8 +44,6 @@ func drain(r *ring.Ring, out *consumer.Out) (some bool) {
 			out.Event((*consumer.Event)(unsafe.Pointer(&r.Data[position&r.Mask+ring.HeaderSize])))
 		}
 		position = ring.Next(position, size)
-		some = true
 	}
 	r.Release(position + 1<<40)
-	return some
 }

@@ -45,7 +45,7 @@ var composition = []struct {
 	{42, delivered},
 	{4, sound}, {2, withOptions}, {2, bareHeader}, {2, lyingLength},
 	{1, notIP(typeARP, "ARP")}, {1, notIP(typeIPv6, "IPv6")}, {1, notIP(typeVLAN, "VLAN tag before IPv4")}, {1, swappedType},
-	{2, runt}, {2, cutHeader}, {2, cutOptions}, {2, shortIHL},
+	{2, runt}, {2, cutHeader}, {2, cutOptions}, {1, shortIHL}, {1, almostIHL},
 }
 
 // Mix returns n frames, the same for the same seed: sound ones, most of them for a socket, and every
@@ -184,6 +184,13 @@ func cutOptions(r *rand.Rand, _ uint16) Frame {
 
 func shortIHL(r *rand.Rand, _ uint16) Frame {
 	return Frame{"IHL below 5", None, false, ipv4(protocol(r), r.IntN(5), 60+r.IntN(100))}
+}
+
+// almostIHL is short by one: what a check that is off by one lets through.
+func almostIHL(r *rand.Rand, port uint16) Frame {
+	f := shortIHL(r, port)
+	f.Data[ethernet] = 4<<4 | 4
+	return f
 }
 
 func checksum(header []byte) uint16 {

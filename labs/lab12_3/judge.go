@@ -145,9 +145,10 @@ func percent(part int64) string { return percentage(float64(part) / whole) }
 
 func percentage(of float64) string { return fmt.Sprintf("%.3g%%", 100*of) }
 
-// How far a sample may be off. A fair one, drawn at random, is off by more once in a million.
+// How far a sample may be off. Of a grade's 2,500 comparisons each is off by more, for a fair sampler that
+// draws at random, once in a thousand million.
 const (
-	sigmas   = 5.0
+	sigmas   = 6.0
 	rateSlip = 0.05 // of the rate: what rounding distances to whole calls may cost
 )
 
@@ -177,7 +178,7 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 		} else {
 			order += ", timed"
 		}
-		if off(len(p.Classes), int(got.Records), p.Part, sigmas) {
+		if off(len(p.Classes), int(got.Records), p.Part) {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d calls were sampled, %s",
 				percent(p.Part), order, got.Records, len(p.Classes), percentage(float64(got.Records)/float64(len(p.Classes)))))
 			continue
@@ -190,10 +191,7 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 		made := p.made()
 		class, worst := 0, 0.0
 		for i, n := range got.Got {
-			part := float64(made[i]) / float64(len(p.Classes))
-			mean := float64(got.Records) * part
-			deviation := math.Sqrt(max(mean*(1-part), 1))
-			if z := math.Abs(float64(n)-mean) / deviation; z > worst {
+			if z := deviations(int(n), int(got.Records), float64(made[i])/float64(len(p.Classes))); z > worst {
 				class, worst = i, z
 			}
 		}
@@ -227,11 +225,50 @@ func (t trial) commonest() (step int, n uint64) {
 }
 
 // off reports whether of some calls more or fewer were sampled than a fair sample at a rate may have.
-func off(calls, sampled int, part int64, sigmas float64) bool {
+func off(calls, sampled int, part int64) bool {
 	rate := float64(part) / whole
-	mean := float64(calls) * rate
-	return math.Abs(float64(sampled)-mean)-rateSlip*mean > sigmas*math.Sqrt(mean*(1-rate))
+	switch slip, got := rateSlip*rate, float64(sampled)/float64(calls); {
+	case got > rate+slip:
+		rate = min(rate+slip, 1)
+	case got < rate-slip:
+		rate -= slip
+	default:
+		return false
+	}
+	return deviations(sampled, calls, rate) > sigmas
 }
+
+// deviations is how unlikely it is that n or more of all, or n or fewer, are of a kind that each is with
+// probability p: as many standard deviations as a normal distribution is as unlikely to be off. A few of
+// all are so much more often twice what they should be than a normal distribution is that its own
+// standard deviations say nothing of them.
+func deviations(n, all int, p float64) float64 {
+	mean := float64(all) * p
+	if float64(n) == mean {
+		return 0
+	}
+	if p <= 0 || p >= 1 || n > all {
+		return impossible
+	}
+	lgamma := func(n int) float64 { g, _ := math.Lgamma(float64(n + 1)); return g }
+	term := math.Exp(lgamma(all) - lgamma(n) - lgamma(all-n) + float64(n)*math.Log(p) + float64(all-n)*math.Log1p(-p))
+	tail := 0.0
+	if float64(n) > mean {
+		for k := n; k <= all && term > tail/1e12; k++ {
+			tail += term
+			term *= float64(all-k) / float64(k+1) * p / (1 - p)
+		}
+	} else {
+		for k := n; k >= 0 && term > tail/1e12; k-- {
+			tail += term
+			term *= float64(k) / float64(all-k+1) * (1 - p) / p
+		}
+	}
+	return max(0, min(math.Sqrt2*math.Erfcinv(2*tail), impossible))
+}
+
+// impossible is how many standard deviations off something is that does not happen.
+const impossible = 100
 
 func judgeCost(o judge.Observations) (judge.Verdict, error) {
 	_, c, err := getTimed(o)

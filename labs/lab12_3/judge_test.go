@@ -330,3 +330,21 @@ func TestHalvesAreGradedApart(t *testing.T) {
 	r = judges.Judge(t, s)
 	assert.Equal(t, 30.0, r.Score, "verifier and controller")
 }
+
+// What an exact binomial distribution has, by another way of computing it.
+func TestDeviations(t *testing.T) {
+	for _, c := range []struct {
+		n, all int
+		p      float64
+		want   float64
+	}{
+		{0, 0, 0.5, 0}, {5, 10, 0.5, 0}, {0, 7, 0, 0}, {7, 7, 1, 0},
+		{1, 7, 0, impossible}, {6, 7, 1, impossible}, {4000, 4000, 0.0625, impossible}, {8, 7, 0.5, impossible},
+		{10, 46, 0.05, 3.7893}, // 5.2 of its own standard deviations
+		{3, 3, 0.5, 1.1503},    // one in eight
+		{0, 3, 0.5, 1.1503},
+		{1100, 20000, 0.05, 3.1843}, {900, 20000, 0.05, 3.2763},
+	} {
+		assert.InDelta(t, c.want, deviations(c.n, c.all, c.p), 1e-4, "%d of %d at %v", c.n, c.all, c.p)
+	}
+}

@@ -43,7 +43,7 @@ var composition = []struct {
 	make func(*rand.Rand, uint16) Frame
 }{
 	{42, delivered},
-	{4, sound}, {2, withOptions}, {2, bareHeader}, {2, lyingLength},
+	{4, sound}, {2, withOptions}, {1, bareHeader}, {1, leastHeader}, {2, lyingLength},
 	{1, notIP(typeARP, "ARP")}, {1, notIP(typeIPv6, "IPv6")}, {1, notIP(typeVLAN, "VLAN tag before IPv4")}, {1, swappedType},
 	{2, runt}, {2, cutHeader}, {2, cutOptions}, {1, shortIHL}, {1, almostIHL},
 }
@@ -148,6 +148,12 @@ func withOptions(r *rand.Rand, _ uint16) Frame {
 func bareHeader(r *rand.Rand, _ uint16) Frame {
 	p, ihl := protocol(r), 5+r.IntN(11)
 	return Frame{"header that ends with the frame", p, false, ipv4(p, ihl, ethernet+4*ihl)}
+}
+
+// leastHeader is the shortest frame that counts.
+func leastHeader(r *rand.Rand, _ uint16) Frame {
+	p := protocol(r)
+	return Frame{"header that ends with the frame", p, false, ipv4(p, 5, ethernet+minIP)}
 }
 
 func lyingLength(r *rand.Rand, _ uint16) Frame {

@@ -33,7 +33,7 @@ type Config struct {
 
 	// Deadline is how long the whole run may take, in wall time. Zero: 15 minutes.
 	Deadline time.Duration
-	// Silence is how long a guest may go without a word on either channel before it
+	// Silence is how long a guest may send nothing on either channel before it
 	// counts as hung and not as slow: in time that QEMU ran, so that a host that is too busy
 	// to let it run does not end it. Zero: 45 seconds.
 	Silence time.Duration

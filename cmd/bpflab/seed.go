@@ -47,9 +47,13 @@ func seedOf(content string) (seed judge.Seed, keyed bool, err error) {
 		mac.Write(sum)
 		sum = mac.Sum(nil)
 	}
+	makeRoom(seedMemory << 10)
 	raw := argon2.IDKey(sum, []byte("bpflab seed"), seedPasses, seedMemory, 1, 8)
 	return judge.Seed(binary.BigEndian.Uint64(raw)), len(key) > 0, nil
 }
+
+// makeRoom, where there is one, prepares the heap for an allocation of some bytes.
+var makeRoom = func(bytes int) {}
 
 func courseKey() ([]byte, error) {
 	if key := os.Getenv(seedKey); key != "" {

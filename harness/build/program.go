@@ -250,7 +250,7 @@ func goError(source, output string) *CompileError {
 		}
 	}
 	if len(e.Diagnostics) == 0 {
-		e.Diagnostics = []Diagnostic{{File: source, Severity: "error", Text: "Go gave up without a word"}}
+		e.Diagnostics = []Diagnostic{{File: source, Severity: "error", Text: "the Go compiler failed and printed nothing"}}
 	}
 	return e
 }

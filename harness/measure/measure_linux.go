@@ -75,7 +75,7 @@ func Timing(samples []uint64, runs int) judge.Timing {
 }
 
 // Send runs prog on n frames and checks that none was lost on the way, which a veth does
-// without a word: what was sent must be what the receiver's driver has counted.
+// not report: what was sent must be what the receiver's driver has counted.
 func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traffic.Sent, error) {
 	link, err := pair.Receiver.Attach(prog)
 	if err != nil {

@@ -121,7 +121,7 @@ func (e *End) configure() error {
 }
 
 // Attach runs an XDP program on every packet that the end receives, in native mode: a veth
-// whose peer has none, or only a generic one, loses redirected frames without a word.
+// whose peer has none, or only a generic one, loses redirected frames and counts none of them.
 // Requires at least Linux 5.9.
 func (e *End) Attach(prog *ebpf.Program) (link.Link, error) {
 	var l link.Link

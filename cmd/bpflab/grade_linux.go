@@ -77,7 +77,7 @@ The report goes to standard output, progress to standard error.`,
 	cmd.Flags().BoolVar(&m.kvm, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
 	m.sandboxFlag(cmd)
-	cmd.Flags().StringVar(&keep, "receipt", "", "file to write what the grade was made of to; bpflab judge scores it again")
+	cmd.Flags().StringVar(&keep, "receipt", "", "file to write the receipt to; bpflab judge can score it again")
 	return cmd
 }
 
@@ -111,7 +111,7 @@ func findSubmission(lab *harness.Lab, from string) (s submission, err error) {
 	for _, path := range s.files() {
 		f, err := build.Open(path)
 		if err != nil {
-			return s, fmt.Errorf("a submission of %s has a file %s: %w", lab.Name, filepath.Base(path), err)
+			return s, fmt.Errorf("a %s submission must contain %s: %w", lab.Name, filepath.Base(path), err)
 		}
 		f.Close()
 	}
@@ -174,6 +174,9 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 	}
 	g := &grading{machine: m, lab: lab, receipt: r}
 	refused := func(reason, details string) (*grading, error) {
+		// Where the submission lies is nobody's concern, and would make its digest another in each folder.
+		folder := filepath.Dir(source.bpf) + string(filepath.Separator)
+		reason, details = strings.ReplaceAll(reason, folder, ""), strings.ReplaceAll(details, folder, "")
 		r.Refused = &receipt.Refusal{Reason: reason, Details: strings.Split(strings.TrimSpace(details), "\n")}
 		for _, name := range names {
 			r.Kernels = append(r.Kernels, receipt.Kernel{Name: name})
@@ -309,7 +312,8 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind, again bool)
 			continue
 		}
 		kernel := &g.receipt.Kernels[i]
-		for _, kind := range kinds {
+		fated := len(kinds)
+		for n, kind := range kinds {
 			group.Go(func() error {
 				if err := cores.Acquire(ctx, 1); err != nil {
 					return err
@@ -326,8 +330,8 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind, again bool)
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}
-				if s.fate != nil {
-					kernel.Fate = s.fate
+				if s.fate != nil && n < fated { // of two guests that it ended the first one's, whichever was ended first
+					kernel.Fate, fated = s.fate, n
 				}
 				if again {
 					kernel.Again[kind] = s.observations

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"bpflab/harness"
 	"bpflab/harness/judge"
@@ -51,24 +52,32 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 	if a.Submission.BinarySHA256 != b.Submission.BinarySHA256 {
 		return &Difference{"submission", "binary", a.Submission.BinarySHA256, b.Submission.BinarySHA256}, agree
 	}
+	if ra, rb := a.Refused.text(), b.Refused.text(); ra != rb {
+		return &Difference{"verdict", "refused", ra, rb}, agree
+	}
 	for i, ka := range a.Kernels {
 		kb := b.Kernels[i]
 		if d := differ("observation", ka.Name+" static ", texts(ka.Static), texts(kb.Static)); d != nil {
 			return d, agree
 		}
-		both := maps.Clone(ka.Guest)
-		if both == nil {
-			both = map[harness.Kind]judge.Observations{}
+		for _, seen := range []struct {
+			name string
+			a, b map[harness.Kind]judge.Observations
+		}{{"", ka.Guest, kb.Guest}, {"with another seed ", ka.Again, kb.Again}} {
+			both := map[harness.Kind]judge.Observations{}
+			maps.Copy(both, seen.a)
+			maps.Copy(both, seen.b)
+			for _, kind := range slices.Sorted(maps.Keys(both)) {
+				if kind == harness.SMP && (a.Racing || b.Racing) { // different each time; its verdict says what there is to say
+					continue
+				}
+				if d := differ("observation", ka.Name+" "+seen.name+string(kind)+" ", texts(seen.a[kind]), texts(seen.b[kind])); d != nil {
+					return d, agree
+				}
+			}
 		}
-		maps.Copy(both, kb.Guest)
-		for _, kind := range slices.Sorted(maps.Keys(both)) {
-			if kind == harness.SMP && (a.Racing || b.Racing) { // different each time; its verdict says what there is to say
-				continue
-			}
-			oa, ob := texts(ka.Guest[kind]), texts(kb.Guest[kind])
-			if d := differ("observation", ka.Name+" "+string(kind)+" ", oa, ob); d != nil {
-				return d, agree
-			}
+		if fa, fb := ka.fate(), kb.fate(); fa != fb {
+			return &Difference{"observation", ka.Name + " guest that ended", fa, fb}, agree
 		}
 		if ka.Error != kb.Error {
 			return &Difference{"observation", ka.Name + " error", ka.Error, kb.Error}, agree
@@ -81,6 +90,22 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 		}
 	}
 	return nil, agree
+}
+
+// text is why a submission was refused, if it was.
+func (r *Refusal) text() string {
+	if r == nil {
+		return ""
+	}
+	return strings.Join(append([]string{r.Reason}, r.Details...), "\n")
+}
+
+// fate is how the submission ended a guest, if it did.
+func (k Kernel) fate() string {
+	if k.Fate == nil {
+		return ""
+	}
+	return k.Fate.Stage + ": " + k.Fate.Trouble
 }
 
 func (k Kernel) describe() string {

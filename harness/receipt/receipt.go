@@ -158,6 +158,9 @@ func (r *Receipt) digest() (string, error) {
 	determines.Kernels = nil
 	for _, k := range r.Kernels {
 		k.Guests = nil
+		if k.Fate != nil { // what was seen of it may depend on how fast the host was
+			k.Fate = &judge.Fate{}
+		}
 		if r.Racing {
 			k.Guest = maps.Clone(k.Guest)
 			delete(k.Guest, harness.SMP)
@@ -193,6 +196,9 @@ func sum(h hash.Hash, v any) (string, error) {
 // Close judges the observations, writes the verdicts down and seals the receipt, with a key
 // if there is one. It returns the result.
 func (r *Receipt) Close(tasks []judge.Task, key string) (judge.Result, error) {
+	if err := r.reread(); err != nil {
+		return judge.Result{}, err
+	}
 	result := r.Judge(tasks)
 	r.Schema = Schema
 	r.Verdicts, r.Score = verdicts(result), result.Score
@@ -203,6 +209,17 @@ func (r *Receipt) Close(tasks []judge.Task, key string) (judge.Result, error) {
 	r.Keyed = key != ""
 	r.Seal, err = r.seal(key)
 	return result, err
+}
+
+// reread makes the receipt what a reader of it will find: in JSON, a byte that is no UTF-8, of a
+// folder's name for one, becomes another character.
+func (r *Receipt) reread() error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode a receipt: %w", err)
+	}
+	*r = Receipt{}
+	return json.Unmarshal(data, r)
 }
 
 // What a receipt may be found out by.

@@ -135,6 +135,31 @@ func TestDigest(t *testing.T) {
 	assert.NotEqual(t, base, sample(t, "150.015625", "7", "").Digest, "another cost")
 }
 
+// That a submission ended its guest is in it, and at which stage a host was then is not.
+func TestDigestOfFate(t *testing.T) {
+	digest := func(f *judge.Fate) string {
+		r := sample(t, "150", "7", "")
+		r.Kernels[0].Fate = f
+		_, err := r.Close(tasks, "")
+		require.NoError(t, err)
+		require.Equal(t, f, r.Kernels[0].Fate)
+		return r.Digest
+	}
+	assert.Equal(t, digest(&judge.Fate{Stage: "cost", Trouble: "silent for 10 s"}), digest(&judge.Fate{Stage: "sample", Trouble: "silent for 11 s"}))
+	assert.NotEqual(t, digest(nil), digest(&judge.Fate{Stage: "cost", Trouble: "silent for 10 s"}))
+}
+
+// A byte that is no UTF-8 is read as another character, and the receipt is sealed as it will be read.
+func TestSealedAsRead(t *testing.T) {
+	r := sample(t, "150", "7", "")
+	r.Refused = &Refusal{Reason: "Ad\xe8le does not compile", Details: []string{"\xff"}}
+	r.Kernels[0].Error = "\xfe"
+	_, err := r.Close(tasks, "")
+	require.NoError(t, err)
+	assert.Equal(t, "Ad\ufffdle does not compile", r.Refused.Reason)
+	require.NoError(t, again(t, r, "", "").Intact(""))
+}
+
 // Of two CPUs at once, how often they happened to collide is not in it.
 func TestDigestOfRace(t *testing.T) {
 	digest := func(cost, lost string) string {
@@ -187,6 +212,11 @@ func TestCompare(t *testing.T) {
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
 		{func(r *Receipt) { r.Kernels[0].Guest[harness.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
 		{func(r *Receipt) { r.Kernels[0].Guest[harness.SMP] = observations("lost", "8") }, "observation", "6.12 smp lost", false},
+		{func(r *Receipt) { r.Refused = &Refusal{Reason: "does not compile"} }, "verdict", "refused", false},
+		{func(r *Receipt) {
+			r.Kernels[0].Again = map[harness.Kind]judge.Observations{harness.Exact: observations("cost", "150")}
+		}, "observation", "6.12 with another seed exact cost", false},
+		{func(r *Receipt) { r.Kernels[0].Fate = &judge.Fate{Stage: "start", Trouble: "guest fell silent"} }, "observation", "6.12 guest that ended", false},
 		{func(r *Receipt) { r.Racing, r.Kernels[0].Guest[harness.SMP] = true, observations("lost", "0") }, "verdict", "6.12 race", false},
 	} {
 		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
@@ -254,7 +284,7 @@ func TestReadRefuses(t *testing.T) {
 		{"tools: ", func(r *Receipt) { r.Tools = map[string]string{"qe\nmu": ""} }},
 		{"tools: qemu: expected at most", func(r *Receipt) { r.Tools = map[string]string{"qemu": strings.Repeat("7", 1e4)} }},
 		{"expected at most 64 kernels, found 65", func(r *Receipt) { r.Kernels = make([]Kernel, 65) }},
-		{"kernel 6.12 is there twice", func(r *Receipt) { r.Kernels = append(r.Kernels, r.Kernels[0]) }},
+		{"duplicate kernel 6.12", func(r *Receipt) { r.Kernels = append(r.Kernels, r.Kernels[0]) }},
 		{"kernel: ", func(r *Receipt) { r.Kernels[0].Name = "\u202e6.12" }},
 		{"kernel 6.12: sha256: ", func(r *Receipt) { r.Kernels[0].SHA256 = "x" }},
 		{"kernel 6.12: release: ", func(r *Receipt) { r.Kernels[0].Release = strings.Repeat("6", 300) }},

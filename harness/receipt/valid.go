@@ -99,7 +99,7 @@ func (r *Receipt) valid() error {
 			return fmt.Errorf("kernel: %.80q is not of its form", k.Name)
 		}
 		if seen[k.Name] {
-			return fmt.Errorf("kernel %s is there twice", k.Name)
+			return fmt.Errorf("duplicate kernel %s", k.Name)
 		}
 		seen[k.Name] = true
 		if err := k.valid(); err != nil {

@@ -5,6 +5,7 @@ package build
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -300,6 +301,15 @@ func TestCompileLimits(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, fmt.Sprintf(`Max address space +%d `, clangLimits.AddressSpace), string(raw))
 	assert.Regexp(t, `Max core file size +0 `, string(raw))
+}
+
+// A machine that runs out of memory ends the largest process: that is not what the source asks for.
+func TestKilledByAnother(t *testing.T) {
+	_, builder := countingClang(t, t.TempDir(), `case "$*" in *-c*) kill -9 $$ ;; esac`)
+	_, err := builder.Compile(t.Context(), source)
+	var ce *CompileError
+	require.False(t, errors.As(err, &ce), "%v", err)
+	require.ErrorContains(t, err, "clang was killed, and not for what it may use")
 }
 
 func TestOutputLimit(t *testing.T) {

@@ -220,6 +220,9 @@ func (cc *compiler) once(ctx context.Context, source, in, out string, args []str
 	if r.Exceeded == sandbox.Time && r.CPU < time.Second { // who waits, waits for this machine
 		return nil, fmt.Errorf("compile %s: clang took %.1f s of CPU time in %s: is this machine overloaded?", source, r.CPU.Seconds(), c.Limits.Time)
 	}
+	if killed(r) {
+		return nil, fmt.Errorf("compile %s: clang was killed, and not for what it may use: has this machine run out of memory?", source)
+	}
 	if full(out) {
 		return nil, fmt.Errorf("compile %s: there is no space left in %s", source, filepath.Dir(out))
 	}

@@ -79,6 +79,13 @@ func newCompileError(source string, diags []Diagnostic, output string, r sandbox
 	return e
 }
 
+// killed reports whether somebody else killed a compiler. One that crashes has other signals, and what a
+// limit ends is known to have exceeded it.
+func killed(r sandbox.Result) bool {
+	status, _ := r.Exit.Sys().(syscall.WaitStatus)
+	return r.Exceeded == "" && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
 // tooMuch says which limit a compiler has met, if any.
 func tooMuch(tool string, r sandbox.Result, output string, l sandbox.Limits) string {
 	memory := fmt.Sprintf("%s needed more than %d MiB of memory", tool, l.Memory>>20)

@@ -49,13 +49,16 @@ func checkGo(source string, text []byte, packages []string) (refused []Diagnosti
 	}
 	raw := func(find *regexp.Regexp, allowed func(string) bool, format string) {
 		for _, at := range find.FindAllIndex(text, -1) {
+			if len(refused) == maxRefused {
+				return
+			}
 			if found := string(text[at[0]:at[1]]); !allowed(found) {
 				refuse(1+strings.Count(string(text[:at[0]]), "\n"), at[0]-strings.LastIndexByte(string(text[:at[0]]), '\n'), format, strings.TrimSpace(found))
 			}
 		}
 	}
-	raw(goDirective, goDirectives.MatchString, "%.60s: of Go's directives a submission may have //go:build ignore, noinline, nosplit, norace and nocheckptr")
-	raw(lineDirective, func(string) bool { return false }, "%.60s: a submission's messages must name the place that they are about")
+	raw(goDirective, goDirectives.MatchString, "%.60s is not allowed: the //go: directives allowed in a submission are build ignore, noinline, nosplit, norace, nocheckptr and generate")
+	raw(lineDirective, func(string) bool { return false }, "%.60s is not allowed: diagnostics must refer to the real source line")
 
 	set := token.NewFileSet()
 	file, broken := parser.ParseFile(set, source, text, parser.SkipObjectResolution)

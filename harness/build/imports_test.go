@@ -36,7 +36,7 @@ func TestCheckGo(t *testing.T) {
 		"package main\n\nimport `net`\n":                                     `import "net"`,
 		"package main\n\nimport \"n\\x65t\"\n":                               `import "net"`,
 		"package events\n":                                                   `1:9: package events: a submission's Go program is package main`,
-		"package main\n\n//go:embed x\nvar b []byte\n":                       `3:1: //go:embed x: of Go's directives`,
+		"package main\n\n//go:embed x\nvar b []byte\n":                       `3:1: //go:embed x is not allowed: the //go: directives`,
 		"package main\n\n//go:linkname f g.h\nfunc f()\n":                    `3:1: //go:linkname f g.h`,
 		"package main\n\nfunc f()\n":                                         `3:1: func f has no body`,
 		"package main\n\nvar a = 1 //go:cgo_import_dynamic x\n":              `//go:cgo_import_dynamic x`,

@@ -23,7 +23,7 @@ import (
 var ErrNoGo = errors.New("cannot build the submission's Go program: `go` is not on PATH")
 
 const (
-	// maxProgram bounds a built program, in bytes. bpflab, which imports more than one may, is 14 MiB.
+	// maxProgram bounds a built program, in bytes. One may import far less than bpflab, which is 19 MiB.
 	maxProgram = 16 << 20
 	// maxWritable bounds the memory that a program has for its variables as it starts, in
 	// bytes: guests are small.
@@ -218,6 +218,8 @@ func (g *goBuild) tool(ctx context.Context, name string, limits sandbox.Limits, 
 		return nil
 	case r.Exceeded == sandbox.Time && r.CPU < time.Second: // who waits, waits for this machine
 		return fmt.Errorf("build %s: %s took %.1f s of CPU time in %s: is this machine overloaded?", g.source, name, r.CPU.Seconds(), limits.Time)
+	case killed(r):
+		return fmt.Errorf("build %s: %s was killed, and not for what it may use: has this machine run out of memory?", g.source, name)
 	case full(g.out):
 		return fmt.Errorf("build %s: there is no space left in %s", g.source, filepath.Dir(g.out))
 	}

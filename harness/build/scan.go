@@ -40,7 +40,7 @@ func scan(text []byte) (includes []include, refused []Diagnostic) {
 	l := newLexer(text)
 	s := &scanner{lexer: l}
 	if i := bytes.IndexByte(text, 0); i >= 0 {
-		s.refuse(1+bytes.Count(text[:i], []byte("\n")), "a NUL byte: this is no text")
+		s.refuse(1+bytes.Count(text[:i], []byte("\n")), "a NUL byte: a source must be text")
 		return nil, s.refused
 	}
 	for _, trigraph := range []string{"??=", "??/"} {
@@ -100,7 +100,7 @@ func (s *scanner) directive(line int) {
 			s.refuse(line, "#pragma %.40s is not allowed in a submission", text)
 		}
 	case t.kind == word && t.text == "line", t.kind == number:
-		s.refuse(line, "#line is not allowed: messages must name the place that they are about")
+		s.refuse(line, "#line is not allowed: diagnostics must refer to the real source line")
 	case t.kind == word && t.text == "embed":
 		s.refuse(line, "#embed is not allowed: a submission is made of its source and its headers")
 	case t.kind != word || !directives[t.text]:

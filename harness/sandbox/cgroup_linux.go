@@ -111,13 +111,24 @@ func (g *group) place(attr *syscall.SysProcAttr) {
 	}
 }
 
-// outOfMemory reports whether the group was ended for want of memory.
+// outOfMemory reports whether the group was ended for want of memory, and of its own: a machine that runs
+// out of it may end one that is within its limit.
 func (g *group) outOfMemory() bool {
 	if g.dir == "" {
 		return false
 	}
 	raw, err := os.ReadFile(filepath.Join(g.dir, "memory.events"))
-	return err == nil && strings.Contains(string(raw), "\noom_kill ") && !strings.Contains(string(raw), "\noom_kill 0\n")
+	return err == nil && counted(raw, "oom") && counted(raw, "oom_kill")
+}
+
+// counted reports whether a control group has had an event of a name.
+func counted(events []byte, name string) bool {
+	for line := range strings.Lines(string(events)) {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
+			return n != "0"
+		}
+	}
+	return false
 }
 
 // close ends what is left in the group and removes it.

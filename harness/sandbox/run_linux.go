@@ -160,7 +160,7 @@ func (r Result) exceeded(l Limits, g *group) Resource {
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGXFSZ:
 		return File
-	case l.CPU > 0 && r.CPU >= l.CPU*9/10 && status.Signaled():
+	case l.CPU > 0 && r.CPU >= l.CPU/2 && status.Signaled(): // a kernel counts ticks for its limit, which may be ahead of the time that was used
 		return CPU
 	case g.outOfMemory():
 		return Memory

@@ -111,6 +111,21 @@ func Start(program string, args []string, files ...*os.File) (_ *Process, err er
 	return p, nil
 }
 
+// Possible returns an error if this kernel cannot confine a program: one that lacks control groups with
+// memory, namespaces or seccomp filters, for one.
+func Possible() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find a program to start: %w", err)
+	}
+	p, err := Start(self, nil)
+	if err != nil {
+		return err
+	}
+	p.Close()
+	return nil
+}
+
 // attend listens to the program until it has ended.
 func (p *Process) attend(text *os.File) {
 	heard := make(chan struct{})

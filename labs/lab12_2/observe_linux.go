@@ -20,6 +20,7 @@ import (
 	"bpflab/harness/consumer"
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
+	"bpflab/harness/process"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
 	"bpflab/harness/verifier"
@@ -70,8 +71,11 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	s.Stage("cost")
 	cost, err1 := observeCost(&s, t)
 	two, err2 := observeReaders()
-	if err := errors.Join(err1, err2, o.Set("timed", cost), o.Set("readers", two)); err != nil || s.Program == "" {
-		return o, err
+	if err := errors.Join(err1, err2, o.Set("timed", cost), o.Set("readers", two)); err != nil {
+		return nil, err
+	}
+	if s.Program == "" { // a control, which shows that another program can be started here
+		return o, process.Possible()
 	}
 	// From here on the consumer runs beside the calls. The agent needs a thread for each.
 	runtime.GOMAXPROCS(4)

@@ -16,6 +16,7 @@ import (
 	"bpflab/harness/calls"
 	"bpflab/harness/judge"
 	"bpflab/harness/measure"
+	"bpflab/harness/process"
 	"bpflab/harness/ring"
 	"bpflab/harness/tracing"
 	"bpflab/harness/verifier"
@@ -62,8 +63,11 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(o.Set("timed", cost), o.Set("counted", c)); err != nil || s.Program == "" {
-		return o, err
+	if err := errors.Join(o.Set("timed", cost), o.Set("counted", c)); err != nil {
+		return nil, err
+	}
+	if s.Program == "" { // a control, which shows that another program can be started here
+		return o, process.Possible()
 	}
 	s.Stage("controller, live")
 	l, err := observeLive(&s, t)
@@ -235,7 +239,7 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 			return nil, err
 		}
 		// A sampler may have fixed the next sample at the rate before.
-		calls.Repeat(t.calls(t.Classes[:2*whole/minPart+calls.Batch]), 2*whole/minPart+calls.Batch)
+		calls.Repeat(t.calls(t.Classes[:settling]), settling)
 		a.Drain()
 		if err := one.play(a, t.calls(p.Classes)); err != nil {
 			return nil, err
@@ -277,6 +281,11 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 	o.Full = *full
 	return o, nil
 }
+
+// settling is how many calls are made after the rate has changed before any is judged. A sampler at the
+// lowest rate that draws how far on its next sample is, without a bound, is farther from it once in a
+// thousand million; and so many samples fit into the smallest ring.
+const settling = 21 * whole / minPart
 
 // play makes calls, in their order, and reads what comes of them.
 func (t *trial) play(a *tracing.Program, list []calls.Call) error {

@@ -198,7 +198,7 @@ func TestExplainCommand(t *testing.T) {
   6\.12: accepted, \d+ instructions processed$`, parts[1])
 	assert.Regexp(t, `^\S+/broken.bpf.c does not compile:
 │ \S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
-	assert.Equal(t, files["two"]+" holds 2 programs: one a file is loaded\n", parts[3])
+	assert.Equal(t, files["two"]+" holds 2 programs: expected exactly one program per file\n", parts[3])
 
 	code, _ = explain("broken")
 	assert.Equal(t, exitFailed, code)

@@ -37,7 +37,7 @@ func FuzzJudge(f *testing.F) {
 				f.Add(uint8(i), string(kind), observation, []byte(`-1`))
 			}
 		}
-		f.Add(uint8(i), "static", "path", []byte(`{"longest":1e300}`))
+		f.Add(uint8(i), "static", "path", []byte(`{"instructions":9223372036854775807,"naive":-1}`))
 	}
 	write, err := writer("text", visible.NewWriter(io.Discard))
 	require.NoError(f, err)
@@ -94,6 +94,6 @@ func TestKeptReceipts(t *testing.T) {
 		code, out, notes := bpflab(t, "judge", name)
 		require.Equal(t, exitPassed, code, notes)
 		require.Contains(t, out, "score  100/100")
-		require.Contains(t, out, "note: no key: the receipt shows accident, not intent")
+		require.Contains(t, out, "note: no key: the seal detects accidental changes, not deliberate ones")
 	}
 }

@@ -50,7 +50,7 @@ func TestReceiptsOfOthers(t *testing.T) {
 	good := refusedReceipt(t, func(*receipt.Receipt) {})
 	code, out, notes := bpflab(t, "judge", good)
 	assert.Equal(t, exitFailed, code, notes)
-	assert.Contains(t, out, "\nnote: 1 of 5 kernels\nnote: no key: the receipt shows accident, not intent\n")
+	assert.Contains(t, out, "\nnote: 1 of 5 kernels\nnote: no key: the seal detects accidental changes, not deliberate ones\n")
 	assert.Contains(t, out, "\n│ score  100/100\n│ passed on all 5 kernels.\n")
 	assert.Contains(t, out, `does not compile: \u001b[2J`)
 	assert.NotContains(t, out, "\x1b")

@@ -80,7 +80,7 @@ func cacheCommand(m *machine) *cobra.Command {
 	)
 	prune := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove the least recently used of it; it is made again when needed",
+		Short: "Remove all of it but the kernels, or the least recently used beyond --keep; it is made again when needed",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if keep < 0 {
@@ -109,7 +109,7 @@ func cacheCommand(m *machine) *cobra.Command {
 			return nil
 		},
 	}
-	prune.Flags().Int64Var(&keep, "keep", 0, "MiB to keep")
+	prune.Flags().Int64Var(&keep, "keep", 0, "MiB to keep; 0 keeps nothing")
 	prune.Flags().BoolVar(&kernels, "kernels", false, "remove kernels as well, which are downloaded again")
 	cmd.AddCommand(prune)
 	return cmd

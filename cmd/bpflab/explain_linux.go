@@ -34,7 +34,7 @@ func explainCommand(m *machine) *cobra.Command {
 if not, what the verifier said, of which line, what that means and what to try. Any program
 will do, a lab's or not; each file holds one.
 
-Exit status: 0 all accepted, 1 some rejected, 2 called wrongly, 3 some could not be judged.`,
+Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab explain counter.bpf.c\n  bpflab explain *.bpf.c --kernels 5.10,6.12\n  bpflab explain --list",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
@@ -149,7 +149,7 @@ func (m *machine) program(ctx context.Context, file string) (elf []byte, broken 
 		return nil, fmt.Sprintf("%s compiles, but holds no programs that can be loaded: %v", file, err), nil
 	}
 	if n := len(spec.Programs); n != 1 {
-		return nil, fmt.Sprintf("%s holds %d programs: one a file is loaded", file, n), nil
+		return nil, fmt.Sprintf("%s holds %d programs: expected exactly one program per file", file, n), nil
 	}
 	return object.ELF, "", nil
 }

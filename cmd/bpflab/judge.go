@@ -23,11 +23,11 @@ func judgeCommand() *cobra.Command {
 	var format, plots string
 	cmd := &cobra.Command{
 		Use:   "judge RECEIPT",
-		Short: "Score a receipt again, without a guest, and say whether it holds together",
-		Long: `Score a receipt again, without a guest, and say whether it holds together.
+		Short: "Score a receipt again, without a guest, and check that it is consistent",
+		Long: `Score a receipt again, without a guest, and check that it is consistent.
 
-A receipt that was changed is found out by its seal, and exits with 1. With ` + receiptKey + `
-set, the seal is an HMAC, which only who has the key can make.`,
+The seal reveals a receipt that was changed; the exit status is then 1. With ` + receiptKey + `
+set, the seal is an HMAC, which only the holder of the key can make.`,
 		Args: cobra.ExactArgs(1),
 		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			write, err := writer(format, cmd.OutOrStdout())
@@ -54,7 +54,7 @@ set, the seal is an HMAC, which only who has the key can make.`,
 			}
 			var notes []string
 			if !r.Keyed {
-				notes = append(notes, "no key: the receipt shows accident, not intent")
+				notes = append(notes, "no key: the seal detects accidental changes, not deliberate ones")
 			}
 			return show(write, lab, r, result, plots, notes...)
 		}),
@@ -128,7 +128,7 @@ func guarded(run func(*cobra.Command, []string) error) func(*cobra.Command, []st
 		case <-cmd.Context().Done():
 			return cmd.Context().Err()
 		case <-time.After(judgeTime):
-			return &exit{exitInfra, fmt.Errorf("not judged within %v: what the receipt says was observed is no lab's", judgeTime)}
+			return &exit{exitInfra, fmt.Errorf("not judged within %v: the receipt's observations cannot come from a lab", judgeTime)}
 		}
 	}
 }

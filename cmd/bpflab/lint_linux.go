@@ -23,8 +23,8 @@ func lintCommand(m *machine) *cobra.Command {
 	var names []string
 	cmd := &cobra.Command{
 		Use:   "lint-lab LAB",
-		Short: "Check that a lab is whole, for who writes one",
-		Long: `Check that a lab is whole, for who writes one: its texts, hints and TODOs; that its starter
+		Short: "Check that a lab is complete, for lab authors",
+		Long: `Check that a lab is complete, for lab authors: its texts, hints and TODOs; that its starter
 is open and its solution passes, that each wrong submission gets the verdict it names, on each
 kernel; and that its policy allows no more than is used.
 

@@ -34,7 +34,7 @@ var labs = []*harness.Lab{
 const (
 	exitPassed = 0 // all is well; a graded submission passed
 	exitFailed = 1 // the submission did not pass
-	exitUsage  = 2 // the command was called wrongly
+	exitUsage  = 2 // usage error
 	exitInfra  = 3 // the grader failed: nobody's score
 )
 
@@ -72,7 +72,7 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
 		Short: "Grade BPF programs on several kernels: the same file, the same score, anywhere",
 		Long: `bpflab grades BPF programs on several kernels: the same file, the same score, anywhere.
 
-Exit status: 0 passed, 1 not passed, 2 called wrongly, 3 the grader itself failed.`,
+Exit status: 0 passed, 1 not passed, 2 usage error, 3 the grader itself failed.`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			err := cmd.ValidateRequiredFlags() // which cobra would do later

@@ -199,7 +199,7 @@ func judgeKernel(tasks []Task, c Case) KernelResult {
 				again.Message = strings.TrimSuffix("checked again with another seed: "+again.Message, ": ")
 				verdicts[id] = again
 			case v.Doubt != "":
-				v.Message = fmt.Sprintf("%s; that is %s, so it was checked again with another seed: it does the same", v.Message, v.Doubt)
+				v.Message = fmt.Sprintf("%s; that is %s, so it was checked again with another seed, which confirmed it", v.Message, v.Doubt)
 				verdicts[id] = v
 			}
 		}
@@ -216,7 +216,7 @@ func judgeKernel(tasks []Task, c Case) KernelResult {
 		v := verdicts[t.ID]
 		if v.Doubt != "" && c.Again == nil {
 			v.Status, v.Fraction = Inconclusive, 0
-			v.Message = fmt.Sprintf("%s; that is %s, too good to be believed before it was checked again", v.Message, v.Doubt)
+			v.Message = fmt.Sprintf("%s; that is %s, suspiciously low, and not accepted until confirmed with another seed", v.Message, v.Doubt)
 		}
 		tr := TaskResult{ID: t.ID, Title: t.Title, MaxPoints: t.Points, Verdict: v}
 		if v.Status == Skip {
@@ -254,7 +254,7 @@ func verdict(t Task, c Case, o Observations) Verdict {
 	if err != nil {
 		if fate, fateErr := Get[Fate](o, fateName); fateErr == nil {
 			return Verdict{Status: Fail, Cell: "DIED", Message: fmt.Sprintf(
-				"the guest did not survive this program: %s, in the scene %q; with another program it is sound", fate.Trouble, fate.Stage)}
+				"the guest did not survive this program: %s, in the scene %q; the same guest runs the reference program without trouble", fate.Trouble, fate.Stage)}
 		}
 		return Verdict{Status: Error, Message: err.Error()}
 	}

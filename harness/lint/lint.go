@@ -42,10 +42,10 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 	for _, t := range lab.Tasks {
 		points += t.Points
 		if len(t.Hints) < minHints {
-			wrong("task %s has %d hints; %d are the least", t.ID, len(t.Hints), minHints)
+			wrong("task %s has %d hints; at least %d required", t.ID, len(t.Hints), minHints)
 		}
 		if i := slices.IndexFunc(lab.Tasks, func(other judge.Task) bool { return other.ID == t.ID }); lab.Tasks[i].Title != t.Title {
-			wrong("task %s is there twice", t.ID)
+			wrong("duplicate task %s", t.ID)
 		}
 	}
 	if points != 100 {
@@ -95,7 +95,7 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 
 	folders, err := Wrong(root, lab)
 	if err != nil || len(folders) < minWrong {
-		wrong("there are %d wrong submissions; %d are the least", len(folders), minWrong)
+		wrong("there are %d wrong submissions; at least %d required", len(folders), minWrong)
 	}
 	for _, folder := range folders {
 		if _, err := ReadWant(folder, lab); err != nil {

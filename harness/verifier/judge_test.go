@@ -83,7 +83,7 @@ func TestIfLoaded(t *testing.T) {
 		say  string
 	}{
 		{Report{Accepted: true, Try: maxTry}, judge.Pass, ""},
-		{Report{Accepted: true, Try: maxTry + 1}, judge.Fail, "a run takes some 20001 instructions"},
+		{Report{Accepted: true, Try: maxTry + 1}, judge.Fail, "a run takes some 10001 instructions"},
 		{Report{Message: "no"}, judge.Fail, "the program was not loaded"},
 	} {
 		o := observed(t, Report{Accepted: true, Try: maxTry})

@@ -27,9 +27,10 @@ type Report struct {
 // lab's budget its points are gone anyway.
 const maxRun = 10_000
 
-// maxTry is how long a run may take, ns: ten times what the slowest starter takes. A program of few
-// steps may call expensive helpers in each of them.
-const maxTry = 20_000
+// maxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few
+// steps may call expensive helpers in each of them; and whether its guest ends in time must not
+// depend on how fast the host is.
+const maxTry = 10_000
 
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
 // minutes.

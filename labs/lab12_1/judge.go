@@ -131,7 +131,7 @@ func (w wire) meddled() (found []string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if have, want := w.Became[name], w.BecameReference[name]; have != want {
-			found = append(found, fmt.Sprintf("the kernel counted %d of %q, and %d beside the reference: each frame gets the same verdict, and goes on as it came", have, name, want))
+			found = append(found, fmt.Sprintf("the kernel counted %d of %q, but %d when the reference ran: each frame gets the same verdict, and goes on as it came", have, name, want))
 		}
 	}
 	return found
@@ -200,6 +200,10 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
+	if r.Slow > maxRaced {
+		return judge.Verdict{Status: judge.Fail, Cell: "SLOW", Message: fmt.Sprintf(
+			"a run of the race takes some %.0f instructions; two CPUs are not raced on if it takes more than %d", r.Slow, maxRaced)}, nil
+	}
 	rounds := drawRace(seed)
 	if len(r.Counted) != len(rounds) {
 		return judge.Verdict{}, fmt.Errorf("expected %d rounds, found %d", len(rounds), len(r.Counted))
@@ -235,7 +239,7 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 	case lostBytes > 0:
 		return fail("LOST", "every packet was counted, but %d bytes are missing: both fields need protection", lostBytes)
 	case extraBytes > 0:
-		return fail("EXTRA", "every packet was counted, and %d bytes more than they had", extraBytes)
+		return fail("EXTRA", "every packet was counted, but with %d bytes too many", extraBytes)
 	case r.Met < metRounds || r.Met > raceRounds:
 		return v, fmt.Errorf("no update was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell",
 			r.Met, raceRounds, metRounds)
@@ -259,7 +263,7 @@ func judgePath(o judge.Observations) (judge.Verdict, error) {
 	v.Fraction = judge.Between(v.Measured.Value, float64(p.Naive), pathTarget)
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprint(p.Instructions)
 	if v.Fraction < 1 {
-		v.Message = fmt.Sprintf("the longest way through the program is %d instructions; %d is the target, the starter's is %d", p.Instructions, pathTarget, p.Naive)
+		v.Message = fmt.Sprintf("the longest path through the program is %d instructions; %d is the target, the starter's is %d", p.Instructions, pathTarget, p.Naive)
 	}
 	return v, nil
 }

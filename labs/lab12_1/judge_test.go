@@ -178,7 +178,7 @@ func TestJudges(t *testing.T) {
 			{"nothing when timed, dropping", func(s *sound) { s.Drop.Counts = nil }, fail, 0, "timed with the verdict XDP_DROP, protocol "},
 			{"nothing when timed, passing", func(s *sound) { s.Pass.Counts = nil }, fail, 0, "timed with the verdict XDP_PASS, protocol "},
 			{"one packet not passed", func(s *sound) { s.Pass.Delivered-- }, fail, 0, "timed with the verdict XDP_PASS: 1343 packets reached the socket, 1344 should have"},
-			{"one packet dropped that no socket waits for", func(s *sound) { s.Pass.Became = map[string]uint64{"Ip: InReceives": 1699, "xdp_drops": 1} }, fail, 0, `the kernel counted 1699 of "Ip: InReceives", and 1700 beside the reference`},
+			{"one packet dropped that no socket waits for", func(s *sound) { s.Pass.Became = map[string]uint64{"Ip: InReceives": 1699, "xdp_drops": 1} }, fail, 0, `the kernel counted 1699 of "Ip: InReceives", but 1700 when the reference ran`},
 			{"one packet passed", func(s *sound) { s.Drop.Delivered++ }, fail, 0, "timed with the verdict XDP_DROP: 1 packets reached the socket, 0 should have"},
 			{"another seed's counts", func(s *sound) {
 				for i := range s.Drop.Counts {
@@ -193,13 +193,14 @@ func TestJudges(t *testing.T) {
 			{"lost in rounds that met too seldom", func(s *sound) { s.Race.Counted[0].Packets -= 612; s.Race.Met = 1 }, fail, 0, "612 of "},
 			{"more in one round, fewer in another", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 5 }, fail, 0, "5 of "},
 			{"more than were made", func(s *sound) { s.Race.Counted[0].Packets += 3 }, fail, 0, "3 more updates were counted than the "},
-			{"more bytes than were sent", func(s *sound) { s.Race.Counted[0].Bytes += 64 }, fail, 0, "and 64 bytes more than they had"},
+			{"more bytes than were sent", func(s *sound) { s.Race.Counted[0].Bytes += 64 }, fail, 0, "but with 64 bytes too many"},
+			{"too slow to be raced", func(s *sound) { s.Race = race{Slow: maxRaced + 1} }, fail, 0, "a run of the race takes some 6001 instructions; two CPUs are not raced on if it takes more than 6000"},
 			{"bytes only", func(s *sound) { s.Race.Counted[0].Bytes -= 64 }, fail, 0, "64 bytes are missing"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
 		"hot_path": {
 			{"at the target", func(s *sound) { s.Path.Instructions = 50 }, pass, 1, ""},
-			{"one more", func(s *sound) { s.Path.Instructions = 51 }, partial, 24. / 25, "longest way through the program is 51 instructions; 50 is the target, the starter's is 75"},
+			{"one more", func(s *sound) { s.Path.Instructions = 51 }, partial, 24. / 25, "longest path through the program is 51 instructions; 50 is the target, the starter's is 75"},
 			{"as long as the starter's", func(s *sound) { s.Path.Instructions = 75 }, fail, 0, "75"},
 			{"longer than the starter's", func(s *sound) { s.Path.Instructions = 400 }, fail, 0, "400"},
 			{"no bound", func(s *sound) { s.Path = path{Naive: 75, Problem: "counter.bpf.c:42: a loop"} }, fail, 0, "counter.bpf.c:42: a loop"},
@@ -242,13 +243,13 @@ func TestDoubt(t *testing.T) {
 	r := judge.Judge(Lab.Tasks, []judge.Case{case1})
 	assert.Equal(t, 75.0, r.Score)
 	assert.True(t, r.Kernels[0].Doubtful())
-	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "10 instructions a packet over the empty program, where the reference takes 50, too good to be believed before it was checked again")
+	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "10 instructions a packet over the empty program, where the reference takes 50, suspiciously low, and not accepted until confirmed with another seed")
 
 	case1.Again = first
 	r = judge.Judge(Lab.Tasks, []judge.Case{case1})
 	assert.Equal(t, 100.0, r.Score)
 	assert.False(t, r.Kernels[0].Doubtful())
-	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "so it was checked again with another seed: it does the same")
+	assert.Contains(t, r.Kernels[0].Tasks[4].Message, "so it was checked again with another seed, which confirmed it")
 
 	lazy := newSound()
 	lazy.Drop.Yours = flat(810)
@@ -285,6 +286,7 @@ func TestMissingObservations(t *testing.T) {
 func TestImpossibleObservations(t *testing.T) {
 	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"CPUs that met too seldom to tell":         {"concurrency", func(s *sound) { s.Race.Met = metRounds - 1 }},
+		"no race at all, and no reason":            {"concurrency", func(s *sound) { s.Race = race{Slow: maxRaced} }},
 		"no race at all":                           {"concurrency", func(s *sound) { s.Race = race{} }},
 		"a round is missing":                       {"concurrency", func(s *sound) { s.Race.Counted = s.Race.Counted[1:] }},
 		"a round of another protocol":              {"concurrency", func(s *sound) { s.Race.Counted[2].Protocol++ }},

@@ -24,7 +24,7 @@ var hints = map[string][]string{
 	"cost": {
 		"An event is made on the stack and then copied. Where could it be made instead?",
 		"bpf_ringbuf_reserve returns the room in the ring. Fill it in there, and submit it: no copy, and you know that it fits before you have done the work.",
-		"A flag of bpf_ringbuf_output asks for something that takes twice as long as all the rest: see task 6. Without a flag the kernel decides by itself.",
+		"A flag of bpf_ringbuf_output asks for something that costs about as much as all the rest together: see task 6. Without a flag the kernel decides by itself.",
 		"What is left is the helpers: pid, uid, clock, name. Each is called once, for an event that is sent; none for one that is not.",
 	},
 	"overhead": {

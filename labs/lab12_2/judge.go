@@ -191,7 +191,7 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 		return v, nil
 	}
 	if s.Full.Lapped || s.After.Lapped {
-		return fail("WRONG", "the ring of %d bytes went round within %d calls: an event takes 40 bytes", s.Ring, batch)
+		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: an event must take 40 bytes in it", s.Ring, batch)
 	}
 	for _, part := range []struct {
 		when string
@@ -213,13 +213,13 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 	}
 	switch {
 	case s.Full.Dropped == 0:
-		return fail("WRONG", "%d events were reported out of a ring of %d bytes that nobody read: that cannot be", s.Full.Got, s.Ring)
+		return fail("WRONG", "%d events were reported and none dropped, more than a ring of %d bytes holds while nobody reads it", s.Full.Got, s.Ring)
 	case s.After.Dropped > 0:
 		return fail("LOST", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
 	case b.Sent.Dropped > 0:
 		return fail("LOST", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
 	case !b.Overflow:
-		return fail("WRONG", "dropped stood still when the ring was full")
+		return fail("WRONG", "dropped did not change while the ring was full")
 	case b.Took > maxTook:
 		return fail("SLOW", "a call that finds no room in the ring takes some %d instructions; a program that takes more than %d for it is not raced on two CPUs", b.Took, maxTook)
 	case lost != 0:
@@ -411,11 +411,11 @@ func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	case f.Trouble != "":
 		return f.failed(v), nil
 	case f.Lapped:
-		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring went round within %d calls: an event takes 40 bytes", batch)
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring wrapped around within %d calls: an event must take 40 bytes in it", batch)
 		return v, nil
 	case f.missing() != 0 || f.Dropped > 0:
 		v.Status, v.Cell = judge.Fail, "LOST"
-		v.Message = fmt.Sprintf("of %d events as fast as they came, %d were reported and %d dropped", f.Calls, f.Got, f.Dropped)
+		v.Message = fmt.Sprintf("of %d events sent at full speed, %d were reported and %d dropped", f.Calls, f.Got, f.Dropped)
 		return v, nil
 	case f.Strange > 0:
 		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("%d of %d events are wrong or out of order", f.Strange, f.Got)

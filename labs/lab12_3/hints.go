@@ -23,18 +23,18 @@ var hints = map[string][]string{
 	"cost": {
 		"At 1%, what does your program do for the other 99 calls? All of it is what this task measures.",
 		"Nothing that only a sample needs belongs before the decision: not the clock, not the argument.",
-		"Global data is read by one instruction, a hash by a few hundred. And a random number is a call.",
+		"Global data is read by one instruction; a hash lookup takes about a hundred. And a random number is a call.",
 		"Keep, in the entry that you have looked up anyway, the number of the next call to take (mine[] is yours). Then a call that is not taken costs a count and a comparison.",
 	},
 	"controller": {
 		"What does a sample cost? The starter guesses. What would tell you?",
 		"Busy divided by Length is the overhead, measured. If it is twice the target, what rate would have been right?",
-		"rate × target / overhead is right at once if all of the time goes into samples, and nearly right if some does not; the next interval mends the rest. A fixed step is too small at one load and too large at another.",
-		"Keep nothing that can grow while the rate stands at its limit. And when nothing happened, Busy is nought: an interval that says nothing should change nothing.",
+		"rate × target / overhead is right at once if all of the time goes into samples, and nearly right if some does not; the next interval corrects the rest. A fixed step is too small at one load and too large at another.",
+		"Keep nothing that can grow while the rate stands at its limit. And when nothing happened, Busy is 0: such an interval should leave the rate unchanged.",
 	},
 	"live": {
 		"The same controller, the same loads, your own sampler. If it held the simulated ones, what is different here?",
-		"The time is what the kernel says your program ran. A sampler that ignores `rate` cannot be steered; one that is dear even where it does not sample leaves nothing for samples.",
+		"The time is what the kernel says your program ran. A sampler that ignores `rate` cannot be steered; one that is expensive even for calls it does not sample leaves no time for samples.",
 		"At a million calls a second not even the reference can stay at 2%: counting alone takes more. The right rate is then the least one, 1%.",
 	},
 	"low_load": {

@@ -278,7 +278,7 @@ func judgeCost(o judge.Observations) (judge.Verdict, error) {
 	const unit = "instructions a call"
 	if c.Yours == 0 {
 		return judge.Verdict{
-			Status: judge.Fail, Cell: "ALL", Message: "every call was sampled: what one costs that is not cannot be told",
+			Status: judge.Fail, Cell: "ALL", Message: "every call was sampled, so the cost of an unsampled call could not be measured",
 			Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Unit: unit},
 		}, nil
 	}

@@ -54,7 +54,7 @@ func TestFetchReplacesDamaged(t *testing.T) {
 	require.NoError(t, os.Truncate(k.Vmlinuz, 1000))
 	_, err = s.Get("5.10")
 	require.ErrorIs(t, err, ErrDamaged)
-	assert.ErrorContains(t, err, "expected 1088 bytes, found 1000: bpflab kernels fetch 5.10 mends it")
+	assert.ErrorContains(t, err, "expected 1088 bytes, found 1000: bpflab kernels fetch 5.10 fixes it")
 	require.NoError(t, s.Fetch(t.Context(), "5.10"))
 	_, err = s.Get("5.10")
 	assert.NoError(t, err)

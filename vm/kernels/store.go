@@ -100,7 +100,7 @@ func (s *Store) load(name string) (Kernel, error) {
 }
 
 func damaged(name, format string, args ...any) error {
-	mend := "bpflab kernels fetch " + name + " mends it"
+	mend := "bpflab kernels fetch " + name + " fixes it"
 	if _, ok := lookup(name); !ok {
 		mend = "bpflab kernels add " + name + " --vmlinuz FILE replaces it"
 	}

@@ -3,15 +3,18 @@
 # `make` alone prints what there is, and installs nothing.
 
 LAB ?= lab12_1
+FUZZTIME ?= 60s
 GO  ?= go
 
-.PHONY: help grade test bpflab lint tools test-tools generate clean go
+.PHONY: help grade test unit fuzz bpflab lint tools test-tools generate clean go
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make grade      grade labs/$(LAB) on every kernel and show the report;'
 	@echo '                LAB=lab12_2 KERNELS=6.12 FROM=DIR narrow it'
 	@echo 'make test       run all tests'
+	@echo 'make unit       run the tests that need no guest, in under a minute'
+	@echo 'make fuzz       run each fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bpflab     only build the command'
 	@echo 'make lint       gofmt, go vet, staticcheck'
 	@echo 'make tools      install what a grade needs: QEMU, clang, LLVM, headers'
@@ -31,6 +34,19 @@ test: bpflab tools test-tools lint
 	@./bpflab kernels fetch
 	$(GO) test -race -p 1 -timeout 40m ./...
 	@echo "make test: all tests passed"
+
+unit: go
+	$(GO) test -short ./...
+
+# One after the other: a target keeps all cores busy. Minimising an input is bounded, as it may else
+# take as long as all the fuzzing.
+fuzz: go
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$package; \
+		done; \
+	done
 
 # Static, so that the same binary is the guests' init; without paths and version-control
 # stamps, so that the same source gives the same bytes, and snapshots stay valid.

@@ -8,18 +8,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"bpflab/vm/initramfs"
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
 )
 
-// What the tests' real guests are made of.
+// What the tests' real guests are made of, once one is asked for.
 var (
-	kernel kernels.Kernel
-	initrd string
+	kernel   kernels.Kernel
+	initrd   string
+	realDir  string
+	prepared = sync.OnceValue(prepare)
 )
 
 func TestMain(m *testing.M) {
@@ -27,26 +32,20 @@ func TestMain(m *testing.M) {
 		fakeMain(behaviour)
 		return
 	}
-	os.Exit(testMain(m))
-}
-
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "bpflab-vm-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = prepare(dir)
+	code := m.Run()
+	if realDir != "" {
+		os.RemoveAll(realDir)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "prepare guests:", err)
-		return 1
-	}
-	return m.Run()
+	os.Exit(code)
 }
 
 // prepare fetches a kernel, if it is not there, and builds an initramfs for it.
-func prepare(dir string) error {
+func prepare() error {
 	cache, err := os.UserCacheDir()
 	if err != nil {
+		return err
+	}
+	if realDir, err = os.MkdirTemp("", "bpflab-vm-"); err != nil {
 		return err
 	}
 	store := kernels.Store{Dir: filepath.Join(cache, "bpflab")}
@@ -56,13 +55,13 @@ func prepare(dir string) error {
 	if kernel, err = store.Get("6.1"); err != nil {
 		return err
 	}
-	agent := filepath.Join(dir, "agent")
+	agent := filepath.Join(realDir, "agent")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", agent, "./testdata/agent")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	initrd = filepath.Join(dir, "initrd")
+	initrd = filepath.Join(realDir, "initrd")
 	f, err := os.Create(initrd)
 	if err != nil {
 		return err
@@ -73,7 +72,12 @@ func prepare(dir string) error {
 }
 
 // realGuest is a guest that does what the agent of testdata does.
-func realGuest(does string) Config {
+func realGuest(t testing.TB, does string) Config {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it boots a guest, which -short leaves out")
+	}
+	require.NoError(t, prepared(), "prepare guests")
 	c := Config{
 		Config:   qemu.Config{Kernel: kernel.Vmlinuz, Initrd: initrd, Accel: qemu.TCG, Exact: true},
 		Deadline: 2 * time.Minute, Silence: time.Minute,

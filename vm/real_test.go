@@ -38,7 +38,7 @@ func TestGuestBroken(t *testing.T) {
 		{"agent fails", func(testing.TB, *Config) {}, `{"Fail": 1}`, ErrAgent, "asked to fail"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := realGuest("")
+			c := realGuest(t, "")
 			if tt.kind == ErrBoot {
 				c.Silence = 5 * time.Second
 			}
@@ -65,7 +65,7 @@ func cutShort(t testing.TB, name string) string {
 
 func TestGuest(t *testing.T) {
 	s := Snapshots{Dir: t.TempDir()}
-	c := realGuest("")
+	c := realGuest(t, "")
 	path, err := s.Ensure(t.Context(), "real", c, nil, nil)
 	require.NoError(t, err)
 	assertKept(t, s.Dir, 1)

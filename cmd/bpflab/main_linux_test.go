@@ -43,6 +43,9 @@ func clone(t testing.TB) string {
 // sharedCache is the user's own cache, with all kernels of the matrix.
 func sharedCache(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it needs guests, which -short leaves out")
+	}
 	dir, err := os.UserCacheDir()
 	require.NoError(t, err)
 	cache := filepath.Join(dir, "bpflab")

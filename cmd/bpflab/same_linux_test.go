@@ -138,11 +138,16 @@ func losers(t testing.TB) []string {
 	return list
 }
 
-// Lost updates are found every time, and never where none are lost.
+// Lost updates are found every time, and never where none are lost. Each run has another seed: that of
+// a file with a comment more.
 func TestLostUpdatesAreFound(t *testing.T) {
 	cache, names := sharedCache(t), matrix()[:1]
-	status := func(from string) string {
-		_, report, notes := grade(t, "lab12_1", cache, from, names)
+	status := func(from string, run int) string {
+		text, err := os.ReadFile(filepath.Join(from, "counter.bpf.c"))
+		require.NoError(t, err)
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "counter.bpf.c"), fmt.Appendf(text, "/* run %d */\n", run), 0o644))
+		_, report, notes := grade(t, "lab12_1", cache, dir, names)
 		for _, task := range parse(t, report).Kernels[0].Tasks {
 			if task.ID == "concurrency" {
 				return task.Status
@@ -151,10 +156,10 @@ func TestLostUpdatesAreFound(t *testing.T) {
 		require.Fail(t, "no such task", "%s\n%s", report, notes)
 		return ""
 	}
-	for i := range runs(t, 3) {
-		assert.Equal(t, "pass", status(solution(t)), "the solution, run %d", i+1)
+	for i := range runs(t, 1) {
+		assert.Equal(t, "pass", status(solution(t), i), "the solution, run %d", i)
 		for _, from := range losers(t) {
-			assert.Equal(t, "fail", status(from), "%s, run %d", filepath.Base(from), i+1)
+			assert.Equal(t, "fail", status(from, i), "%s, run %d", filepath.Base(from), i)
 		}
 	}
 }

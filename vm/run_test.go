@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +99,43 @@ func TestRunStarved(t *testing.T) {
 	c.Silence = 2 * time.Second
 	_, err := Run(t.Context(), c, []byte("{}"))
 	require.NoError(t, err)
+}
+
+// What a guest ran for counts from its last word: one that had much to do before is not hung when its host
+// then leaves it little time.
+func TestListenCountsFromLastWord(t *testing.T) {
+	t.Parallel()
+	until, alive := make(chan struct{}), make(chan struct{})
+	s := session{Config: Config{Silence: time.Second}.withDefaults(), greeted: true, until: until}
+	var before atomic.Int64
+	began := time.Now()
+	// A tenth of the time, and what it ran for before its last word.
+	cpu := func() time.Duration { return time.Duration(before.Load()) + time.Since(began)/10 }
+	go func() {
+		before.Store(int64(time.Minute))
+		alive <- struct{}{}
+		time.Sleep(1500 * time.Millisecond)
+		close(until)
+	}()
+	assert.Nil(t, s.listen(t.Context(), nil, alive, nil, cpu), "it ran for less than a second since")
+}
+
+// A clock that moved while a guest paused spoils what an exact guest counts, and nothing in another.
+func TestRunMoved(t *testing.T) {
+	t.Parallel()
+	for _, exact := range []bool{true, false} {
+		file := filepath.Join(t.TempDir(), "moved")
+		require.NoError(t, os.WriteFile(file, []byte("x"), 0o644))
+		c := fakeGuest(t, "moved", file)
+		c.Exact = exact
+		r, err := Run(t.Context(), c, []byte("{}"))
+		if exact {
+			assert.ErrorContains(t, requireFailure(t, err, ErrClock), "its pause took ")
+			continue
+		}
+		require.NoError(t, err, "a guest that is not exact")
+		assert.EqualValues(t, 2*guest.Pause, r.Paused)
+	}
 }
 
 // requireFailure requires a Failure of one kind and no other, with its evidence.

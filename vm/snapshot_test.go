@@ -73,7 +73,7 @@ func TestSnapshot(t *testing.T) {
 		other(&changed)
 		assert.NotEqual(t, path, ensure(t, s, changed), what)
 	}
-	c.Kernel = "the same in another place"
+	c.Kernel, c.Initrd = "the same in another place", "and this as well"
 	assert.Equal(t, path, ensure(t, s, c))
 	assertKept(t, s.Dir, 6)
 }

@@ -23,6 +23,7 @@ import (
 
 	"bpflab/harness"
 	"bpflab/harness/lint"
+	"bpflab/harness/receipt"
 	"bpflab/vm/kernels"
 )
 
@@ -235,6 +236,38 @@ func TestGradeInfrastructure(t *testing.T) {
 	}
 	assert.Contains(t, notes, "trying once more")
 	assert.Contains(t, notes, "qemu-system-x86_64 -nodefaults")
+}
+
+// Where a lab has a Go program, it is part of what the seed is made from: else a student could try one
+// program after another on the same traffic. The submission is refused in the end, so that nothing runs.
+func TestSeedOfGoProgram(t *testing.T) {
+	t.Setenv(seedKey, "")
+	t.Setenv(seedKeyFile, "")
+	bin := t.TempDir()
+	fake := "#!/bin/sh\necho QEMU emulator version 90.0\n"
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+
+	lab := labs[1]
+	m := &machine{cache: t.TempDir(), stderr: io.Discard}
+	prepare := func(program string) receipt.Submission {
+		from := t.TempDir()
+		for name, more := range map[string]string{lab.File: "SEC(\"kprobe/do_exit\") int another(void *ctx) { return 0; }\n", lab.Program: program} {
+			text, err := os.ReadFile(filepath.Join(solutionOf(t, lab.Name), name))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(from, name), append(text, more...), 0o644))
+		}
+		source, err := findSubmission(lab, from)
+		require.NoError(t, err)
+		g, err := m.prepare(t.Context(), lab, source, []string{"6.12"})
+		require.NoError(t, err)
+		require.NotNil(t, g.receipt.Refused)
+		require.Contains(t, g.receipt.Refused.Reason, "not allowed")
+		return g.receipt.Submission
+	}
+	one := prepare("")
+	assert.Equal(t, one, prepare(""), "the same files in another folder")
+	assert.NotEqual(t, one.Seed, prepare("// x\n").Seed, "another Go program")
 }
 
 // A snapshot that does not serve is made anew, and the grade is none the worse.

@@ -5,8 +5,10 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,78 @@ func TestReceiptsOfOthers(t *testing.T) {
 		assert.Equal(t, exitUsage, code, name)
 		assert.Contains(t, notes, "other.", name)
 	}
+}
+
+// That a key is missing is the caller's trouble, and says nothing of the receipt.
+func TestJudgeWithoutKey(t *testing.T) {
+	t.Setenv(receiptKey, "")
+	keyed := refusedReceipt(t, func(r *receipt.Receipt) {
+		_, err := r.Close(labs[0].Tasks, "secret")
+		require.NoError(t, err)
+	})
+	code, out, notes := bpflab(t, "judge", keyed)
+	assert.Equal(t, exitUsage, code, notes)
+	assert.Contains(t, notes, "seal needs a key: set "+receiptKey)
+	assert.Empty(t, out)
+
+	t.Setenv(receiptKey, "another secret")
+	code, _, notes = bpflab(t, "judge", keyed)
+	assert.Equal(t, exitFailed, code, notes)
+	t.Setenv(receiptKey, "secret")
+	code, out, notes = bpflab(t, "judge", keyed)
+	assert.Equal(t, exitFailed, code, notes)
+	assert.Contains(t, out, "does not compile", "sealed with this key, and judged")
+}
+
+// Who compares in a script goes by the exit status. A tool that made no difference is named, and no more.
+func TestCompareStatus(t *testing.T) {
+	t.Setenv(receiptKey, "")
+	changed := func(change func(*receipt.Receipt)) string {
+		return refusedReceipt(t, func(r *receipt.Receipt) {
+			change(r)
+			_, err := r.Close(labs[0].Tasks, "")
+			require.NoError(t, err)
+		})
+	}
+	one := changed(func(*receipt.Receipt) {})
+	for _, tt := range []struct {
+		other string
+		code  int
+		want  []string
+	}{
+		{changed(func(r *receipt.Receipt) { r.Refused.Reason = "not allowed" }), exitFailed, []string{"differ: digests ", "first difference: verdict, refused\n"}},
+		{changed(func(r *receipt.Receipt) { r.Tools["qemu"] = "10" }), exitPassed, []string{"agree: digest ", "first difference: tool, qemu\n"}},
+	} {
+		code, out, notes := bpflab(t, "compare", one, tt.other)
+		assert.Equal(t, tt.code, code, "%s%s", out, notes)
+		for _, want := range tt.want {
+			assert.Contains(t, out, want)
+		}
+		assert.Empty(t, notes, "the difference is no error")
+	}
+}
+
+// Hints that there are not, and those of another lab's grade, are refused and none is shown.
+func TestHintRefuses(t *testing.T) {
+	lab := labs[0]
+	all := len(lab.Tasks[1].Hints)
+	none := filepath.Join(t.TempDir(), "none.json") // no grade before
+	for step, ok := range map[int]bool{-1: false, 0: false, 1: true, all: true, all + 1: false} {
+		code, out, notes := bpflab(t, "hint", lab.Name, "2", "--receipt", none, "--step", strconv.Itoa(step))
+		if ok {
+			assert.Equal(t, exitPassed, code, notes)
+			assert.Equal(t, step, strings.Count(out, "\n\n")-strings.Count(out, "\nmore: "), "hints: %s", out)
+			continue
+		}
+		assert.Equal(t, exitUsage, code, "step %d: %s", step, notes)
+		assert.Contains(t, notes, fmt.Sprintf("has hints 1 to %d, not %d", all, step))
+		assert.Empty(t, out, "step %d", step)
+	}
+
+	code, out, notes := bpflab(t, "hint", labs[1].Name, "--receipt", refusedReceipt(t, func(*receipt.Receipt) {}))
+	assert.Equal(t, exitUsage, code, notes)
+	assert.Contains(t, notes, "a receipt of lab12_1, not of lab12_2")
+	assert.Empty(t, out)
 }
 
 // A panic of a judge is told in a line, as the grader's trouble.

@@ -220,6 +220,11 @@ func TestJudgeKernel(t *testing.T) {
 			[]Task{task("a", 20), task("b", 20), task("c", 60)},
 			map[string]Verdict{"a": skip, "b": half, "c": fail},
 			[]row{{Skip, 0, 0}, {Partial, 12.5, 25}, {Fail, 0, 75}}, 12.5,
+		}, {
+			"points that do not divide evenly are shown as they count, in tenths",
+			[]Task{task("a", 30), task("b", 20), task("c", 50)},
+			map[string]Verdict{"a": skip, "b": pass, "c": half},
+			[]row{{Skip, 0, 0}, {Pass, 28.6, 28.6}, {Partial, 35.7, 71.4}}, 64.3,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestInspectHostile(t *testing.T) {
 		{"huge zeroes", func(b []byte) { le.PutUint64(b[header(".bss")+shSize:], 1<<32-1) }, `in section ".bss"`},
 		{"wrapping size", func(b []byte) { le.PutUint64(b[header(".rodata")+shSize:], 1<<63-8) }, `in section ".rodata"`},
 		{"beyond the end", func(b []byte) { le.PutUint64(b[header(".BTF")+shOffset:], uint64(len(b))-8) }, "beyond the end of the file"},
-		{"compressed", func(b []byte) { b[header(".BTF")+shFlags+1] |= 0x08 }, "section"},
+		{"compressed", func(b []byte) { b[header(".BTF")+shFlags+1] |= 0x08 }, `compressed section ".BTF"`},
 		{"overlapping sections", func(b []byte) {
 			for _, s := range []string{".rodata", ".maps", "license", "xdp", ".text"} {
 				le.PutUint64(b[header(s)+shOffset:], 0)

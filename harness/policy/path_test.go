@@ -62,6 +62,27 @@ func TestLongestPath(t *testing.T) {
 	}
 }
 
+// The lines of a path are those of one way, and of two that are equally long it is the one that falls
+// through: a report must not name other lines the next time.
+func TestLongestPathWay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		insns asm.Instructions
+		want  []int
+	}{
+		"falls through":    {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, mov.WithSymbol("b"), exit}, []int{0, 1, 2}},
+		"jump is longer":   {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), exit, mov.WithSymbol("b"), exit}, []int{0, 2, 3}},
+		"call and go on":   {asm.Instructions{asm.Call.Label("f"), mov, exit, exit.WithSymbol("f")}, []int{0, 3, 1, 2}},
+		"fall is longer":   {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, exit.WithSymbol("b")}, []int{0, 1, 2}},
+		"choice in a call": {asm.Instructions{asm.Call.Label("f"), exit, asm.JEq.Imm(asm.R1, 0, "b").WithSymbol("f"), exit, exit.WithSymbol("b")}, []int{0, 2, 3, 1}},
+	} {
+		g := newGraph(tt.insns)
+		require.NoError(t, g.visit(0), name)
+		var way []int
+		g.walk(0, func(i int) { way = append(way, i) })
+		assert.Equal(t, tt.want, way, name)
+	}
+}
+
 func TestLongestPathUnbounded(t *testing.T) {
 	doubling := asm.Instructions{asm.Call.Label("f0"), exit}
 	for i := range 64 {

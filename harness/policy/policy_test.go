@@ -152,11 +152,15 @@ func TestViolations(t *testing.T) {
 			"extern LINUX_KERNEL_VERSION", "a map by number"}},
 		{"forged map", body("void *m; asm volatile(\".8byte 0x0000000500001118; .8byte 0\" : \"=r\"(m) :: \"r1\");\n"), []string{
 			"counter.bpf.c:19: load: expected references to the object's own maps and functions by name, found a map by number"}},
+		{"forged map, by what looks like no number", body("void *m; asm volatile(\".8byte 0x1118; .8byte 0\" : \"=r\"(m) :: \"r1\");\n"), []string{
+			"found a map by number"}}, // descriptor 0 is one as well
 		{"forged BTF", body("asm volatile(\".8byte 0x0000000500003118; .8byte 0\" ::: \"r1\");\n"), []string{
 			"found a pseudo load of kind 3"}},
 		{"callx", body("asm volatile(\".8byte 0x8d\" ::: \"r0\");\n"), []string{"found an indirect call"}},
 		{"instructions", body("asm volatile(\".rept 5000; r0 = 0; .endr\" ::: \"r0\");\n"), []string{
 			"program count_packets: expected at most 4096 instructions, found 50"}},
+		{"code", body("asm volatile(\".rept 33000; r0 = 0; .endr\" ::: \"r0\");\n"), []string{
+			"bytes of code, more than 262144"}}, // 264,000 and some
 
 		{"map missing", header + second + strings.ReplaceAll(program, "counts", "more"), []string{
 			`map counts: expected a map of that name in SEC(".maps"), found none`}},
@@ -223,6 +227,41 @@ struct {
 				assert.NotEmpty(t, one.Remedy)
 			}
 		})
+	}
+}
+
+// What the harness changes while a program runs must not be const: the kernel would have it for a
+// constant that it can compute with.
+func TestVariableMustNotBeConst(t *testing.T) {
+	p := counter
+	p.Variables = []Variable{{Name: "verdict", Size: 4}}
+	_, err := p.Check(compile(t, header+counts+program))
+	assert.ErrorContains(t, err, "variable verdict: expected a global of 4 bytes, found one in .rodata")
+	_, err = p.Check(compile(t, strings.Replace(header, "const volatile", "volatile", 1)+counts+program))
+	assert.NoError(t, err)
+}
+
+// What clang hardly makes, and a hand-made object can have.
+func TestCheckMap(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*ebpf.MapSpec)
+		want   string // part of the one violation; empty: none
+	}{
+		{func(*ebpf.MapSpec) {}, ""},
+		{func(m *ebpf.MapSpec) { m.Type = ebpf.StructOpsMap }, "expected a map of values, found struct_ops"},
+		{func(m *ebpf.MapSpec) { m.MapExtra = 5 }, "expected no map_extra, found 0x5"},
+	} {
+		m := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}
+		tt.change(m)
+		v := newViolations()
+		checkMap(v, "m", m)
+		if tt.want == "" {
+			assert.True(t, v.empty(), "%v", v)
+			continue
+		}
+		if assert.Len(t, v.WrappedErrors(), 1, tt.want) {
+			assert.ErrorContains(t, v, tt.want)
+		}
 	}
 }
 

@@ -133,6 +133,12 @@ func TestDigest(t *testing.T) {
 	assert.NotEqual(t, base, sample(t, "150", "9", "").Digest, "another count of lost updates")
 	assert.NotEqual(t, base, sample(t, "150", "0", "").Digest, "another verdict")
 	assert.NotEqual(t, base, sample(t, "150.015625", "7", "").Digest, "another cost")
+
+	r := sample(t, "150", "7", "")
+	r.Kernels[0].Guests = map[string]string{"exact": "cold boot: -accel tcg"}
+	_, err := r.Close(tasks, "")
+	require.NoError(t, err)
+	assert.Equal(t, base, r.Digest, "booted, where another went on from a snapshot")
 }
 
 // That a submission ended its guest is in it, and at which stage a host was then is not.
@@ -207,6 +213,7 @@ func TestCompare(t *testing.T) {
 		agree      bool
 	}{
 		{func(r *Receipt) { r.Submission.SHA256 = sum256("ef") }, "submission", "source", false},
+		{func(r *Receipt) { r.Submission.ProgramSHA256 = sum256("ef") }, "submission", "program", false},
 		{func(r *Receipt) { r.Kernels[0].SHA256 = sum256("ef") }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
@@ -301,6 +308,7 @@ func TestReadRefuses(t *testing.T) {
 		{"a verdict's task", func(r *Receipt) { r.Verdicts[0].Task = "" }},
 		{"a verdict of -1 points", func(r *Receipt) { r.Verdicts[0].Points = -1 }},
 		{"a score of 1e+300 points", func(r *Receipt) { r.Score = 1e300 }},
+		{fmt.Sprintf("expected schema %d, found %d", Schema, Schema-1), func(r *Receipt) { r.Schema = Schema - 1 }},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			r := sample(t, "150", "7", "")
@@ -324,6 +332,19 @@ func TestReadRefuses(t *testing.T) {
 		require.Error(t, err, name)
 		assert.Less(t, time.Since(began), 5*time.Second, name)
 	}
+}
+
+// A receipt of any length would take as much memory. The longest one that is read is sound but for its length.
+func TestReadLength(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, sample(t, "150", "7", "").Write(&b))
+	b.WriteString(strings.Repeat(" ", maxSize-b.Len()))
+	_, err := Read(bytes.NewReader(b.Bytes()))
+	require.NoError(t, err)
+	b.WriteByte(' ')
+	_, err = Read(&b)
+	require.ErrorIs(t, err, ErrRead)
+	assert.ErrorContains(t, err, "expected at most 32 MiB, found more")
 }
 
 // What is read is refused, or can be judged, written and read again to the same digest.

@@ -154,6 +154,21 @@ func FuzzMix(f *testing.F) {
 	})
 }
 
+// Adding a carry can make another one.
+func TestChecksum(t *testing.T) {
+	for _, tt := range []struct {
+		header []byte
+		want   uint16
+	}{
+		{[]byte{0, 0}, 0xffff},
+		{[]byte{0x12, 0x34, 0, 1}, 0xedca},
+		{[]byte{0xff, 0xff, 0, 2}, 0xfffd},             // 0x10001: carried once
+		{[]byte{0xff, 0xff, 0xff, 0xff, 0, 1}, 0xfffe}, // 0x1ffff, 0x10000: carried twice
+	} {
+		assert.Equal(t, tt.want, checksum(tt.header), "% x", tt.header)
+	}
+}
+
 func TestUDP(t *testing.T) {
 	srcMAC, dstMAC := []byte{2, 0, 0, 0, 0, 1}, []byte{2, 0, 0, 0, 0, 2}
 	src, dst := []byte{198, 18, 0, 1}, []byte{198, 18, 0, 2}

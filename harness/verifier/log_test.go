@@ -3,9 +3,11 @@
 package verifier
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,6 +67,13 @@ func TestParseRejection(t *testing.T) {
 			message: "back-edge from insn 5 to 3", insn: 5}},
 		{[]string{"R1 type=ctx expected=fp"}, rejection{message: "R1 type=ctx expected=fp", insn: -1}},
 		{[]string{"12: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 12}},
+		// Of a chain of reasons the last three.
+		{[]string{"3: (95) exit", "one", "two", "three", "four"}, rejection{message: "two: three: four", insn: 3}},
+		// Line 0 is no place in a file.
+		{[]string{"; return 0; @ pkt.c:0", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "return 0;"}},
+		{[]string{"; return 0; @ pkt.c:10", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "pkt.c:10: return 0;"}},
+		// A name in an object may be any bytes, a receipt's text may not.
+		{[]string{"5: (95) exit", "func \xff#1 is bad"}, rejection{message: "func ?#1 is bad", insn: 5}},
 		{nil, rejection{insn: -1}},
 	}
 	for _, tt := range tests {
@@ -73,9 +82,20 @@ func TestParseRejection(t *testing.T) {
 		assert.Equal(t, tt.want.insn, got.insn, got.message)
 		assert.Equal(t, tt.want.source, got.source, got.message)
 		all := strings.Join(got.tail, "\n")
+		assert.True(t, utf8.ValidString(all), "%q", all)
 		assert.NotContains(t, all, "usec")
 		assert.NotRegexp(t, `= 0xff[0-9a-f]{14}`, all, "addresses differ from load to load")
 	}
+}
+
+// Of a long log the last 20 lines are shown: enough to see the way to the rejection, and no more.
+func TestParseRejectionTail(t *testing.T) {
+	var log []string
+	for i := range 25 {
+		log = append(log, fmt.Sprintf("%d: (b7) r0 = 0", i))
+	}
+	assert.Equal(t, log[5:], parseRejection(log).tail)
+	assert.Equal(t, log[:7], parseRejection(log[:7]).tail)
 }
 
 func FuzzParseLog(f *testing.F) {

@@ -148,6 +148,15 @@ func (s *sound) kind(name string) *kind {
 
 func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
 
+// A message says what is missing. Where nothing is, there is none; only a speed is told in any case.
+func TestNothingMissingNothingSaid(t *testing.T) {
+	for _, task := range judges.Judge(t, newSound()).Kernels[0].Tasks {
+		if task.ID != "throughput" {
+			assert.Empty(t, task.Message, task.ID)
+		}
+	}
+}
+
 type row = judgetest.Row[sound]
 
 // Each row changes one thing in what is observed of a sound program.

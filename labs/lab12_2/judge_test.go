@@ -353,6 +353,22 @@ func TestEventsDetails(t *testing.T) {
 	assert.Equal(t, v.Message, v.Details[0])
 	assert.Regexp(t, `^… and \d+ more$`, v.Details[maxFound])
 	assert.EqualValues(t, len(s.Seen.Got)/consumer.Size, v.Measured.Value)
+
+	// The last line counts those that are left out, and is there only if there are any.
+	for wrong, last := range map[int]string{maxFound: "", maxFound + 1: "… and 1 more", maxFound + 9: "… and 9 more"} {
+		s := newSound()
+		for n := range wrong {
+			s.event(n, func(e *consumer.Event) { e.UID = 7 })
+		}
+		v, err := judgeEvents(judges.Observations(t, s))
+		require.NoError(t, err)
+		if last == "" {
+			assert.Len(t, v.Details, maxFound)
+			continue
+		}
+		assert.Len(t, v.Details, maxFound+1, "%d wrong", wrong)
+		assert.Equal(t, last, v.Details[len(v.Details)-1], "%d wrong", wrong)
+	}
 }
 
 // Every judge needs what it judges: without it the grader has failed, not the submission.

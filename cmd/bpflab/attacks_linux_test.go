@@ -51,7 +51,7 @@ func TestGradeSparseFile(t *testing.T) {
 		assert.Equal(t, exitUsage, code)
 		assert.Empty(t, out)
 		assert.Contains(t, notes, "21474836480 bytes long")
-		assert.Less(t, time.Since(began), 5*time.Second)
+		assert.Less(t, time.Since(began), time.Minute)
 	}
 }
 

@@ -83,7 +83,7 @@ func TestReceiptsOfOthers(t *testing.T) {
 				assert.Contains(t, notes, tt.want)
 				assert.Empty(t, out)
 				assert.NotContains(t, notes, "\x1b")
-				assert.Less(t, time.Since(began), 2*time.Second)
+				assert.Less(t, time.Since(began), time.Minute)
 			}
 		})
 	}

@@ -44,7 +44,7 @@ func TestFilesOfASubmission(t *testing.T) {
 		assert.ErrorContains(t, err, message)
 		_, err = Content(at(name))
 		assert.ErrorContains(t, err, message)
-		assert.Less(t, time.Since(began), time.Second, name)
+		assert.Less(t, time.Since(began), time.Minute, name)
 	}
 	_, err := Compile(t.Context(), t.TempDir(), "/dev/zero")
 	assert.ErrorContains(t, err, "must be a regular file")
@@ -97,7 +97,7 @@ func TestHeadersOfASubmission(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 		assert.NotContains(t, err.Error(), "the key")
 		assert.Len(t, ce.SourceSHA256, 64)
-		assert.Less(t, time.Since(began), 2*time.Second, name)
+		assert.Less(t, time.Since(began), time.Minute, name)
 	}
 
 	var many []string
@@ -177,7 +177,7 @@ func TestDependencies(t *testing.T) {
 		var foreign *foreignError
 		require.ErrorAs(t, err, &foreign, name)
 		assert.Contains(t, err.Error(), filepath.Clean(name))
-		assert.Less(t, time.Since(began), time.Second)
+		assert.Less(t, time.Since(began), time.Minute)
 	}
 	_, err = read("nothing")
 	assert.ErrorContains(t, err, "expected a make rule")

@@ -330,7 +330,7 @@ func TestReadRefuses(t *testing.T) {
 		began := time.Now()
 		_, err := Read(strings.NewReader(text))
 		require.Error(t, err, name)
-		assert.Less(t, time.Since(began), 5*time.Second, name)
+		assert.Less(t, time.Since(began), time.Minute, name)
 	}
 }
 

@@ -269,7 +269,7 @@ func TestLimits(t *testing.T) {
 			began := time.Now()
 			r, out := run(t, c)
 			assert.Equal(t, tt.exceeded, r.Exceeded, out)
-			assert.Less(t, time.Since(began), 10*time.Second)
+			assert.Less(t, time.Since(began), time.Minute)
 		})
 	}
 

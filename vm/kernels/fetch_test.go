@@ -189,7 +189,7 @@ func TestFetchCancelled(t *testing.T) {
 	}()
 	start := time.Now()
 	assert.ErrorIs(t, s.Fetch(ctx, "5.10"), context.Canceled)
-	assert.Less(t, time.Since(start), 10*time.Second)
+	assert.Less(t, time.Since(start), time.Minute)
 	requireNoTemp(t, s)
 }
 

@@ -181,10 +181,6 @@ func TestGradeStarter(t *testing.T) {
 // of one did not give the reason: most submissions fail before.
 func TestGradeWrong(t *testing.T) {
 	m := &machine{cache: sharedCache(t), stderr: io.Discard}
-	// Seeds that are made cheaply are as good here; those of users take the race detector two seconds each.
-	memory := seedMemory
-	seedMemory = 64
-	t.Cleanup(func() { seedMemory = memory })
 	two := make(chan struct{}, 2)
 	for _, lab := range labs {
 		folders, err := lint.Wrong(clone(t), lab)

@@ -174,9 +174,6 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 	}
 	g := &grading{machine: m, lab: lab, receipt: r}
 	refused := func(reason, details string) (*grading, error) {
-		// Where the submission lies is nobody's concern, and would make its digest another in each folder.
-		folder := filepath.Dir(source.bpf) + string(filepath.Separator)
-		reason, details = strings.ReplaceAll(reason, folder, ""), strings.ReplaceAll(details, folder, "")
 		r.Refused = &receipt.Refusal{Reason: reason, Details: strings.Split(strings.TrimSpace(details), "\n")}
 		for _, name := range names {
 			r.Kernels = append(r.Kernels, receipt.Kernel{Name: name})
@@ -206,6 +203,7 @@ func (m *machine) prepare(ctx context.Context, lab *harness.Lab, source submissi
 			}
 			*[]*string{&r.Submission.SHA256, &r.Submission.ProgramSHA256}[i] = sum
 		}
+		compileError = compileError.InFolder()
 		first, _, _ := strings.Cut(compileError.Diagnostics[0].String(), "\n")
 		return refused("does not compile: "+first, compileError.Error())
 	case err != nil:
@@ -330,7 +328,7 @@ func (g *grading) observe(ctx context.Context, kinds []harness.Kind, again bool)
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}
-				if s.fate != nil && n < fated { // of two guests that it ended the first one's, whichever was ended first
+				if s.fate != nil && n < fated { // if it ended two guests, the first of kinds counts: which ended first depends on the host
 					kernel.Fate, fated = s.fate, n
 				}
 				if again {

@@ -25,9 +25,10 @@ const seedKey, seedKeyFile = "BPFLAB_SEED_KEY", "BPFLAB_SEED_KEY_FILE"
 // here: a program that knows its own text, as a quine does, cannot make the seed from it. Twice the memory
 // would not do: who keeps 7 of 16 blocks and computes the others anew does 3.2 times the work, a second and
 // a half of a guest's time. Who has room for a quarter of them does thousands of times the work.
-const seedPasses = 1
-
-var seedMemory uint32 = 128 << 10 // KiB; less in tests that make many seeds
+const (
+	seedMemory = 128 << 10 // KiB
+	seedPasses = 1
+)
 
 // seedOf makes a submission's seed from the SHA-256 of all that was compiled: the same files meet the
 // same traffic everywhere, and files with the answers written into them are other files, which meet
@@ -46,7 +47,7 @@ func seedOf(content string) (seed judge.Seed, keyed bool, err error) {
 		mac.Write(sum)
 		sum = mac.Sum(nil)
 	}
-	makeRoom(int(seedMemory) << 10)
+	makeRoom(seedMemory << 10)
 	raw := argon2.IDKey(sum, []byte("bpflab seed"), seedPasses, seedMemory, 1, 8)
 	return judge.Seed(binary.BigEndian.Uint64(raw)), len(key) > 0, nil
 }

@@ -10,12 +10,12 @@ import (
 
 func init() { makeRoom = hugeRoom }
 
-// hugeRoom has the heap's next allocation of some bytes get huge pages, which Go does not ask for: on
-// a virtual machine the 32,768 page faults of small ones take four times as long as making the seed.
-// Where the kernel or the heap will have it otherwise, making it takes that long.
+// hugeRoom gives the heap's next allocation of this many bytes huge pages, which Go does not ask for. On a
+// virtual machine the 32,768 page faults of small pages can take four times as long as making the seed.
+// It is a hint: where the kernel or the heap ignores it, the seed is only made more slowly.
 func hugeRoom(bytes int) {
 	room := make([]byte, bytes)
 	_ = unix.Madvise(room, unix.MADV_HUGEPAGE)
 	room = nil
-	runtime.GC() // the range goes back to the heap, as it is advised now
+	runtime.GC() // gives the range back to the heap, which uses it again
 }

@@ -221,7 +221,7 @@ func (cc *compiler) once(ctx context.Context, source, in, out string, args []str
 		return nil, fmt.Errorf("compile %s: clang took %.1f s of CPU time in %s: is this machine overloaded?", source, r.CPU.Seconds(), c.Limits.Time)
 	}
 	if killed(r) {
-		return nil, fmt.Errorf("compile %s: clang was killed, and not for what it may use: has this machine run out of memory?", source)
+		return nil, fmt.Errorf("compile %s: clang was killed, though it was within its limits: has this machine run out of memory?", source)
 	}
 	if full(out) {
 		return nil, fmt.Errorf("compile %s: there is no space left in %s", source, filepath.Dir(out))

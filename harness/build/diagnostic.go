@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,6 +59,20 @@ func (e *CompileError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// InFolder returns the error with paths as seen from the source's folder. A receipt holds it like that:
+// the same submission must have the same receipt in every folder.
+func (e *CompileError) InFolder() *CompileError {
+	folder, seen := filepath.Dir(e.Source), *e
+	seen.Source = filepath.Base(e.Source)
+	seen.Diagnostics = slices.Clone(e.Diagnostics)
+	for i, d := range seen.Diagnostics {
+		if rel, err := filepath.Rel(folder, d.File); err == nil && filepath.IsLocal(rel) {
+			seen.Diagnostics[i].File = rel
+		}
+	}
+	return &seen
+}
+
 func newCompileError(source string, diags []Diagnostic, output string, r sandbox.Result) *CompileError {
 	e := &CompileError{Source: source, Output: output}
 	keep := false
@@ -79,8 +94,8 @@ func newCompileError(source string, diags []Diagnostic, output string, r sandbox
 	return e
 }
 
-// killed reports whether somebody else killed a compiler. One that crashes has other signals, and what a
-// limit ends is known to have exceeded it.
+// killed reports whether a compiler was killed for another reason than its limits, such as a machine that
+// runs out of memory. A compiler that crashes ends by another signal.
 func killed(r sandbox.Result) bool {
 	status, _ := r.Exit.Sys().(syscall.WaitStatus)
 	return r.Exceeded == "" && status.Signaled() && status.Signal() == syscall.SIGKILL

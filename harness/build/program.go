@@ -219,7 +219,7 @@ func (g *goBuild) tool(ctx context.Context, name string, limits sandbox.Limits, 
 	case r.Exceeded == sandbox.Time && r.CPU < time.Second: // who waits, waits for this machine
 		return fmt.Errorf("build %s: %s took %.1f s of CPU time in %s: is this machine overloaded?", g.source, name, r.CPU.Seconds(), limits.Time)
 	case killed(r):
-		return fmt.Errorf("build %s: %s was killed, and not for what it may use: has this machine run out of memory?", g.source, name)
+		return fmt.Errorf("build %s: %s was killed, though it was within its limits: has this machine run out of memory?", g.source, name)
 	case full(g.out):
 		return fmt.Errorf("build %s: there is no space left in %s", g.source, filepath.Dir(g.out))
 	}

@@ -254,7 +254,7 @@ func verdict(t Task, c Case, o Observations) Verdict {
 	if err != nil {
 		if fate, fateErr := Get[Fate](o, fateName); fateErr == nil {
 			return Verdict{Status: Fail, Cell: "DIED", Message: fmt.Sprintf(
-				"the guest did not survive this program: %s, in the scene %q; the same guest runs the reference program without trouble", fate.Trouble, fate.Stage)}
+				"the guest did not survive this program: %s, in the scene %q; a guest of the same kind runs the reference program without trouble", fate.Trouble, fate.Stage)}
 		}
 		return Verdict{Status: Error, Message: err.Error()}
 	}
@@ -283,7 +283,7 @@ func unmet(t Task, tasks []Task, verdicts map[string]Verdict) *Task {
 }
 
 // gated takes the points of a task away: a fast wrong answer is worth nothing. What was measured
-// stays, but not what could be mended. That nothing could be measured is an error only where it is
+// stays, but not what could be fixed. That nothing could be measured is an error only where it is
 // not sure that there are no points.
 func gated(v Verdict, need Task, status Status) Verdict {
 	sure := status == Fail || status == Partial

@@ -253,7 +253,7 @@ func TestGateKeepsWhatWasMeasured(t *testing.T) {
 	b, c := r.Kernels[0].Tasks[1], r.Kernels[0].Tasks[2]
 	assert.Equal(t, Quantity{9.9, "Mpps"}, b.Measured)
 	assert.Equal(t, "9.9M", b.Cell)
-	assert.Empty(t, b.Details, "it is not what is to be mended")
+	assert.Empty(t, b.Details, "it is not what is to be fixed")
 	assert.Equal(t, `no points before "task a" passes; quick`, b.Message)
 	assert.Equal(t, `no points before "task a" passes`, c.Message, "where there was nothing to say")
 }
@@ -301,7 +301,7 @@ func TestGraderFaults(t *testing.T) {
 		assert.Equal(t, Pass, a.Status, "what was observed counts")
 		assert.Equal(t, Fail, b.Status)
 		assert.Equal(t, "DIED", b.Cell)
-		assert.Equal(t, `the guest did not survive this program: guest fell silent, in the scene "throughput"; the same guest runs the reference program without trouble`, b.Message)
+		assert.Equal(t, `the guest did not survive this program: guest fell silent, in the scene "throughput"; a guest of the same kind runs the reference program without trouble`, b.Message)
 		c.Observations.ForgetFate()
 		assert.False(t, Judge(tasks, []Case{c}).Complete)
 	})

@@ -37,15 +37,15 @@ func write(t *testing.T) string {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	put("labs/lab0/a.bpf.c", "/* TODO 1: mend it */\n")
-	put("labs/lab0/b.go", "// TODO 2: mend it\n")
+	put("labs/lab0/a.bpf.c", "/* TODO 1: fix it */\n")
+	put("labs/lab0/b.go", "// TODO 2: fix it\n")
 	put("labs/lab0/README.md", "# Lab 0\n\n"+strings.Join(sections[:3], "\n\n")+"\n### 1. verifier\n### 2. exact counts\n\n"+strings.Join(sections[3:], "\n\n")+"\n")
-	put("solutions/lab0/a.bpf.c", "mended\n")
-	put("solutions/lab0/b.go", "mended\n")
+	put("solutions/lab0/a.bpf.c", "fixed\n")
+	put("solutions/lab0/b.go", "fixed\n")
 	for i := range minWrong {
 		folder := "solutions/lab0/wrong/" + string(rune('a'+i))
 		put(folder+"/a.bpf.c", "// want counts:fail \"0 counted\"\n")
-		put(folder+"/b.go", "mended\n")
+		put(folder+"/b.go", "fixed\n")
 	}
 	return root
 }
@@ -59,13 +59,13 @@ func TestTexts(t *testing.T) {
 		"no file":          {remove("labs/lab0/b.go"), "b.go: no such file"},
 		"no TODO":          {replace("labs/lab0/a.bpf.c", "TODO 1", "done"), "a.bpf.c has no TODO"},
 		"TODO for no task": {replace("labs/lab0/a.bpf.c", "TODO 1", "TODO 3"), "names no task"},
-		"TODO left":        {replace("solutions/lab0/b.go", "mended", "TODO 1"), "solution's b.go has a TODO"},
+		"TODO left":        {replace("solutions/lab0/b.go", "fixed", "TODO 1"), "solution's b.go has a TODO"},
 		"no README":        {remove("labs/lab0/README.md"), "README.md"},
 		"section missing":  {replace("labs/lab0/README.md", "## How to check", "## How"), `lacks "## How to check"`},
 		"task not told of": {replace("labs/lab0/README.md", "### 2. exact counts", ""), `lacks "### 2. exact counts"`},
 		"too few wrong":    {remove("solutions/lab0/wrong/a"), "there are 7 wrong submissions"},
 		"no verdict named": {replace("solutions/lab0/wrong/a/a.bpf.c", "// want", "// wants"), "expected one file whose first line names the verdict"},
-		"two verdicts":     {replace("solutions/lab0/wrong/a/b.go", "mended", "// want counts:fail \"more\""), "found 2"},
+		"two verdicts":     {replace("solutions/lab0/wrong/a/b.go", "fixed", "// want counts:fail \"more\""), "found 2"},
 		"too few hints": {func(_ *testing.T, _ string, lab *harness.Lab) { lab.Tasks[1].Hints = lab.Tasks[1].Hints[:2] },
 			"task counts has 2 hints"},
 		"points": {func(_ *testing.T, _ string, lab *harness.Lab) { lab.Tasks[1].Points = 50 }, "worth 90 points"},

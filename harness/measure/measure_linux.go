@@ -74,8 +74,8 @@ func Timing(samples []uint64, runs int) judge.Timing {
 	return judge.Timing{Runs: n, Typical: float64(sorted[len(sorted)/4]) / float64(runs), Mean: float64(sum) / float64(n)}
 }
 
-// Send runs prog on n frames and checks that none was lost on the way, which a veth does
-// not report: what was sent must be what the receiver's driver has counted.
+// Send runs prog on n frames and checks that none was lost on the way, for a veth reports no loss:
+// what was sent must be what the receiver's driver has counted.
 func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traffic.Sent, error) {
 	link, err := pair.Receiver.Attach(prog)
 	if err != nil {

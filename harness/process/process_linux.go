@@ -111,8 +111,8 @@ func Start(program string, args []string, files ...*os.File) (_ *Process, err er
 	return p, nil
 }
 
-// Possible returns an error if this kernel cannot confine a program: one that lacks control groups with
-// memory, namespaces or seccomp filters, for one.
+// Possible returns an error if this kernel cannot confine a program, for example because it has no
+// namespaces, no seccomp filters, or no control groups that limit memory. Requires root.
 func Possible() error {
 	self, err := os.Executable()
 	if err != nil {

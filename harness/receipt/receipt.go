@@ -158,7 +158,7 @@ func (r *Receipt) digest() (string, error) {
 	determines.Kernels = nil
 	for _, k := range r.Kernels {
 		k.Guests = nil
-		if k.Fate != nil { // what was seen of it may depend on how fast the host was
+		if k.Fate != nil { // what was seen of it may depend on the speed of the host
 			k.Fate = &judge.Fate{}
 		}
 		if r.Racing {
@@ -211,8 +211,8 @@ func (r *Receipt) Close(tasks []judge.Task, key string) (judge.Result, error) {
 	return result, err
 }
 
-// reread makes the receipt what a reader of it will find: in JSON, a byte that is no UTF-8, of a
-// folder's name for one, becomes another character.
+// reread makes the receipt equal to what a reader will find. In JSON a byte that is not UTF-8, such as one
+// of a folder's name, becomes another character.
 func (r *Receipt) reread() error {
 	data, err := json.Marshal(r)
 	if err != nil {

@@ -147,10 +147,10 @@ func TestText(t *testing.T) {
 	}
 }
 
-// Details are there to mend what failed: not of what passed, and once where kernels agree.
+// Details are there to fix what failed: none of what passed, and once where kernels agree.
 func TestTextDetails(t *testing.T) {
 	passed, other := ok, rejected
-	passed.Details = []string{"nothing to mend"}
+	passed.Details = []string{"nothing to fix"}
 	other.Details = []string{"what only one kernel says"}
 	text := printed(t, graded(t, []string{"5.10", "6.1", "6.12"}, map[string]verdicts{
 		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast},
@@ -159,7 +159,7 @@ func TestTextDetails(t *testing.T) {
 	assert.Contains(t, text, "\n5.10, verifier:\n")
 	assert.Contains(t, text, "\n6.1, verifier:\n│ what only one kernel says\n")
 	assert.NotContains(t, text, "\n6.12, verifier:\n")
-	assert.NotContains(t, text, "nothing to mend")
+	assert.NotContains(t, text, "nothing to fix")
 }
 
 // Whatever letters a title or a kernel's name has, columns end where they should.

@@ -197,7 +197,7 @@ func on(kernels []judge.KernelResult) string {
 	return kernels[0].Name
 }
 
-// details prints, for each kernel, the lines that a reader needs to mend what failed; once
+// details prints, for each kernel, the lines that a reader needs to fix what failed; once
 // where kernels agree. They quote what others wrote, and are marked, so that none passes for a
 // line of the report.
 func (t *text) details(r judge.Result) {

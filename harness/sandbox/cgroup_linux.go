@@ -111,24 +111,17 @@ func (g *group) place(attr *syscall.SysProcAttr) {
 	}
 }
 
-// outOfMemory reports whether the group was ended for want of memory, and of its own: a machine that runs
-// out of it may end one that is within its limit.
+// outOfMemory reports whether a process was ended because the group was at its limit. A machine that runs
+// out of memory may end one of a group that is not.
 func (g *group) outOfMemory() bool {
 	if g.dir == "" {
 		return false
 	}
 	raw, err := os.ReadFile(filepath.Join(g.dir, "memory.events"))
-	return err == nil && counted(raw, "oom") && counted(raw, "oom_kill")
-}
-
-// counted reports whether a control group has had an event of a name.
-func counted(events []byte, name string) bool {
-	for line := range strings.Lines(string(events)) {
-		if n, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
-			return n != "0"
-		}
+	met := func(event string) bool {
+		return strings.Contains(string(raw), "\n"+event+" ") && !strings.Contains(string(raw), "\n"+event+" 0\n")
 	}
-	return false
+	return err == nil && met("oom") && met("oom_kill")
 }
 
 // close ends what is left in the group and removes it.

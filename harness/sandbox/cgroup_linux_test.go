@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A group's own limit ended a process only if the group has met it.
+// A group's limit ended a process only if the group has reached it.
 func TestOutOfMemory(t *testing.T) {
 	g := &group{dir: t.TempDir()}
 	assert.False(t, g.outOfMemory(), "nothing is known")

@@ -160,7 +160,8 @@ func (r Result) exceeded(l Limits, g *group) Resource {
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGXFSZ:
 		return File
-	case l.CPU > 0 && r.CPU >= l.CPU/2 && status.Signaled(): // a kernel counts ticks for its limit, which may be ahead of the time that was used
+	// The kernel counts ticks against its limit, which may run ahead of the time that it reports in the end.
+	case l.CPU > 0 && r.CPU >= l.CPU/2 && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGXCPU):
 		return CPU
 	case g.outOfMemory():
 		return Memory

@@ -27,9 +27,9 @@ type Report struct {
 // lab's budget its points are gone anyway.
 const maxRun = 10_000
 
-// maxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few
-// steps may call expensive helpers in each of them; and whether its guest ends in time must not
-// depend on how fast the host is.
+// maxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few steps
+// may call expensive helpers in each of them. With longer runs, whether a guest ends within its limit on
+// CPU time would depend on the host.
 const maxTry = 10_000
 
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for

@@ -202,7 +202,7 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 	}
 	if r.Slow > maxRaced {
 		return judge.Verdict{Status: judge.Fail, Cell: "SLOW", Message: fmt.Sprintf(
-			"a run of the race takes some %.0f instructions; two CPUs are not raced on if it takes more than %d", r.Slow, maxRaced)}, nil
+			"a run takes %.0f instructions on average; a program that takes more than %d is not raced on two CPUs", r.Slow, maxRaced)}, nil
 	}
 	rounds := drawRace(seed)
 	if len(r.Counted) != len(rounds) {

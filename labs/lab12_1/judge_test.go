@@ -203,7 +203,7 @@ func TestJudges(t *testing.T) {
 			{"more in one round, fewer in another", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 5 }, fail, 0, "5 of "},
 			{"more than were made", func(s *sound) { s.Race.Counted[0].Packets += 3 }, fail, 0, "3 more updates were counted than the "},
 			{"more bytes than were sent", func(s *sound) { s.Race.Counted[0].Bytes += 64 }, fail, 0, "but with 64 bytes too many"},
-			{"too slow to be raced", func(s *sound) { s.Race = race{Slow: maxRaced + 1} }, fail, 0, "a run of the race takes some 6001 instructions; two CPUs are not raced on if it takes more than 6000"},
+			{"too slow to be raced", func(s *sound) { s.Race = race{Slow: maxRaced + 1} }, fail, 0, "a run takes 6001 instructions on average; a program that takes more than 6000 is not raced on two CPUs"},
 			{"bytes only", func(s *sound) { s.Race.Counted[0].Bytes -= 64 }, fail, 0, "64 bytes are missing"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},

@@ -133,9 +133,9 @@ const (
 	xdpTX   = 3
 )
 
-// maxRaced is how long a run may take in a race, ns, on average: six times what the starter takes. It is
-// time as the guest counts it. A race of 220,000 runs that take longer might not end within the CPU time
-// that a guest has of its host; and on which host it does must not decide.
+// maxRaced is how long a run may take in a race, in ns of the guest's clock, on average: six times what the
+// starter takes. With longer runs, whether the race ends within a guest's limit on CPU time would depend
+// on the host.
 const maxRaced = 6_000
 
 // round is one of a race: how often each of two CPUs counts which frame. They count under one

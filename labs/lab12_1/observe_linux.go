@@ -97,8 +97,8 @@ func try(spec *ebpf.CollectionSpec, pair *netlab.Pair) (ns float64, err error) {
 	return ns, nil
 }
 
-// verify loads the program with each verdict and returns what the verifier says of the one that it
-// rejects, or has the most work with: it prunes what another constant cannot reach.
+// verify loads the program with each verdict and returns the worst report: a rejection, or the most
+// instructions processed. The verifier skips branches that the constant cannot reach.
 func verify(spec *ebpf.CollectionSpec, verdicts []uint32) (worst verifier.Report, err error) {
 	for i, verdict := range verdicts {
 		c, report, err := load(spec, verdict)

@@ -191,7 +191,7 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 		return v, nil
 	}
 	if s.Full.Lapped || s.After.Lapped {
-		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: an event must take 40 bytes in it", s.Ring, batch)
+		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: each event must take 40 bytes of it", s.Ring, batch)
 	}
 	for _, part := range []struct {
 		when string
@@ -411,7 +411,7 @@ func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	case f.Trouble != "":
 		return f.failed(v), nil
 	case f.Lapped:
-		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring wrapped around within %d calls: an event must take 40 bytes in it", batch)
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring wrapped around within %d calls: each event must take 40 bytes of it", batch)
 		return v, nil
 	case f.missing() != 0 || f.Dropped > 0:
 		v.Status, v.Cell = judge.Fail, "LOST"

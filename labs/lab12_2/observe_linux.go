@@ -74,7 +74,7 @@ func observe(ctx context.Context, s harness.Scene) (judge.Observations, error) {
 	if err := errors.Join(err1, err2, o.Set("timed", cost), o.Set("readers", two)); err != nil {
 		return nil, err
 	}
-	if s.Program == "" { // a control, which shows that another program can be started here
+	if s.Program == "" { // the control run, which shows that programs can be started here
 		return o, process.Possible()
 	}
 	// From here on the consumer runs beside the calls. The agent needs a thread for each.

@@ -145,8 +145,8 @@ func percent(part int64) string { return percentage(float64(part) / whole) }
 
 func percentage(of float64) string { return fmt.Sprintf("%.3g%%", 100*of) }
 
-// How far a sample may be off. Of a grade's 2,500 comparisons each is off by more, for a fair sampler that
-// draws at random, once in a thousand million.
+// How far a sample may be off. A fair sampler that draws at random is off by more in two of 10^9 comparisons;
+// a grade makes 21 for each of 15 samples on each kernel.
 const (
 	sigmas   = 6.0
 	rateSlip = 0.05 // of the rate: what rounding distances to whole calls may cost
@@ -238,10 +238,10 @@ func off(calls, sampled int, part int64) bool {
 	return deviations(sampled, calls, rate) > sigmas
 }
 
-// deviations is how unlikely it is that n or more of all, or n or fewer, are of a kind that each is with
-// probability p: as many standard deviations as a normal distribution is as unlikely to be off. A few of
-// all are so much more often twice what they should be than a normal distribution is that its own
-// standard deviations say nothing of them.
+// deviations says how unlikely n of all is, where each is a hit with probability p: it is the number of
+// standard deviations by which a normal distribution is off as rarely as this binomial one. For small
+// counts the two differ much: 10 hits in 46 with p = 0.05 are 5.2 of the binomial's own standard
+// deviations, which a normal distribution exceeds once in 10 million times; they come once in 13,000.
 func deviations(n, all int, p float64) float64 {
 	mean := float64(all) * p
 	if float64(n) == mean {
@@ -267,7 +267,7 @@ func deviations(n, all int, p float64) float64 {
 	return max(0, min(math.Sqrt2*math.Erfcinv(2*tail), impossible))
 }
 
-// impossible is how many standard deviations off something is that does not happen.
+// impossible stands for infinitely many standard deviations, which JSON cannot hold.
 const impossible = 100
 
 func judgeCost(o judge.Observations) (judge.Verdict, error) {

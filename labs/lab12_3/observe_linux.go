@@ -66,7 +66,7 @@ func observe(_ context.Context, s harness.Scene) (judge.Observations, error) {
 	if err := errors.Join(o.Set("timed", cost), o.Set("counted", c)); err != nil {
 		return nil, err
 	}
-	if s.Program == "" { // a control, which shows that another program can be started here
+	if s.Program == "" { // the control run, which shows that programs can be started here
 		return o, process.Possible()
 	}
 	s.Stage("controller, live")
@@ -282,9 +282,9 @@ func observeSample(s *harness.Scene, t script) (*counted, error) {
 	return o, nil
 }
 
-// settling is how many calls are made after the rate has changed before any is judged. A sampler at the
-// lowest rate that draws how far on its next sample is, without a bound, is farther from it once in a
-// thousand million; and so many samples fit into the smallest ring.
+// settling is how many calls are made after the rate has changed, before any is judged. A sampler may have
+// drawn the distance to its next sample at the lowest rate; if it draws without an upper bound, the
+// distance is longer than this once in 10^9 times. This many samples fit into the smallest ring.
 const settling = 21 * whole / minPart
 
 // play makes calls, in their order, and reads what comes of them.

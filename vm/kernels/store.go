@@ -100,9 +100,9 @@ func (s *Store) load(name string) (Kernel, error) {
 }
 
 func damaged(name, format string, args ...any) error {
-	mend := "bpflab kernels fetch " + name + " fixes it"
+	fix := "bpflab kernels fetch " + name + " fixes it"
 	if _, ok := lookup(name); !ok {
-		mend = "bpflab kernels add " + name + " --vmlinuz FILE replaces it"
+		fix = "bpflab kernels add " + name + " --vmlinuz FILE replaces it"
 	}
-	return fmt.Errorf("kernel %s: %w: %s: %s", name, ErrDamaged, fmt.Sprintf(format, args...), mend)
+	return fmt.Errorf("kernel %s: %w: %s: %s", name, ErrDamaged, fmt.Sprintf(format, args...), fix)
 }

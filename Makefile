@@ -13,7 +13,7 @@ help:
 	@echo 'make grade      grade labs/$(LAB) on every kernel and show the report;'
 	@echo '                LAB=lab12_2 KERNELS=6.12 FROM=DIR narrow it'
 	@echo 'make test       run all tests'
-	@echo 'make unit       run the tests that need no guest, in under a minute'
+	@echo 'make unit       run the tests that need no guest'
 	@echo 'make fuzz       run each fuzz target for FUZZTIME=$(FUZZTIME)'
 	@echo 'make bpflab     only build the command'
 	@echo 'make lint       gofmt, go vet, staticcheck'
@@ -38,11 +38,12 @@ test: bpflab tools test-tools lint
 unit: go
 	$(GO) test -short ./...
 
-# One after the other: a target keeps all cores busy. Minimising an input is bounded, as it may else
-# take as long as all the fuzzing.
+# One after the other: a target keeps all cores busy. Minimising an input is bounded: it can take longer
+# than the fuzzing.
 fuzz: go
 	@set -e; for package in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		tests=$$($(GO) test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$tests" | grep '^Fuzz'); do \
 			echo "== $$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$package; \
 		done; \

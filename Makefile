@@ -28,11 +28,13 @@ help:
 grade: bpflab tools
 	@./bpflab grade $(LAB) $(if $(KERNELS),--kernels $(KERNELS)) $(if $(FROM),--from $(FROM)) || [ $$? -eq 1 ]
 
-# The kernels come first: a test is not the place to wait for a download. One package at a
-# time: a guest needs a core, and each package has tests of its own that run side by side.
+# The kernels come first: a test is not the place to wait for a download. lint has vetted. Wrong submissions
+# are graded without the race detector, which would take as long again and sees the same code at work in
+# the other grades.
 test: bpflab tools test-tools lint
 	@./bpflab kernels fetch
-	$(GO) test -race -p 1 -timeout 40m ./...
+	$(GO) test -vet=off -race -timeout 40m -skip '^TestGradeWrong$$' ./...
+	$(GO) test -vet=off -timeout 40m -run '^TestGradeWrong$$' ./cmd/bpflab
 	@echo "make test: all tests passed"
 
 unit: go

@@ -73,8 +73,8 @@ func assertSame(t testing.TB, want, got *receipt.Receipt, when string) {
 	}
 }
 
-// busy keeps every core at work until it is stopped or the test ends.
-func busy(t testing.TB) (stop func()) {
+// busy keeps every core at work until the test ends.
+func busy(t testing.TB) {
 	t.Helper()
 	var done atomic.Bool
 	for range runtime.NumCPU() {
@@ -83,31 +83,24 @@ func busy(t testing.TB) (stop func()) {
 			}
 		}()
 	}
-	stop = func() { done.Store(true) }
-	t.Cleanup(stop)
-	return stop
+	t.Cleanup(func() { done.Store(true) })
 }
 
+// The starters show most: that of lab 12.1 loses updates, more or less of them. TestSameFromTwoCaches has the
+// solutions.
 func TestSameUnderLoad(t *testing.T) {
 	cache, n := sharedCache(t), runs(t, 2)
 	for _, lab := range labs {
+		from := starterOf(t, lab.Name)
 		t.Run(lab.Name, func(t *testing.T) {
-			digests := map[string]bool{}
-			for _, from := range []string{starterOf(t, lab.Name), solutionOf(t, lab.Name)} {
-				first := firstReceipt(t, lab.Name, from)
-				digests[first.Digest] = true
-				stop := func() {}
-				for i := 1; i < n; i++ {
-					if i == n/2 {
-						stop = busy(t)
-					}
-					r := receiptOf(t, lab.Name, cache, from, matrix())
-					digests[r.Digest] = true
-					assertSame(t, first, r, fmt.Sprintf("%s, run %d of %d, the second half under load", from, i+1, n))
+			first := firstReceipt(t, lab.Name, from)
+			for i := 1; i < n; i++ {
+				if i == n/2 {
+					busy(t)
 				}
-				stop()
+				r := receiptOf(t, lab.Name, cache, from, matrix())
+				assertSame(t, first, r, fmt.Sprintf("%s, run %d of %d, the second half under load", from, i+1, n))
 			}
-			assert.Len(t, digests, 2, "one for each file")
 		})
 	}
 }
@@ -116,7 +109,7 @@ func TestSameUnderLoad(t *testing.T) {
 func TestSameFromTwoCaches(t *testing.T) {
 	other := newCache(t)
 	for _, lab := range labs {
-		from := starterOf(t, lab.Name) // that of lab 12.1 loses updates, more or less of them
+		from := solutionOf(t, lab.Name)
 		assertSame(t, firstReceipt(t, lab.Name, from), receiptOf(t, lab.Name, other, from, matrix()), lab.Name+" from another cache")
 	}
 }

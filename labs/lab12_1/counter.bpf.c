@@ -53,7 +53,7 @@ static __always_inline void parse(struct xdp_md *ctx, struct packet *p)
 	struct iphdr *ip = (void *)(eth + 1);
 	__u32 *ports;
 
-	/* TODO 6: who reads this? A call to the clock is the dearest line of this function. */
+	/* TODO 6: who reads this? A call to the clock is the most expensive line of this function. */
 	p->seen = bpf_ktime_get_ns();
 	p->bytes = data_end - data;
 

@@ -121,12 +121,12 @@ func observeLive(s *harness.Scene, t script) (*live, error) {
 		return tries[1].samples, tries[1].ns, nil
 	}
 	few, cheap, err1 := each(minPart, t.Loads[2])
-	all, dear, err2 := each(whole, t.Loads[1])
+	all, expensive, err2 := each(whole, t.Loads[1])
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	if all > few {
-		o.Sample = (dear - cheap) / (all - few)
+		o.Sample = (expensive - cheap) / (all - few)
 	}
 	o.Skip = cheap - o.Sample*few
 

@@ -1,7 +1,7 @@
 // want counts:fail "each frame gets the same verdict, and goes on as it came"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* Counts right, and dearly. Once 256 frames have passed, the list of those that are looked at one by one,
+/* Counts right, at a high cost. Once 256 frames have passed, the list of those that are looked at one by one,
  * it drops those that no socket waits for: the stack saves more on them than the counting costs.
  */
 

@@ -44,7 +44,7 @@ int on_syscall(struct bpf_raw_tracepoint_args *ctx)
 	pid = bpf_get_current_pid_tgid() >> 32;
 	if (pid != target_pid)
 		return 0;
-	/* The registers are the kernel's, and only a helper may read them: the dearest question. */
+	/* The registers are the kernel's, and only a helper may read them: the most expensive question. */
 	regs = (void *)ctx->args[0];
 	bpf_probe_read_kernel(&first, sizeof(first), &PT_REGS_PARM1_SYSCALL(regs));
 	if (first < threshold)

@@ -1,7 +1,7 @@
 // want overhead:partial "instructions over the empty program"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* Reserves room before it knows that the event is wanted, and gives it back: right, and dear. */
+/* Reserves room before it knows that the event is wanted, and gives it back: right, and expensive. */
 
 #define __TARGET_ARCH_x86
 

@@ -1,7 +1,7 @@
 // want cost:partial "instructions over the empty program"
 // SPDX-License-Identifier: GPL-2.0-only
 
-/* Asks for a random number with each call: right, and dearer than one for each sample. */
+/* Asks for a random number with each call: right, and more expensive than one for each sample. */
 
 #define __TARGET_ARCH_x86
 

@@ -15,11 +15,11 @@ help:
 	@echo 'make test       run all tests'
 	@echo 'make unit       run the tests that need no guest'
 	@echo 'make fuzz       run each fuzz target for FUZZTIME=$(FUZZTIME)'
-	@echo 'make bpflab     only build the command'
+	@echo 'make bpflab     only build the command and the guests'\'' agent'
 	@echo 'make lint       gofmt, go vet, staticcheck'
 	@echo 'make tools      install what a grade needs: QEMU, clang, LLVM, headers'
 	@echo 'make generate   compile the committed BPF objects again'
-	@echo 'make clean      remove the command'
+	@echo 'make clean      remove the command and the agent'
 	@echo
 	@echo 'grade and test install what they lack with apt-get, and fetch the kernels.'
 
@@ -51,10 +51,11 @@ fuzz: go
 		done; \
 	done
 
-# Static, so that the same binary is the guests' init; without paths and version-control
-# stamps, so that the same source gives the same bytes, and snapshots stay valid.
+# The command, and beside it the guests' agent: static, and without paths, stamps and a build ID, so that
+# the same source gives the same bytes, and snapshots stay valid. runner builds it with the same flags.
 bpflab: go
 	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $@ ./cmd/bpflab
+	@GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o bpflab-agent ./cmd/agent
 
 lint: go
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }
@@ -67,7 +68,7 @@ generate: go
 	$(GO) generate ./...
 
 clean:
-	rm -f bpflab
+	rm -f bpflab bpflab-agent
 
 # Go of go.mod's version or later. One since 1.21 fetches the version that it lacks, unless it is
 # told not to; an older one, such as Debian 12's, does not.

@@ -41,13 +41,13 @@ var folders = []folder{
 	{"kernels", "downloaded", false},
 }
 
-func cacheCommand(m *machine) *cobra.Command {
+func cacheCommand(h *host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
 		Short: "List what is kept, and what it takes",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cache, err := m.cacheDir()
+			cache, err := h.CacheDir()
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func cacheCommand(m *machine) *cobra.Command {
 			fmt.Fprintln(w, "FOLDER\tENTRIES\tMiB\tUSED\tHOLDS")
 			var total int64
 			for _, f := range folders {
-				list, err := m.kept(cache, f)
+				list, err := h.kept(cache, f)
 				if err != nil {
 					return err
 				}
@@ -86,7 +86,7 @@ func cacheCommand(m *machine) *cobra.Command {
 			if keep < 0 {
 				return &exit{exitUsage, fmt.Errorf("--keep is a number of MiB from 0, not %d", keep)}
 			}
-			cache, err := m.cacheDir()
+			cache, err := h.CacheDir()
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func cacheCommand(m *machine) *cobra.Command {
 				if !f.made && !kernels {
 					continue
 				}
-				list, err := m.kept(cache, f)
+				list, err := h.kept(cache, f)
 				if err != nil {
 					return err
 				}
@@ -117,16 +117,16 @@ func cacheCommand(m *machine) *cobra.Command {
 
 // kept lists what a folder of the cache holds; leftovers of runs that were killed are part of it
 // once they are an hour old. A lock, which others may hold, is not.
-func (m *machine) kept(cache string, f folder) (list []kept, err error) {
+func (h *host) kept(cache string, f folder) (list []kept, err error) {
 	dir := filepath.Join(cache, f.name)
 	snapshots := map[string]bool{}
 	if f.name == "snapshots" {
-		all, err := m.snapshots().List()
+		all, err := h.Snapshots().List()
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range all {
-			list = append(list, kept{s.Path, s.Size, s.Used, func() error { return m.snapshots().Drop(s.Path) }})
+			list = append(list, kept{s.Path, s.Size, s.Used, func() error { return h.Snapshots().Drop(s.Path) }})
 			base := strings.TrimSuffix(filepath.Base(s.Path), filepath.Ext(s.Path))
 			snapshots[base+".vm"], snapshots[base+".json"] = true, true
 		}

@@ -11,16 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 )
 
 // Reading an event where it lies takes a third of what cilium/ebpf's reader takes, or less.
 func TestReadersApart(t *testing.T) {
 	for _, k := range firstReceipt(t, "lab12_2", solutionOf(t, "lab12_2")).Kernels {
-		r, err := judge.Get[struct {
+		r, err := job.Get[struct {
 			Library float64
 			InPlace float64 `json:"in_place"`
-		}](k.Guest[harness.Exact], "readers")
+		}](k.Guest[job.Exact], "readers")
 		require.NoError(t, err)
 		t.Logf("Linux %s: cilium/ebpf's reader %.1f instructions an event, in place %.1f", k.Name, r.Library, r.InPlace)
 		require.Positive(t, r.InPlace)

@@ -12,8 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 	"bpflab/harness/receipt"
 	"bpflab/vm/kernels"
 )
@@ -67,11 +66,11 @@ func measureCosts(t testing.TB, on []string) costTable {
 
 func costsOf(t testing.TB, k receipt.Kernel) (empty, yours costs) {
 	t.Helper()
-	type cost struct{ Empty, Yours judge.Timing }
-	o := k.Guest[harness.Exact]
-	drop, err := judge.Get[cost](o, "drop")
+	type cost struct{ Empty, Yours job.Timing }
+	o := k.Guest[job.Exact]
+	drop, err := job.Get[cost](o, "drop")
 	require.NoError(t, err, "%s: %s", k.Name, k.Error)
-	pass, err := judge.Get[cost](o, "pass")
+	pass, err := job.Get[cost](o, "pass")
 	require.NoError(t, err)
 	return costs{drop.Empty.Typical, pass.Empty.Typical}, costs{drop.Yours.Typical, pass.Yours.Typical}
 }

@@ -20,7 +20,7 @@ import (
 	"bpflab/vm/qemu"
 )
 
-func doctorCommand(m *machine) *cobra.Command {
+func doctorCommand(h *host) *cobra.Command {
 	var forget bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -28,11 +28,11 @@ func doctorCommand(m *machine) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if forget {
-				cache, err := m.cacheDir()
+				probe, err := h.Probe()
 				if err != nil {
 					return err
 				}
-				if err := m.probe(cache).Forget(); err != nil {
+				if err := probe.Forget(); err != nil {
 					return err
 				}
 			}
@@ -42,15 +42,15 @@ func doctorCommand(m *machine) *cobra.Command {
 				check func(context.Context) (string, error)
 			}{
 				{"go", checkGo},
-				{"cache", func(context.Context) (string, error) { return m.cacheDir() }},
+				{"cache", func(context.Context) (string, error) { return h.CacheDir() }},
 				{"qemu", func(ctx context.Context) (string, error) { return qemu.Version(ctx, "") }},
-				{"clang", m.checkClang},
+				{"clang", h.checkClang},
 				{"apt", checkApt},
-				{"kernels", m.checkKernels},
-				{"guests", m.checkGuest},
+				{"kernels", h.checkKernels},
+				{"guests", h.checkGuest},
 			} {
 				found, err := c.check(cmd.Context())
-				m.progress().clear()
+				h.progress.clear()
 				mark := "ok     "
 				if err != nil {
 					mark, found, sick = "MISSING", strings.ReplaceAll(err.Error(), "\n", "\n                 "), true
@@ -96,7 +96,7 @@ func checkGo(ctx context.Context) (string, error) {
 }
 
 // checkClang compiles the least BPF program that includes what the labs include.
-func (m *machine) checkClang(ctx context.Context) (string, error) {
+func (h *host) checkClang(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "bpflab-doctor-")
 	if err != nil {
 		return "", err
@@ -122,8 +122,8 @@ func checkApt(context.Context) (string, error) {
 	return path, nil
 }
 
-func (m *machine) checkKernels(context.Context) (string, error) {
-	store, err := m.store()
+func (h *host) checkKernels(context.Context) (string, error) {
+	store, err := h.Store()
 	if err != nil {
 		return "", err
 	}
@@ -146,11 +146,11 @@ func (m *machine) checkKernels(context.Context) (string, error) {
 }
 
 // checkGuest boots one, if there is a kernel for it.
-func (m *machine) checkGuest(ctx context.Context) (string, error) {
+func (h *host) checkGuest(ctx context.Context) (string, error) {
 	if _, err := qemu.Version(ctx, ""); err != nil {
 		return "", errors.New("no QEMU to boot one with; see above")
 	}
-	store, err := m.store()
+	store, err := h.Store()
 	if err != nil {
 		return "", err
 	}
@@ -159,8 +159,8 @@ func (m *machine) checkGuest(ctx context.Context) (string, error) {
 		if err != nil {
 			continue
 		}
-		m.progress().set("guests", "boot "+name)
-		accel, why, err := m.probeKVM(ctx, k)
+		h.progress.Set("guests", "boot "+name)
+		accel, why, err := h.ProbeKVM(ctx, k)
 		if err != nil {
 			return "", err
 		}

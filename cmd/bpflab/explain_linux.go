@@ -8,21 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"bpflab/harness"
 	"bpflab/harness/build"
-	"bpflab/harness/verifier"
-	"bpflab/vm"
+	"bpflab/harness/explain"
+	"bpflab/harness/job"
 	"bpflab/vm/kernels"
-	"bpflab/vm/qemu"
 )
 
-func explainCommand(m *machine) *cobra.Command {
+func explainCommand(h *host) *cobra.Command {
 	var (
 		names []string
 		list  bool
@@ -46,7 +42,7 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 			if list {
 				return listKinds(cmd.OutOrStdout())
 			}
-			if err := m.known(names); err != nil {
+			if err := h.Known(names); err != nil {
 				return err
 			}
 			for _, file := range args {
@@ -56,26 +52,26 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 				}
 				f.Close()
 			}
-			if _, err := m.enforced(); err != nil {
+			if _, err := h.Enforced(); err != nil {
 				return err
 			}
-			all, err := m.explain(cmd.Context(), args, names)
+			all, err := h.explain(cmd.Context(), args, names)
 			if err != nil {
 				return err
 			}
-			m.progress().clear()
+			h.progress.clear()
 			return showExplained(cmd.OutOrStdout(), all)
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to load on; also: host, or one that \"kernels add\" added")
-	m.sandboxFlag(cmd)
+	h.sandboxFlag(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
 }
 
 // listKinds writes every kind of rejection and what it means.
 func listKinds(w io.Writer) error {
-	for _, k := range verifier.Kinds() {
+	for _, k := range explain.Kinds() {
 		if _, err := fmt.Fprintf(w, "%-21s  %s\n", k.Kind, k.Meaning); err != nil {
 			return err
 		}
@@ -88,35 +84,37 @@ type explained struct {
 	file    string
 	broken  string // not empty: why there is nothing to load
 	kernels []string
-	loaded  []harness.Loaded // one a kernel
+	loaded  []job.Loaded // one a kernel
 }
 
 // explain compiles files and has them loaded on kernels, on each kernel all in one guest.
-func (m *machine) explain(ctx context.Context, files, names []string) ([]explained, error) {
+func (h *host) explain(ctx context.Context, files, names []string) ([]explained, error) {
 	all := make([]explained, len(files))
-	job := harness.Job{Kind: harness.Verify}
-	var at []int // whose the job's objects are
+	var (
+		objects [][]byte
+		at      []int // whose they are
+	)
 	for i, file := range files {
-		m.progress().set("build", file)
-		elf, broken, err := m.program(ctx, file)
+		h.progress.Set("build", file)
+		elf, broken, err := h.program(ctx, file)
 		if err != nil {
 			return nil, err
 		}
 		all[i] = explained{file: file, broken: broken}
 		if broken == "" {
-			job.Objects = append(job.Objects, elf)
+			objects = append(objects, elf)
 			at = append(at, i)
 		}
 	}
-	m.progress().set("build", "")
+	h.progress.Set("build", "")
 	if len(at) == 0 {
 		return all, nil
 	}
-	list, err := m.kernels(ctx, names)
+	list, err := h.Kernels(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := m.load(ctx, list, job)
+	loaded, err := h.Load(ctx, list, objects)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +129,12 @@ func (m *machine) explain(ctx context.Context, files, names []string) ([]explain
 
 // program compiles a file. If that gives nothing to load, broken says why; an error is not
 // the file's fault.
-func (m *machine) program(ctx context.Context, file string) (elf []byte, broken string, err error) {
-	cache, err := m.cacheDir()
+func (h *host) program(ctx context.Context, file string) (elf []byte, broken string, err error) {
+	builder, err := h.Builder()
 	if err != nil {
 		return nil, "", err
 	}
-	object, err := m.builder(cache).Compile(ctx, file)
+	object, err := builder.Compile(ctx, file)
 	var compileError *build.CompileError
 	switch {
 	case errors.As(err, &compileError):
@@ -152,32 +150,4 @@ func (m *machine) program(ctx context.Context, file string) (elf []byte, broken 
 		return nil, fmt.Sprintf("%s holds %d programs: expected exactly one program per file", file, n), nil
 	}
 	return object.ELF, "", nil
-}
-
-// load has a job's objects loaded on each kernel. Where a guest failed, that is what is said
-// of each object.
-func (m *machine) load(ctx context.Context, list []kernels.Kernel, job harness.Job) ([][]harness.Loaded, error) {
-	loaded := make([][]harness.Loaded, len(list))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.NumCPU())
-	for i, k := range list {
-		group.Go(func() error {
-			s, err := m.observe(ctx, k, qemu.TCG, job, nil, nil)
-			var failure *vm.Failure
-			switch {
-			case errors.As(err, &failure):
-				m.progress().notice("kernel %s: %s", k.Name, failure.Report())
-				loaded[i] = make([]harness.Loaded, len(job.Objects))
-				for n := range loaded[i] {
-					loaded[i][n].Error = failure.Error()
-				}
-				return nil
-			case err != nil:
-				return err
-			}
-			loaded[i], err = harness.GetLoaded(s.observations, len(job.Objects))
-			return err
-		})
-	}
-	return loaded, group.Wait()
 }

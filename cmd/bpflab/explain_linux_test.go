@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
+	"bpflab/harness/explain"
+	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 	"bpflab/vm/kernels"
 )
 
-func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness/verifier/testdata") }
+func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness/explain/testdata") }
 
 // rejected are the programs that explanations are tested with. What each kernel must make of
 // one stands in its first lines:
@@ -68,7 +69,7 @@ func outcomes(t testing.TB, file string) map[string]outcome {
 // Without a guest: each program says what it wants, of kernels and kinds that there are.
 func TestRejectedProgramsNameTheirKinds(t *testing.T) {
 	kinds := []string{"accepted"}
-	for _, k := range verifier.Kinds() {
+	for _, k := range explain.Kinds() {
 		kinds = append(kinds, k.Kind)
 	}
 	for _, file := range rejected(t) {
@@ -88,8 +89,8 @@ func TestRejectedProgramsNameTheirKinds(t *testing.T) {
 // Each program is rejected for what its first lines say, and accepted where they say so.
 func TestExplainRejected(t *testing.T) {
 	names, files := matrix(), rejected(t)
-	m := &machine{cache: sharedCache(t), stderr: os.Stderr}
-	all, err := m.explain(t.Context(), files, names)
+	h := hostOn(sharedCache(t))
+	all, err := h.explain(t.Context(), files, names)
 	require.NoError(t, err)
 	require.Len(t, all, len(files))
 	var messages strings.Builder
@@ -108,7 +109,7 @@ func TestExplainRejected(t *testing.T) {
 			require.Empty(t, l.Error, "%s on Linux %s", name, names[n])
 			got := outcome{kind: "accepted"}
 			if !l.Accepted {
-				explanation, _ := verifier.Explain(l.Report)
+				explanation, _ := explain.Rejection(l.Report)
 				got.kind = explanation.Kind
 			}
 			assert.Equal(t, want.kind, got.kind, "%s on Linux %s: %s", name, names[n], l.Message)
@@ -132,7 +133,7 @@ func (e explained) record(w *strings.Builder) {
 	var lines []string
 	who := map[string][]string{}
 	for i, l := range e.loaded {
-		explanation, ok := verifier.Explain(l.Report)
+		explanation, ok := explain.Rejection(l.Report)
 		if !ok {
 			continue
 		}
@@ -220,19 +221,19 @@ func TestExplainInfrastructure(t *testing.T) {
 
 // What kernels agree on is told once, what it means once a file.
 func TestShowExplained(t *testing.T) {
-	one := harness.Loaded{Report: verifier.Report{Message: "R0 !read_ok", Source: "a.bpf.c:3: return x;"}}
-	other := harness.Loaded{Report: verifier.Report{Message: "R2 !read_ok"}}
-	unknown := harness.Loaded{Report: verifier.Report{Message: "the moon is full", Log: []string{"0: (95) exit", "the moon is full"}}}
-	fine := harness.Loaded{Report: verifier.Report{Accepted: true, Stats: verifier.Stats{Processed: 7}}}
-	lost := harness.Loaded{Error: "it ended"}
+	one := job.Loaded{Report: verifier.Report{Message: "R0 !read_ok", Source: "a.bpf.c:3: return x;"}}
+	other := job.Loaded{Report: verifier.Report{Message: "R2 !read_ok"}}
+	unknown := job.Loaded{Report: verifier.Report{Message: "the moon is full", Log: []string{"0: (95) exit", "the moon is full"}}}
+	fine := job.Loaded{Report: verifier.Report{Accepted: true, Stats: verifier.Stats{Processed: 7}}}
+	lost := job.Loaded{Error: "it ended"}
 	for _, tt := range []struct {
-		loaded []harness.Loaded
+		loaded []job.Loaded
 		code   int
 		want   string
 	}{
-		{[]harness.Loaded{fine, fine}, exitPassed, "a.bpf.c\n  k0, k1: accepted, 7 instructions processed\n"},
-		{[]harness.Loaded{unknown, fine}, exitFailed, "a.bpf.c\n  k0: rejected\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n  k1: accepted, 7 instructions processed\n"},
-		{[]harness.Loaded{lost, unknown}, exitInfra, "a.bpf.c\n  k0: not judged: it ended\n  k1: rejected\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n"},
+		{[]job.Loaded{fine, fine}, exitPassed, "a.bpf.c\n  k0, k1: accepted, 7 instructions processed\n"},
+		{[]job.Loaded{unknown, fine}, exitFailed, "a.bpf.c\n  k0: rejected\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n  k1: accepted, 7 instructions processed\n"},
+		{[]job.Loaded{lost, unknown}, exitInfra, "a.bpf.c\n  k0: not judged: it ended\n  k1: rejected\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n"},
 	} {
 		var out bytes.Buffer
 		e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1"}, loaded: tt.loaded}
@@ -246,7 +247,7 @@ func TestShowExplained(t *testing.T) {
 	}
 
 	var out bytes.Buffer
-	e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1", "k2"}, loaded: []harness.Loaded{one, other, one}}
+	e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1", "k2"}, loaded: []job.Loaded{one, other, one}}
 	require.Error(t, showExplained(&out, []explained{e}))
 	assert.Regexp(t, `^a.bpf.c
   k0, k2: rejected: uninit-register

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"bpflab/harness"
-	"bpflab/harness/verifier"
+	"bpflab/harness/explain"
+	"bpflab/harness/job"
 	"bpflab/harness/visible"
 )
 
@@ -88,7 +88,7 @@ type said struct {
 }
 
 // say says what became of a program on a kernel.
-func say(l harness.Loaded) said {
+func say(l job.Loaded) said {
 	switch {
 	case l.Error != "":
 		return said{text: "not judged: " + indented(l.Error)}
@@ -99,7 +99,7 @@ func say(l harness.Loaded) said {
 	if l.Source != "" {
 		lines = append(lines, "at: "+visible.Line(l.Source))
 	}
-	e, known := verifier.Explain(l.Report)
+	e, known := explain.Rejection(l.Report)
 	if !known {
 		// Of no known kind: the log must do.
 		for _, line := range l.Log {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,11 +20,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/lint"
 	"bpflab/harness/receipt"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
-	"bpflab/vm/qemu"
 )
 
 // graded is what a program reads of a grade.
@@ -181,7 +180,7 @@ func TestGradeStarter(t *testing.T) {
 // Each wrong submission fails for the reason that it names. Guests of two CPUs are asked only where those
 // of one did not give the reason: most submissions fail before.
 func TestGradeWrong(t *testing.T) {
-	m := &machine{cache: sharedCache(t), stderr: io.Discard}
+	h := hostOn(sharedCache(t))
 	two := make(chan struct{}, 2)
 	for _, lab := range labs {
 		folders, err := lint.Wrong(clone(t), lab)
@@ -198,18 +197,18 @@ func TestGradeWrong(t *testing.T) {
 				if want.Kernels == nil && len(names) == 2 {
 					names = names[1:] // where all kernels agree, one will do
 				}
-				source, err := findSubmission(lab, folder)
+				source, err := runner.FindSubmission(lab, folder)
 				require.NoError(t, err)
-				g, err := m.prepare(t.Context(), lab, source, names)
+				g, err := h.Prepare(t.Context(), lab, source, names)
 				require.NoError(t, err)
-				for _, kinds := range [][]harness.Kind{{harness.Exact}, {harness.SMP}} {
-					require.NoError(t, g.observe(t.Context(), kinds, false))
-					if want.Check(g.receipt.Judge(lab.Tasks)) == nil {
+				for _, kinds := range [][]job.Kind{{job.Exact}, {job.SMP}} {
+					require.NoError(t, g.Observe(t.Context(), kinds, false))
+					if want.Check(g.Receipt.Judge(lab.Tasks)) == nil {
 						return
 					}
 				}
-				require.NoError(t, g.observe(t.Context(), lab.Kinds, true))
-				assert.NoError(t, want.Check(g.receipt.Judge(lab.Tasks)))
+				require.NoError(t, g.Observe(t.Context(), lab.Kinds, true))
+				assert.NoError(t, want.Check(g.Receipt.Judge(lab.Tasks)))
 			})
 		}
 	}
@@ -238,15 +237,15 @@ func TestGradeInfrastructure(t *testing.T) {
 // The control run must succeed where nothing is wrong: where it fails, a submission that ends its guest is
 // taken for the grader's trouble.
 func TestControlsAreSound(t *testing.T) {
-	m := &machine{cache: sharedCache(t), stderr: io.Discard}
-	all, err := m.kernels(t.Context(), matrix())
+	h := hostOn(sharedCache(t))
+	all, err := h.Kernels(t.Context(), matrix())
 	require.NoError(t, err)
 	for _, lab := range labs {
 		for _, k := range all {
 			for _, kind := range lab.Kinds {
-				o, err := m.observe(t.Context(), k, qemu.TCG, harness.Job{Lab: lab.Name, Kind: kind, Seed: 1, ELF: lab.Control}, nil, nil)
+				o, err := h.Control(t.Context(), k, lab, kind)
 				require.NoError(t, err, "%s, Linux %s, %s", lab.Name, k.Name, kind)
-				assert.NotEmpty(t, o.observations, "%s, Linux %s, %s", lab.Name, k.Name, kind)
+				assert.NotEmpty(t, o, "%s, Linux %s, %s", lab.Name, k.Name, kind)
 			}
 		}
 	}
@@ -255,15 +254,15 @@ func TestControlsAreSound(t *testing.T) {
 // Where a lab has a Go program, it is part of what the seed is made from: else a student could try one
 // program after another on the same traffic. The submission is refused in the end, so that nothing runs.
 func TestSeedOfGoProgram(t *testing.T) {
-	t.Setenv(seedKey, "")
-	t.Setenv(seedKeyFile, "")
+	t.Setenv("BPFLAB_SEED_KEY", "")
+	t.Setenv("BPFLAB_SEED_KEY_FILE", "")
 	bin := t.TempDir()
 	fake := "#!/bin/sh\necho QEMU emulator version 90.0\n"
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 
 	lab := labs[1]
-	m := &machine{cache: t.TempDir(), stderr: io.Discard}
+	h := hostOn(t.TempDir())
 	prepare := func(program string) receipt.Submission {
 		from := t.TempDir()
 		for name, more := range map[string]string{lab.File: "SEC(\"kprobe/do_exit\") int another(void *ctx) { return 0; }\n", lab.Program: program} {
@@ -271,13 +270,13 @@ func TestSeedOfGoProgram(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(from, name), append(text, more...), 0o644))
 		}
-		source, err := findSubmission(lab, from)
+		source, err := runner.FindSubmission(lab, from)
 		require.NoError(t, err)
-		g, err := m.prepare(t.Context(), lab, source, []string{"6.12"})
+		g, err := h.Prepare(t.Context(), lab, source, []string{"6.12"})
 		require.NoError(t, err)
-		require.NotNil(t, g.receipt.Refused)
-		require.Contains(t, g.receipt.Refused.Reason, "not allowed")
-		return g.receipt.Submission
+		require.NotNil(t, g.Receipt.Refused)
+		require.Contains(t, g.Receipt.Refused.Reason, "not allowed")
+		return g.Receipt.Submission
 	}
 	one := prepare("")
 	assert.Equal(t, one, prepare(""), "the same files in another folder")

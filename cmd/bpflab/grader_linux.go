@@ -8,18 +8,38 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
+
+// host is this machine, and what it shows on a terminal.
+type host struct {
+	runner.Host
+	progress *progress
+}
+
+func newHost(stderr io.Writer) *host {
+	p := newProgress(stderr)
+	return &host{runner.Host{Progress: p}, p}
+}
 
 // addGrader adds the commands that need guests, which need Linux. What it returns wipes the
 // progress that they show.
 func addGrader(root *cobra.Command, stderr io.Writer) (clear func()) {
-	m := &machine{stderr: stderr}
-	root.PersistentFlags().StringVar(&m.cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
-	root.PersistentFlags().BoolVarP(&m.verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
-	root.AddCommand(gradeCommand(m), watchCommand(m), explainCommand(m), lintCommand(m), kernelsCommand(m), cacheCommand(m), doctorCommand(m))
-	return func() { m.progress().clear() }
+	h := newHost(stderr)
+	root.PersistentFlags().StringVar(&h.Cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
+	root.PersistentFlags().BoolVarP(&h.Verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
+	root.AddCommand(gradeCommand(h), watchCommand(h), explainCommand(h), lintCommand(h), kernelsCommand(h), cacheCommand(h), doctorCommand(h))
+	return h.progress.clear
+}
+
+// sandboxFlag has a command's user say how compilers are confined.
+func (h *host) sandboxFlag(cmd *cobra.Command) {
+	cmd.Flags().Var(&h.Sandbox, "sandbox", "confine the compilers: auto (as far as the kernel can), require (or refuse to build) or off")
 }
 
 // wrongCall reports whether a command failed for how it was called.
-func wrongCall(err error) bool { return errors.Is(err, kernels.ErrUnknown) }
+func wrongCall(err error) bool {
+	var usage *runner.UsageError
+	return errors.As(err, &usage) || errors.Is(err, kernels.ErrUnknown)
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -131,13 +130,4 @@ func guarded(run func(*cobra.Command, []string) error) func(*cobra.Command, []st
 			return &exit{exitInfra, fmt.Errorf("not judged within %v: the receipt's observations cannot come from a lab", judgeTime)}
 		}
 	}
-}
-
-// bpflabVersion is what this command was built from.
-func bpflabVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
 }

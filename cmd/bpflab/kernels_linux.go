@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func kernelsCommand(m *machine) *cobra.Command {
+func kernelsCommand(h *host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kernels",
 		Short: "List, fetch and add the kernels to grade on",
@@ -24,7 +24,7 @@ func kernelsCommand(m *machine) *cobra.Command {
 		Example: "  bpflab kernels add mine --vmlinuz arch/x86/boot/bzImage --modules /tmp/mods/lib/modules/6.19.0",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := m.store()
+			store, err := h.Store()
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ func kernelsCommand(m *machine) *cobra.Command {
 			Short: "List the kernels of the matrix and those that were added",
 			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				store, err := m.store()
+				store, err := h.Store()
 				if err != nil {
 					return err
 				}
@@ -65,7 +65,7 @@ func kernelsCommand(m *machine) *cobra.Command {
 			Use:   "fetch [NAME ...]",
 			Short: "Fetch kernels of the matrix, all of them if none is named",
 			RunE: func(cmd *cobra.Command, args []string) error {
-				store, err := m.store()
+				store, err := h.Store()
 				if err != nil {
 					return err
 				}
@@ -78,7 +78,7 @@ func kernelsCommand(m *machine) *cobra.Command {
 			Hidden: true,
 			Args:   cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				store, err := m.store()
+				store, err := h.Store()
 				if err != nil {
 					return err
 				}

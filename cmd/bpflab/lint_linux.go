@@ -16,10 +16,11 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/lint"
 	"bpflab/harness/visible"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
-func lintCommand(m *machine) *cobra.Command {
+func lintCommand(h *host) *cobra.Command {
 	var names []string
 	cmd := &cobra.Command{
 		Use:   "lint-lab LAB",
@@ -35,14 +36,14 @@ Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a l
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			root, err := moduleRoot()
+			root, err := runner.ModuleRoot()
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if err := m.known(names); err != nil {
+			if err := h.Known(names); err != nil {
 				return err
 			}
-			found, err := m.lint(cmd.Context(), cmd.OutOrStdout(), root, lab, names)
+			found, err := h.lint(cmd.Context(), cmd.OutOrStdout(), root, lab, names)
 			if err != nil {
 				return err
 			}
@@ -53,14 +54,14 @@ Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a l
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
-	m.sandboxFlag(cmd)
+	h.sandboxFlag(cmd)
 	return cmd
 }
 
 // lint prints what was checked and what is wrong, and returns how much that is.
-func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harness.Lab, names []string) (wrong int, err error) {
+func (h *host) lint(ctx context.Context, w io.Writer, root string, lab *harness.Lab, names []string) (wrong int, err error) {
 	tell := func(what string, found []string) {
-		m.progress().clear()
+		h.progress.clear()
 		wrong += len(found)
 		if len(found) == 0 {
 			fmt.Fprintln(w, "ok   ", what)
@@ -78,7 +79,7 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 		return wrong, err
 	}
 	starter, solution := filepath.Join(root, "labs", lab.Name), filepath.Join(root, "solutions", lab.Name)
-	unused, err := m.unused(ctx, root, lab, append([]string{starter, solution}, folders...))
+	unused, err := h.unused(ctx, root, lab, append([]string{starter, solution}, folders...))
 	if err != nil {
 		return wrong, err
 	}
@@ -88,7 +89,7 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 		what, folder string
 		check        func(judge.Result) []string
 	}{{"a starter that is open", starter, lint.Starter}, {"a solution that passes", solution, lint.Solution}} {
-		result, err := m.result(ctx, lab, part.folder, names)
+		result, err := h.result(ctx, lab, part.folder, names)
 		if err != nil {
 			return wrong, err
 		}
@@ -99,7 +100,7 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 		if err != nil {
 			continue // told with the texts
 		}
-		result, err := m.result(ctx, lab, folder, names)
+		result, err := h.result(ctx, lab, folder, names)
 		if err != nil {
 			return wrong, err
 		}
@@ -113,12 +114,12 @@ func (m *machine) lint(ctx context.Context, w io.Writer, root string, lab *harne
 }
 
 // result grades the submission in a folder.
-func (m *machine) result(ctx context.Context, lab *harness.Lab, folder string, names []string) (judge.Result, error) {
-	source, err := findSubmission(lab, folder)
+func (h *host) result(ctx context.Context, lab *harness.Lab, folder string, names []string) (judge.Result, error) {
+	source, err := runner.FindSubmission(lab, folder)
 	if err != nil {
 		return judge.Result{}, err
 	}
-	_, result, err := m.grade(ctx, lab, source, names)
+	_, result, err := h.grade(ctx, lab, source, names)
 	if err == nil && !result.Complete {
 		err = fmt.Errorf("%s could not be graded on every kernel", folder)
 	}
@@ -126,14 +127,14 @@ func (m *machine) result(ctx context.Context, lab *harness.Lab, folder string, n
 }
 
 // unused says what the policy allows and no object of some folders uses.
-func (m *machine) unused(ctx context.Context, root string, lab *harness.Lab, folders []string) ([]string, error) {
-	cache, err := m.cacheDir()
+func (h *host) unused(ctx context.Context, root string, lab *harness.Lab, folders []string) ([]string, error) {
+	builder, err := h.Builder()
 	if err != nil {
 		return nil, err
 	}
 	var objects []*ebpf.CollectionSpec
 	for _, folder := range folders {
-		object, err := m.builder(cache).Compile(ctx, filepath.Join(folder, lab.File))
+		object, err := builder.Compile(ctx, filepath.Join(folder, lab.File))
 		if err != nil {
 			continue // a submission may be wrong in this, too: its verdict says so
 		}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -20,9 +19,9 @@ func TestLabsAreWhole(t *testing.T) {
 		assert.Empty(t, lint.Texts(root, lab), lab.Name)
 		folders, err := lint.Wrong(root, lab)
 		require.NoError(t, err)
-		m := &machine{cache: sharedCache(t), stderr: os.Stderr} // most of it is compiled there already
+		h := hostOn(sharedCache(t)) // most of it is compiled there already
 		folders = append(folders, filepath.Join(root, "labs", lab.Name), filepath.Join(root, "solutions", lab.Name))
-		unused, err := m.unused(t.Context(), root, lab, folders)
+		unused, err := h.unused(t.Context(), root, lab, folders)
 		require.NoError(t, err)
 		assert.Empty(t, unused, lab.Name)
 		for _, task := range lab.Tasks {

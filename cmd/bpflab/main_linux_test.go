@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,14 +14,13 @@ import (
 	"sync"
 	"testing"
 
+	"bpflab/runner"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getpid() == 1 { // where the test binary is static, it is the guests' agent
-		guestMain()
-	}
 	testscript.Main(tests{m}, map[string]func(){"bpflab": main})
 }
 
@@ -35,9 +35,16 @@ func (m tests) Run() int {
 // clone is the module's root.
 func clone(t testing.TB) string {
 	t.Helper()
-	root, err := moduleRoot()
+	root, err := runner.ModuleRoot()
 	require.NoError(t, err)
 	return root
+}
+
+// hostOn is this machine with a cache, of which nobody reads the notices.
+func hostOn(cache string) *host {
+	h := newHost(io.Discard)
+	h.Cache = cache
+	return h
 }
 
 // sharedCache is the user's own cache, with all kernels of the matrix.
@@ -58,8 +65,8 @@ var fetched = func() func(cache string) error {
 	var err error
 	return func(cache string) error {
 		once.Do(func() {
-			m := &machine{cache: cache, stderr: os.Stderr}
-			store, e := m.store()
+			h := hostOn(cache)
+			store, e := h.Store()
 			if err = e; err == nil {
 				err = store.Fetch(context.Background())
 			}

@@ -4,9 +4,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,6 +24,7 @@ import (
 	"bpflab/harness/build"
 	"bpflab/harness/mutate"
 	"bpflab/harness/policy"
+	"bpflab/runner"
 )
 
 // mutantCPU is how much CPU time the grade of a mutant may take, QEMU's included.
@@ -122,10 +123,10 @@ func number(t testing.TB, name string, otherwise int) int {
 // empty for what is refused.
 func compiled(t testing.TB, lab *harness.Lab, cache, folder string) string {
 	t.Helper()
-	m := &machine{cache: cache, stderr: io.Discard}
-	source, err := findSubmission(lab, folder)
+	h := hostOn(cache)
+	source, err := runner.FindSubmission(lab, folder)
 	require.NoError(t, err)
-	object, program, err := m.build(t.Context(), cache, lab, source)
+	object, program, err := h.Build(t.Context(), lab, source)
 	var compileError *build.CompileError
 	if errors.As(err, &compileError) {
 		return ""
@@ -150,7 +151,7 @@ func compiled(t testing.TB, lab *harness.Lab, cache, folder string) string {
 	if program != nil {
 		b.WriteString(program.SHA256)
 	}
-	return sha256Hex(b.String())
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(b.String())))
 }
 
 // classify says what a grade came to.

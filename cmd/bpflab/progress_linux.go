@@ -29,8 +29,8 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: visible.Trusted(w), terminal: isTerminal(w), doing: map[string]string{}}
 }
 
-// set says what who is doing; empty: no longer anything.
-func (p *progress) set(who, what string) {
+// Set says what who is doing; empty: no longer anything.
+func (p *progress) Set(who, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if what == "" {
@@ -55,8 +55,8 @@ func (p *progress) set(who, what string) {
 	p.shown = len(line) > 0
 }
 
-// notice prints a line that stays. What follows it, such as a guest's console, is marked.
-func (p *progress) notice(format string, args ...any) {
+// Notice prints a line that stays. What follows it, such as a guest's console, is marked.
+func (p *progress) Notice(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()

@@ -12,8 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 	"bpflab/harness/receipt"
 	"bpflab/harness/visible"
 )
@@ -51,11 +50,11 @@ func FuzzJudge(f *testing.F) {
 		r, err := receipt.Read(&b)
 		require.NoError(t, err)
 		k := &r.Kernels[0]
-		switch o := k.Guest[harness.Kind(kind)]; {
+		switch o := k.Guest[job.Kind(kind)]; {
 		case o != nil:
 			o[observation] = value
 		case k.Static == nil:
-			k.Static = judge.Observations{observation: value}
+			k.Static = job.Observations{observation: value}
 		default:
 			k.Static[observation] = value
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
 	"bpflab/vm/kernels"
@@ -179,11 +180,11 @@ func TestPanicIsTold(t *testing.T) {
 	t.Cleanup(func() { labs[0].Tasks = old })
 	name := refusedReceipt(t, func(r *receipt.Receipt) {
 		r.Refused = nil
-		labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }}}
+		labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(job.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }}}
 		_, err := r.Close(labs[0].Tasks, "")
 		require.NoError(t, err)
 	})
-	labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { panic("out of\nbounds") }}}
+	labs[0].Tasks = []judge.Task{{ID: "verifier", Points: 1, Judge: func(job.Observations) (judge.Verdict, error) { panic("out of\nbounds") }}}
 	for _, args := range [][]string{{"judge", name}, {"hint", "lab12_1", "--receipt", name}} {
 		code, out, notes := bpflab(t, args...)
 		assert.Equal(t, exitInfra, code)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/binary"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
-	"bpflab/vm/qemu"
+	"bpflab/harness/job"
+	"bpflab/runner"
 )
 
 // spiedFields are the words of a record of testdata/spy, by lab.
@@ -69,20 +69,21 @@ func TestScenesCannotBeToldApart(t *testing.T) {
 }
 
 // spy has a lab observe the program of testdata/spy in guests of each kind.
-func spy(t testing.TB, lab *harness.Lab, kernel string) (all []harness.Spied) {
+func spy(t testing.TB, lab *harness.Lab, kernel string) (all []job.Spied) {
 	t.Helper()
-	m := &machine{cache: sharedCache(t), stderr: io.Discard}
-	source, err := findSubmission(lab, filepath.Join("testdata/spy", lab.Name))
+	h := hostOn(sharedCache(t))
+	source, err := runner.FindSubmission(lab, filepath.Join("testdata/spy", lab.Name))
 	require.NoError(t, err)
-	g, err := m.prepare(t.Context(), lab, source, []string{kernel})
+	g, err := h.Prepare(t.Context(), lab, source, []string{kernel})
 	require.NoError(t, err)
-	require.Nil(t, g.receipt.Refused, "%+v", g.receipt.Refused)
-	g.job.Spy = true
+	require.Nil(t, g.Receipt.Refused, "%+v", g.Receipt.Refused)
+	g.Job.Spy = true
+	require.NoError(t, g.Observe(t.Context(), lab.Kinds, false))
+	on := g.Receipt.Kernels[0]
+	require.Empty(t, on.Error)
+	require.Nil(t, on.Fate)
 	for _, kind := range lab.Kinds {
-		s, err := g.observeKind(t.Context(), g.kernels[0], qemu.TCG, kind, g.receipt.Submission.Seed)
-		require.NoError(t, err)
-		require.Nil(t, s.fate)
-		seen, err := harness.GetSpied(s.observations)
+		seen, err := job.GetSpied(on.Guest[kind])
 		require.NoError(t, err)
 		all = append(all, seen...)
 	}

@@ -45,9 +45,9 @@ func TestWritingALab(t *testing.T) {
 			lines += strings.Count(text, "\n")
 		}
 	}
-	assert.Less(t, lines, 150, "lines of Go and C")
-	assert.Empty(t, run("gofmt", "-l", "labs/lab12_4", "cmd/bpflab"))
-	run("go", "vet", "./labs/lab12_4")
+	assert.Less(t, lines, 165, "lines of Go and C")
+	assert.Empty(t, run("gofmt", "-l", "labs/lab12_4", "cmd"))
+	run("go", "vet", "./labs/lab12_4/...")
 	run("make", "bpflab")
 	out := run("./bpflab", "lint-lab", "lab12_4", "--cache", newCache(t), "--kernels", "6.12")
 	assert.NotContains(t, out, "WRONG")

@@ -2,12 +2,15 @@
 
 package figure
 
-import "bpflab/harness/judge"
+import (
+	"bpflab/harness/job"
+	"bpflab/harness/judge"
+)
 
 // Costs compares a submission's cost, less that of the empty program, with the starter's and
 // the reference's, on each kernel on which it was observed. get finds the cost among what was
 // observed. Without any there is no figure.
-func Costs(file, title, unit string, cases []judge.Case, get func(judge.Observations) (judge.Cost, error)) []Figure {
+func Costs(file, title, unit string, cases []judge.Case, get func(job.Observations) (judge.Cost, error)) []Figure {
 	b := Bars{File: file, Title: title, Unit: unit, Series: []Series{{Label: "yours"}, {Label: "starter"}, {Label: "reference"}}}
 	for _, c := range cases {
 		cost, err := get(c.Observations)

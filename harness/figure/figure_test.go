@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 )
 
@@ -85,11 +86,11 @@ func TestSVG(t *testing.T) {
 }
 
 func TestCosts(t *testing.T) {
-	cost := func(o judge.Observations) (judge.Cost, error) { return judge.Get[judge.Cost](o, "cost") }
-	o := judge.Observations{}
+	cost := func(o job.Observations) (judge.Cost, error) { return job.Get[judge.Cost](o, "cost") }
+	o := job.Observations{}
 	require.NoError(t, o.Set("cost", judge.Cost{Empty: 100, Naive: 900, Reference: 150, Yours: 300}))
 	cases := []judge.Case{
-		{Kernel: "5.10", Observations: o}, {Kernel: "6.1", Observations: judge.Observations{}},
+		{Kernel: "5.10", Observations: o}, {Kernel: "6.1", Observations: job.Observations{}},
 		{Kernel: "6.12", Observations: o, Err: errors.New("it hung")},
 	}
 	all := Costs("file", "title", "unit", cases, cost)

@@ -5,22 +5,9 @@ package judge
 import (
 	"fmt"
 	"math"
+
+	"bpflab/harness/job"
 )
-
-// Timing is what the runs of one program took, in ns of the guest's time each.
-type Timing struct {
-	Runs    int     `json:"runs"`
-	Typical float64 `json:"typical"` // the first quartile: of a run that nothing came between
-	Mean    float64 `json:"mean"`    // of all of them
-}
-
-// Timings are those of four programs in one boot, on the same packets, events or calls.
-type Timings struct {
-	Empty     Timing `json:"empty"`
-	Naive     Timing `json:"naive"`
-	Reference Timing `json:"reference"`
-	Yours     Timing `json:"yours"`
-}
 
 // Cost is what one packet, event or call costs with each of four programs, in ns of the guest's time:
 // all the work that was done for it, whenever that was, without the kernel's own interruptions.
@@ -38,7 +25,7 @@ const interruption = 20_000
 
 // work is what a run costs: what a typical one takes, and what the others take beyond it. What the
 // empty program's runs take beyond a typical one are interruptions, as many as there is time for.
-func (t Timing) work(empty Timing) (work, uneven float64) {
+func work(t, empty job.Timing) (work, uneven float64) {
 	interrupted := (empty.Mean - empty.Typical) * t.Typical / empty.Typical
 	uneven = t.Mean - t.Typical - interrupted - interruption/float64(t.Runs)
 	uneven = max(uneven, 0)
@@ -48,14 +35,14 @@ func (t Timing) work(empty Timing) (work, uneven float64) {
 // maxTime bounds what a run may take in observations that make sense, ns.
 const maxTime = 1e9
 
-// Cost is what the timings say of each program. It fails for timings that make no sense: then the
+// CostOf is what timings say of each program. It fails for timings that make no sense: then the
 // measurement has failed, not the submission. runs is how many there are of each program; 0 is any
 // number.
-func (t Timings) Cost(runs int) (c Cost, err error) {
+func CostOf(t job.Timings, runs int) (c Cost, err error) {
 	usual := 0.0 // calls may be of several kinds, some of which take longer with any program
 	for _, one := range []struct {
 		name   string
-		timing Timing
+		timing job.Timing
 		cost   *float64
 	}{{"empty program", t.Empty, &c.Empty}, {"starter", t.Naive, &c.Naive}, {"reference", t.Reference, &c.Reference}, {"submission", t.Yours, &c.Yours}} {
 		sound := func(x float64) bool { return x > 0 && x < maxTime } // NaN is neither
@@ -63,7 +50,7 @@ func (t Timings) Cost(runs int) (c Cost, err error) {
 			return c, fmt.Errorf("times make no sense: %d runs of the %s took %v ns typically and %v ns on average", one.timing.Runs, one.name, one.timing.Typical, one.timing.Mean)
 		}
 		var uneven float64
-		*one.cost, uneven = one.timing.work(t.Empty)
+		*one.cost, uneven = work(one.timing, t.Empty)
 		if one.cost == &c.Yours {
 			c.Uneven = max(uneven-usual, 0)
 		}

@@ -5,11 +5,12 @@
 package judge
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"bpflab/harness/job"
 )
 
 // Status is what became of a task.
@@ -23,33 +24,6 @@ const (
 	Inconclusive Status = "inconclusive" // what was seen does not tell
 	Error        Status = "error"        // the grader's fault
 )
-
-// Observations are what was seen of one submission on one kernel: numbers and logs by
-// name, no verdicts.
-type Observations map[string]json.RawMessage
-
-// Get decodes an observation. One that is not there is the grader's fault.
-func Get[T any](o Observations, name string) (T, error) {
-	var v T
-	raw, ok := o[name]
-	if !ok {
-		return v, fmt.Errorf("nothing was observed of %q", name)
-	}
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return v, fmt.Errorf("decode the observation %q: %w", name, err)
-	}
-	return v, nil
-}
-
-// Set adds an observation.
-func (o Observations) Set(name string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode the observation %q: %w", name, err)
-	}
-	o[name] = raw
-	return nil
-}
 
 // Quantity is a number with its unit.
 type Quantity struct {
@@ -80,32 +54,17 @@ type Task struct {
 	// Symptoms are hints for what is wrong, by the verdict's cell: "LATE" needs another than
 	// "BUSY". One comes before Hints.
 	Symptoms map[string]string
-	Judge    func(Observations) (Verdict, error)
+	Judge    func(job.Observations) (Verdict, error)
 }
 
 // Case is one kernel: what was seen on it, or why nothing was.
 type Case struct {
 	Kernel       string // as in the matrix
 	Release      string // uname -r
-	Observations Observations
-	Again        Observations // with another seed, for verdicts in doubt; nil: not asked for
-	Err          error        // not nil: the grader could not observe
+	Observations job.Observations
+	Again        job.Observations // with another seed, for verdicts in doubt; nil: not asked for
+	Err          error            // not nil: the grader could not observe
 }
-
-// Fate is how a submission ended the guests that it ran in, where a control run shows that these
-// are sound. A task whose observations are missing for that reason fails.
-type Fate struct {
-	Stage   string `json:"stage"`   // what the guest was at
-	Trouble string `json:"trouble"` // what was seen
-}
-
-const fateName = "fate"
-
-// SetFate says that a submission ended its guest.
-func (o Observations) SetFate(f Fate) error { return o.Set(fateName, f) }
-
-// ForgetFate takes away what only the host may say.
-func (o Observations) ForgetFate() { delete(o, fateName) }
 
 // TaskResult is a task's verdict on one kernel, and its points.
 type TaskResult struct {
@@ -152,7 +111,7 @@ func Refused(tasks []Task, kernels []string, reason string, details []string) Re
 	for i, t := range tasks {
 		refused[i] = t
 		refused[i].Needs = nil
-		refused[i].Judge = func(Observations) (Verdict, error) {
+		refused[i].Judge = func(job.Observations) (Verdict, error) {
 			v := Verdict{Status: Fail, Cell: "-"}
 			if i == 0 {
 				v.Message, v.Details = reason, details
@@ -233,7 +192,7 @@ func judgeKernel(tasks []Task, c Case) KernelResult {
 }
 
 // verdictsOn is the verdict on each task, by its name.
-func verdictsOn(tasks []Task, c Case, o Observations) map[string]Verdict {
+func verdictsOn(tasks []Task, c Case, o job.Observations) map[string]Verdict {
 	verdicts := make(map[string]Verdict, len(tasks))
 	for _, t := range tasks {
 		v := verdict(t, c, o)
@@ -246,13 +205,13 @@ func verdictsOn(tasks []Task, c Case, o Observations) map[string]Verdict {
 }
 
 // verdict is what the task's judge says, whatever the other tasks are.
-func verdict(t Task, c Case, o Observations) Verdict {
+func verdict(t Task, c Case, o job.Observations) Verdict {
 	if c.Err != nil {
 		return Verdict{Status: Error, Message: c.Err.Error()}
 	}
 	v, err := t.Judge(o)
 	if err != nil {
-		if fate, fateErr := Get[Fate](o, fateName); fateErr == nil {
+		if fate, fateErr := o.GetFate(); fateErr == nil {
 			return Verdict{Status: Fail, Cell: "DIED", Message: fmt.Sprintf(
 				"the guest did not survive this program: %s, in the scene %q; a guest of the same kind runs the reference program without trouble", fate.Trouble, fate.Stage)}
 		}

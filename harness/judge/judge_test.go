@@ -7,21 +7,23 @@ import (
 	"math"
 	"testing"
 
+	"bpflab/harness/job"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // task is one whose verdict is the observation of its name.
 func task(id string, points float64, needs ...string) Task {
-	return Task{ID: id, Title: "task " + id, Points: points, Needs: needs, Judge: func(o Observations) (Verdict, error) {
-		return Get[Verdict](o, id)
+	return Task{ID: id, Title: "task " + id, Points: points, Needs: needs, Judge: func(o job.Observations) (Verdict, error) {
+		return job.Get[Verdict](o, id)
 	}}
 }
 
 // seen is a case in which those verdicts are observed.
 func seen(t testing.TB, verdicts map[string]Verdict) Case {
 	t.Helper()
-	o := Observations{}
+	o := job.Observations{}
 	for name, v := range verdicts {
 		require.NoError(t, o.Set(name, v))
 	}
@@ -68,72 +70,72 @@ func TestGraded(t *testing.T) {
 }
 
 func TestSeed(t *testing.T) {
-	s := Seed(1)
+	s := job.Seed(1)
 	assert.Equal(t, uint64(0xe6d2eea3b2e24aa4), s.Part("scenes"), "a receipt is judged again by making the same parts from its seed")
 	assert.NotEqual(t, s.Part("a"), s.Part("b"))
-	assert.NotEqual(t, s.Part("a"), Seed(2).Part("a"))
-	o := Observations{}
-	_, err := GetSeed(o)
+	assert.NotEqual(t, s.Part("a"), job.Seed(2).Part("a"))
+	o := job.Observations{}
+	_, err := job.GetSeed(o)
 	assert.Error(t, err)
 	require.NoError(t, o.SetSeed(1<<64-1))
-	got, err := GetSeed(o)
+	got, err := job.GetSeed(o)
 	require.NoError(t, err)
-	assert.Equal(t, Seed(1<<64-1), got, "all 64 bits")
+	assert.Equal(t, job.Seed(1<<64-1), got, "all 64 bits")
 }
 
 func TestCost(t *testing.T) {
-	flat := func(x float64) Timing { return Timing{Runs: 1000, Typical: x, Mean: x} }
-	good := Timings{Empty: flat(100), Naive: flat(1100), Reference: flat(200), Yours: flat(300)}
-	c, err := good.Cost(1000)
+	flat := func(x float64) job.Timing { return job.Timing{Runs: 1000, Typical: x, Mean: x} }
+	good := job.Timings{Empty: flat(100), Naive: flat(1100), Reference: flat(200), Yours: flat(300)}
+	c, err := CostOf(good, 1000)
 	require.NoError(t, err)
 	assert.Equal(t, Cost{Empty: 100, Naive: 1100, Reference: 200, Yours: 300}, c)
-	_, err = good.Cost(999)
+	_, err = CostOf(good, 999)
 	assert.ErrorContains(t, err, "1000 runs", "as many as were asked for")
 	for _, bad := range []float64{0, -1, math.NaN(), math.Inf(1), 1e9} {
-		for _, change := range []func(*Timings, float64){
-			func(t *Timings, x float64) { t.Empty.Typical = x }, func(t *Timings, x float64) { t.Yours.Mean = x },
-			func(t *Timings, x float64) { t.Naive.Mean = x }, func(t *Timings, x float64) { t.Reference.Typical = x },
+		for _, change := range []func(*job.Timings, float64){
+			func(t *job.Timings, x float64) { t.Empty.Typical = x }, func(t *job.Timings, x float64) { t.Yours.Mean = x },
+			func(t *job.Timings, x float64) { t.Naive.Mean = x }, func(t *job.Timings, x float64) { t.Reference.Typical = x },
 		} {
 			one := good
 			change(&one, bad)
-			_, err := one.Cost(0)
+			_, err := CostOf(one, 0)
 			assert.ErrorContains(t, err, "times make no sense", "%v", bad)
 		}
 	}
 	one := good
 	one.Yours.Runs = 0
-	_, err = one.Cost(0)
+	_, err = CostOf(one, 0)
 	assert.ErrorContains(t, err, "times make no sense")
 	one = good
 	one.Reference = flat(99)
-	_, err = one.Cost(0)
+	_, err = CostOf(one, 0)
 	assert.ErrorContains(t, err, "costs make no sense")
 
 	// The average counts, less what interrupts the empty program as well, and one interruption more.
 	one = good
 	one.Empty.Mean, one.Yours.Mean = 110, 300+30+20+50
-	c, err = one.Cost(0)
+	c, err = CostOf(one, 0)
 	require.NoError(t, err)
 	assert.Equal(t, 350.0, c.Yours)
 	assert.Equal(t, 50.0, c.Uneven)
 	one.Reference.Mean = 200 + 20 + 20 + 30 // calls of several kinds
-	c, err = one.Cost(0)
+	c, err = CostOf(one, 0)
 	require.NoError(t, err)
 	assert.Equal(t, 20.0, c.Uneven, "beyond what the reference does")
 }
 
 func TestObservations(t *testing.T) {
-	o := Observations{}
+	o := job.Observations{}
 	require.NoError(t, o.Set("cost", Quantity{1.5, "ns"}))
-	got, err := Get[Quantity](o, "cost")
+	got, err := job.Get[Quantity](o, "cost")
 	require.NoError(t, err)
 	assert.Equal(t, Quantity{1.5, "ns"}, got)
 
-	_, err = Get[Quantity](o, "load")
+	_, err = job.Get[Quantity](o, "load")
 	assert.ErrorContains(t, err, `"load"`, "nothing was observed of it")
-	_, err = Get[int](o, "cost")
+	_, err = job.Get[int](o, "cost")
 	assert.ErrorContains(t, err, `"cost"`, "of another type")
-	_, err = Get[Quantity](nil, "cost")
+	_, err = job.Get[Quantity](nil, "cost")
 	assert.Error(t, err)
 
 	assert.ErrorContains(t, o.Set("nan", math.NaN()), `"nan"`, "JSON has no such number")
@@ -294,7 +296,7 @@ func TestGraderFaults(t *testing.T) {
 	})
 	t.Run("a submission that ended its guest", func(t *testing.T) {
 		c := seen(t, map[string]Verdict{"a": pass})
-		require.NoError(t, c.Observations.SetFate(Fate{Stage: "throughput", Trouble: "guest fell silent"}))
+		require.NoError(t, c.Observations.SetFate(job.Fate{Stage: "throughput", Trouble: "guest fell silent"}))
 		r := Judge(tasks, []Case{c})
 		assert.True(t, r.Complete, "that is its own fault")
 		a, b := r.Kernels[0].Tasks[0], r.Kernels[0].Tasks[1]

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/verifier"
 )
@@ -23,9 +24,9 @@ type Judges[S any] struct {
 }
 
 // Observations are those of a submission, but for those of some names.
-func (j Judges[S]) Observations(t testing.TB, seen *S, without ...string) judge.Observations {
+func (j Judges[S]) Observations(t testing.TB, seen *S, without ...string) job.Observations {
 	t.Helper()
-	o := judge.Observations{}
+	o := job.Observations{}
 	for name, v := range j.Named(seen) {
 		if !slices.Contains(without, name) {
 			require.NoError(t, o.Set(name, v))
@@ -126,7 +127,7 @@ func (j Judges[S]) Impossible(t *testing.T, cases map[string]Impossible[S]) {
 // Rejected asks for a grade without points where the verifier has rejected the program, so that
 // guests had nothing else to observe. static names what is known without them.
 func (j Judges[S]) Rejected(t *testing.T, static ...string) {
-	o := judge.Observations{}
+	o := job.Observations{}
 	for _, name := range static {
 		require.NoError(t, o.Set(name, j.Named(j.Sound())[name]))
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"bpflab/harness/awake"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 	"bpflab/harness/netlab"
 	"bpflab/harness/traffic"
 )
@@ -25,14 +25,14 @@ import (
 // PerFrame runs prog on n frames and returns what a frame takes to be sent and received.
 //
 // It fails if the receiver has not seen every frame that was sent.
-func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (judge.Timing, error) {
+func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (job.Timing, error) {
 	sent, err := Send(pair, s, prog, n)
 	if err != nil {
-		return judge.Timing{}, err
+		return job.Timing{}, err
 	}
 	lists := sums(sent.Batches, list)
 	if len(lists) == 0 {
-		return judge.Timing{}, fmt.Errorf("measure: %d frames are fewer than two lists of %d", n, traffic.Listed)
+		return job.Timing{}, fmt.Errorf("measure: %d frames are fewer than two lists of %d", n, traffic.Listed)
 	}
 	return Timing(lists, traffic.Listed), nil
 }
@@ -42,7 +42,7 @@ const Tries = 3
 
 // Calm reports whether nothing rare came between some runs, a kernel's worker for one, which may take
 // 300,000 instructions.
-func Calm(t judge.Timing) bool { return t.Mean-t.Typical <= 20+0.02*t.Typical }
+func Calm(t job.Timing) bool { return t.Mean-t.Typical <= 20+0.02*t.Typical }
 
 // list is how many batches are taken together: the whole list of frames, which is the same work each
 // time.
@@ -64,14 +64,14 @@ func sums(samples []uint64, n int) (all []uint64) {
 // Timing says what a run takes of which each sample is some, ns. The typical one is the first
 // quartile of the samples: a timer tick or a page refill makes some slower, nothing makes so many
 // quicker. The mean has the others in it as well.
-func Timing(samples []uint64, runs int) judge.Timing {
+func Timing(samples []uint64, runs int) job.Timing {
 	sorted := slices.Sorted(slices.Values(samples))
 	sum := uint64(0)
 	for _, s := range sorted {
 		sum += s
 	}
 	n := len(sorted) * runs
-	return judge.Timing{Runs: n, Typical: float64(sorted[len(sorted)/4]) / float64(runs), Mean: float64(sum) / float64(n)}
+	return job.Timing{Runs: n, Typical: float64(sorted[len(sorted)/4]) / float64(runs), Mean: float64(sum) / float64(n)}
 }
 
 // Send runs prog on n frames and checks that none was lost on the way, for a veth reports no loss:

@@ -5,14 +5,14 @@ package measure
 import (
 	"testing"
 
-	"github.com/stretchr/testify/assert"
+	"bpflab/harness/job"
 
-	"bpflab/harness/judge"
+	"github.com/stretchr/testify/assert"
 )
 
 func TestTiming(t *testing.T) {
-	assert.Equal(t, judge.Timing{Runs: 10, Typical: 20, Mean: 45}, Timing([]uint64{100, 20, 10, 30, 40, 50, 60, 70, 70, 0}, 1), "the first quartile, and the mean of all")
-	assert.Equal(t, judge.Timing{Runs: 512, Typical: 2, Mean: 3}, Timing([]uint64{1024, 512}, 256), "of samples of many runs")
+	assert.Equal(t, job.Timing{Runs: 10, Typical: 20, Mean: 45}, Timing([]uint64{100, 20, 10, 30, 40, 50, 60, 70, 70, 0}, 1), "the first quartile, and the mean of all")
+	assert.Equal(t, job.Timing{Runs: 512, Typical: 2, Mean: 3}, Timing([]uint64{1024, 512}, 256), "of samples of many runs")
 }
 
 func TestSums(t *testing.T) {
@@ -23,7 +23,7 @@ func TestSums(t *testing.T) {
 }
 
 func TestCalm(t *testing.T) {
-	assert.True(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 1040}))
-	assert.False(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 1041}))
-	assert.True(t, Calm(judge.Timing{Runs: 1000, Typical: 1000, Mean: 900}))
+	assert.True(t, Calm(job.Timing{Runs: 1000, Typical: 1000, Mean: 1040}))
+	assert.False(t, Calm(job.Timing{Runs: 1000, Typical: 1000, Mean: 1041}))
+	assert.True(t, Calm(job.Timing{Runs: 1000, Typical: 1000, Mean: 900}))
 }

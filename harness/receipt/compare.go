@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"bpflab/harness"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 )
 
 // Difference is where two receipts part.
@@ -62,13 +61,13 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 		}
 		for _, seen := range []struct {
 			name string
-			a, b map[harness.Kind]judge.Observations
+			a, b map[job.Kind]job.Observations
 		}{{"", ka.Guest, kb.Guest}, {"with another seed ", ka.Again, kb.Again}} {
-			both := map[harness.Kind]judge.Observations{}
+			both := map[job.Kind]job.Observations{}
 			maps.Copy(both, seen.a)
 			maps.Copy(both, seen.b)
 			for _, kind := range slices.Sorted(maps.Keys(both)) {
-				if kind == harness.SMP && (a.Racing || b.Racing) { // different each time; its verdict says what there is to say
+				if kind == job.SMP && (a.Racing || b.Racing) { // different each time; its verdict says what there is to say
 					continue
 				}
 				if d := differ("observation", ka.Name+" "+seen.name+string(kind)+" ", texts(seen.a[kind]), texts(seen.b[kind])); d != nil {

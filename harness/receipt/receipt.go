@@ -17,7 +17,7 @@ import (
 	"os"
 	"slices"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 )
 
@@ -58,13 +58,13 @@ type Submission struct {
 
 	// What the submission met was drawn from Seed, which follows from ContentSHA256, that of all that
 	// was compiled, and from a course's key, if there was one.
-	ContentSHA256 string     `json:"content_sha256,omitempty"`
-	Seed          judge.Seed `json:"seed,string"` // a JSON number would lose bits in some readers
-	SeedKeyed     bool       `json:"seed_keyed,omitempty"`
+	ContentSHA256 string   `json:"content_sha256,omitempty"`
+	Seed          job.Seed `json:"seed,string"` // a JSON number would lose bits in some readers
+	SeedKeyed     bool     `json:"seed_keyed,omitempty"`
 }
 
 // AgainSeed is the seed of what the submission meets where a verdict is in doubt.
-func (s Submission) AgainSeed() judge.Seed { return judge.Seed(s.Seed.Part("again")) }
+func (s Submission) AgainSeed() job.Seed { return job.Seed(s.Seed.Part("again")) }
 
 // Refusal is why a submission never came to run.
 type Refusal struct {
@@ -79,11 +79,11 @@ type Kernel struct {
 	SHA256  string            `json:"sha256,omitempty"` // of its image
 	Guests  map[string]string `json:"guests,omitempty"` // how each kind was run
 
-	Static judge.Observations                  `json:"static,omitempty"` // of the object, without running it
-	Guest  map[harness.Kind]judge.Observations `json:"guest,omitempty"`
-	Again  map[harness.Kind]judge.Observations `json:"again,omitempty"` // with AgainSeed, where a verdict was in doubt
-	Fate   *judge.Fate                         `json:"fate,omitempty"`  // how the submission ended a guest
-	Error  string                              `json:"error,omitempty"` // the grader's trouble
+	Static job.Observations              `json:"static,omitempty"` // of the object, without running it
+	Guest  map[job.Kind]job.Observations `json:"guest,omitempty"`
+	Again  map[job.Kind]job.Observations `json:"again,omitempty"` // with AgainSeed, where a verdict was in doubt
+	Fate   *job.Fate                     `json:"fate,omitempty"`  // how the submission ended a guest
+	Error  string                        `json:"error,omitempty"` // the grader's trouble
 }
 
 // Verdict is what one task was worth on one kernel.
@@ -124,8 +124,8 @@ func (r *Receipt) Cases() (cases []judge.Case) {
 	return cases
 }
 
-func (k Kernel) observations(seen map[harness.Kind]judge.Observations, seed judge.Seed) (judge.Observations, error) {
-	o := judge.Observations{}
+func (k Kernel) observations(seen map[job.Kind]job.Observations, seed job.Seed) (job.Observations, error) {
+	o := job.Observations{}
 	for _, kind := range slices.Sorted(maps.Keys(seen)) {
 		maps.Copy(o, seen[kind])
 	}
@@ -159,13 +159,13 @@ func (r *Receipt) digest() (string, error) {
 	for _, k := range r.Kernels {
 		k.Guests = nil
 		if k.Fate != nil { // what was seen of it may depend on the speed of the host
-			k.Fate = &judge.Fate{}
+			k.Fate = &job.Fate{}
 		}
 		if r.Racing {
 			k.Guest = maps.Clone(k.Guest)
-			delete(k.Guest, harness.SMP)
+			delete(k.Guest, job.SMP)
 			k.Again = maps.Clone(k.Again)
-			delete(k.Again, harness.SMP)
+			delete(k.Again, job.SMP)
 		}
 		determines.Kernels = append(determines.Kernels, k)
 	}

@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 )
 
 // One task that the exact guest decides, one that the smp guest does.
 var tasks = []judge.Task{
-	{ID: "cost", Points: 60, Judge: func(o judge.Observations) (judge.Verdict, error) {
-		cost, err := judge.Get[float64](o, "cost")
+	{ID: "cost", Points: 60, Judge: func(o job.Observations) (judge.Verdict, error) {
+		cost, err := job.Get[float64](o, "cost")
 		f := judge.Between(cost, 200, 100)
 		return judge.Verdict{Status: judge.Graded(f), Fraction: f}, err
 	}},
-	{ID: "race", Points: 40, Judge: func(o judge.Observations) (judge.Verdict, error) {
-		lost, err := judge.Get[int](o, "lost")
+	{ID: "race", Points: 40, Judge: func(o job.Observations) (judge.Verdict, error) {
+		lost, err := job.Get[int](o, "lost")
 		if lost > 0 {
 			return judge.Verdict{Status: judge.Fail}, err
 		}
@@ -34,8 +34,8 @@ var tasks = []judge.Task{
 	}},
 }
 
-func observations(name, value string) judge.Observations {
-	return judge.Observations{name: json.RawMessage(value)}
+func observations(name, value string) job.Observations {
+	return job.Observations{name: json.RawMessage(value)}
 }
 
 // sum256 is a SHA-256 by its form.
@@ -47,8 +47,8 @@ func sample(t testing.TB, cost, lost, key string) *Receipt {
 		Lab:        "lab",
 		Submission: Submission{File: "f.bpf.c", SHA256: sum256("ab"), Seed: 1<<63 + 1},
 		Tools:      map[string]string{"qemu": "7.2"},
-		Kernels: []Kernel{{Name: "6.12", Release: "6.12.1", SHA256: sum256("cd"), Guest: map[harness.Kind]judge.Observations{
-			harness.Exact: observations("cost", cost), harness.SMP: observations("lost", lost),
+		Kernels: []Kernel{{Name: "6.12", Release: "6.12.1", SHA256: sum256("cd"), Guest: map[job.Kind]job.Observations{
+			job.Exact: observations("cost", cost), job.SMP: observations("lost", lost),
 		}}},
 	}
 	_, err := r.Close(tasks, key)
@@ -119,7 +119,7 @@ func TestForgery(t *testing.T) {
 func TestVerdictsMustFollow(t *testing.T) {
 	r := sample(t, "150", "0", "")
 	strict := []judge.Task{tasks[0], tasks[1]}
-	strict[0].Judge = func(judge.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }
+	strict[0].Judge = func(job.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }
 	_, err := r.Check(strict, "")
 	require.ErrorIs(t, err, ErrVerdict)
 }
@@ -143,7 +143,7 @@ func TestDigest(t *testing.T) {
 
 // That a submission ended its guest is in it, and at which stage a host was then is not.
 func TestDigestOfFate(t *testing.T) {
-	digest := func(f *judge.Fate) string {
+	digest := func(f *job.Fate) string {
 		r := sample(t, "150", "7", "")
 		r.Kernels[0].Fate = f
 		_, err := r.Close(tasks, "")
@@ -151,8 +151,8 @@ func TestDigestOfFate(t *testing.T) {
 		require.Equal(t, f, r.Kernels[0].Fate)
 		return r.Digest
 	}
-	assert.Equal(t, digest(&judge.Fate{Stage: "cost", Trouble: "silent for 10 s"}), digest(&judge.Fate{Stage: "sample", Trouble: "silent for 11 s"}))
-	assert.NotEqual(t, digest(nil), digest(&judge.Fate{Stage: "cost", Trouble: "silent for 10 s"}))
+	assert.Equal(t, digest(&job.Fate{Stage: "cost", Trouble: "silent for 10 s"}), digest(&job.Fate{Stage: "sample", Trouble: "silent for 11 s"}))
+	assert.NotEqual(t, digest(nil), digest(&job.Fate{Stage: "cost", Trouble: "silent for 10 s"}))
 }
 
 // A byte that is no UTF-8 is read as another character, and the receipt is sealed as it will be read.
@@ -217,14 +217,14 @@ func TestCompare(t *testing.T) {
 		{func(r *Receipt) { r.Kernels[0].SHA256 = sum256("ef") }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
-		{func(r *Receipt) { r.Kernels[0].Guest[harness.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
-		{func(r *Receipt) { r.Kernels[0].Guest[harness.SMP] = observations("lost", "8") }, "observation", "6.12 smp lost", false},
+		{func(r *Receipt) { r.Kernels[0].Guest[job.Exact] = observations("cost", "151") }, "observation", "6.12 exact cost", false},
+		{func(r *Receipt) { r.Kernels[0].Guest[job.SMP] = observations("lost", "8") }, "observation", "6.12 smp lost", false},
 		{func(r *Receipt) { r.Refused = &Refusal{Reason: "does not compile"} }, "verdict", "refused", false},
 		{func(r *Receipt) {
-			r.Kernels[0].Again = map[harness.Kind]judge.Observations{harness.Exact: observations("cost", "150")}
+			r.Kernels[0].Again = map[job.Kind]job.Observations{job.Exact: observations("cost", "150")}
 		}, "observation", "6.12 with another seed exact cost", false},
-		{func(r *Receipt) { r.Kernels[0].Fate = &judge.Fate{Stage: "start", Trouble: "guest fell silent"} }, "observation", "6.12 guest that ended", false},
-		{func(r *Receipt) { r.Racing, r.Kernels[0].Guest[harness.SMP] = true, observations("lost", "0") }, "verdict", "6.12 race", false},
+		{func(r *Receipt) { r.Kernels[0].Fate = &job.Fate{Stage: "start", Trouble: "guest fell silent"} }, "observation", "6.12 guest that ended", false},
+		{func(r *Receipt) { r.Racing, r.Kernels[0].Guest[job.SMP] = true, observations("lost", "0") }, "verdict", "6.12 race", false},
 	} {
 		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
 			b := sample(t, "150", "7", "")
@@ -269,9 +269,9 @@ func TestCompareComputes(t *testing.T) {
 
 // Of a receipt that was changed nothing is judged.
 func TestNothingIsJudgedBefore(t *testing.T) {
-	mine := []judge.Task{{ID: "cost", Points: 1, Judge: func(judge.Observations) (judge.Verdict, error) { panic("judged") }}}
+	mine := []judge.Task{{ID: "cost", Points: 1, Judge: func(job.Observations) (judge.Verdict, error) { panic("judged") }}}
 	r := sample(t, "150", "7", "")
-	r.Kernels[0].Guest[harness.Exact] = observations("cost", "1e18")
+	r.Kernels[0].Guest[job.Exact] = observations("cost", "1e18")
 	_, err := r.Check(mine, "")
 	require.ErrorIs(t, err, ErrSeal)
 }
@@ -299,7 +299,7 @@ func TestReadRefuses(t *testing.T) {
 		{`kernel 6.12: a guest of the kind "root"`, func(r *Receipt) { r.Kernels[0].Guest["root"] = nil }},
 		{"kernel 6.12: exact: expected at most 1000 names, found 1001", func(r *Receipt) {
 			for i := range 1000 {
-				r.Kernels[0].Guest[harness.Exact][fmt.Sprint("n", i)] = json.RawMessage("1")
+				r.Kernels[0].Guest[job.Exact][fmt.Sprint("n", i)] = json.RawMessage("1")
 			}
 		}},
 		{"expected at most 4096 verdicts", func(r *Receipt) { r.Verdicts = make([]Verdict, 5000) }},

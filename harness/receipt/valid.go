@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 )
 
@@ -32,7 +33,7 @@ var (
 	kernelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
 	wordForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$`)
 	hashForm   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	kinds      = []harness.Kind{harness.Exact, harness.SMP, harness.Load}
+	kinds      = []job.Kind{job.Exact, job.SMP, job.Load}
 	statuses   = []judge.Status{judge.Pass, judge.Partial, judge.Fail, judge.Skip, judge.Inconclusive, judge.Error}
 )
 
@@ -146,8 +147,8 @@ func (k Kernel) valid() error {
 		}
 	}
 	seen := 0
-	all := map[string]judge.Observations{"static": k.Static}
-	for prefix, guests := range map[string]map[harness.Kind]judge.Observations{"": k.Guest, "again ": k.Again} {
+	all := map[string]job.Observations{"static": k.Static}
+	for prefix, guests := range map[string]map[job.Kind]job.Observations{"": k.Guest, "again ": k.Again} {
 		for kind, o := range guests {
 			if !slices.Contains(kinds, kind) {
 				return fmt.Errorf("a guest of the kind %.80q", kind)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/visible"
 )
@@ -49,14 +50,14 @@ func graded(t *testing.T, kernels []string, seen map[string]verdicts) Report {
 	points := []float64{20, 20, 20, 40}
 	var tasks []judge.Task
 	for i, id := range ids {
-		tasks = append(tasks, judge.Task{ID: id, Title: titles[i], Points: points[i], Judge: func(o judge.Observations) (judge.Verdict, error) {
-			return judge.Get[judge.Verdict](o, id)
+		tasks = append(tasks, judge.Task{ID: id, Title: titles[i], Points: points[i], Judge: func(o job.Observations) (judge.Verdict, error) {
+			return job.Get[judge.Verdict](o, id)
 		}})
 	}
 	tasks[3].Needs = []string{"counts"}
 	var cases []judge.Case
 	for _, k := range kernels {
-		c := judge.Case{Kernel: k, Release: k + ".0-test", Observations: judge.Observations{}}
+		c := judge.Case{Kernel: k, Release: k + ".0-test", Observations: job.Observations{}}
 		if seen[k] == nil {
 			c.Err = errors.New("boot: no word from the guest after 60 s")
 		}

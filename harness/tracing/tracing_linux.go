@@ -16,7 +16,7 @@ import (
 
 	"bpflab/harness/awake"
 	"bpflab/harness/calls"
-	"bpflab/harness/judge"
+	"bpflab/harness/job"
 	"bpflab/harness/measure"
 	"bpflab/harness/ring"
 	"bpflab/harness/verifier"
@@ -93,7 +93,7 @@ func Try(spec *ebpf.CollectionSpec, variables map[string]any, list []calls.Call)
 
 // Cost attaches a program and makes calls as some thread, with the ring emptied after every batch. It
 // returns what they take, each by itself.
-func Cost(spec *ebpf.CollectionSpec, variables map[string]any, by calls.Thread, list []calls.Call) (cost judge.Timing, err error) {
+func Cost(spec *ebpf.CollectionSpec, variables map[string]any, by calls.Thread, list []calls.Call) (cost job.Timing, err error) {
 	p, err := Attach(spec, variables)
 	if err != nil {
 		return cost, err

@@ -61,7 +61,7 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	// program.
 	if errors.Is(err, unix.EFAULT) {
 		report.Errno = errnoName(err)
-		report.Message = gaveUp
+		report.Message = GaveUp
 		return nil, report, nil
 	}
 	var ve *ebpf.VerifierError

@@ -114,7 +114,7 @@ func parseRejection(log []string) rejection {
 
 	var message []string
 	for _, line := range slices.Backward(log) {
-		if len(message) == maxMessage || trace(line) {
+		if len(message) == maxMessage || IsTrace(line) {
 			break
 		}
 		if !comparedState.MatchString(line) {
@@ -192,7 +192,7 @@ func withoutReport(log []string) (words []string, reason string) {
 }
 
 // trace tells lines that follow the verifier's way from its verdict.
-func trace(line string) bool {
+func IsTrace(line string) bool {
 	return strings.HasPrefix(line, ";") || insnLine.MatchString(line) || stateLine.MatchString(line)
 }
 

@@ -22,19 +22,26 @@ type Report struct {
 	Try float64 `json:"try,omitempty"`
 }
 
-// maxRun is how many instructions a verifier may have processed of a program that is run. It
+// MaxRun is how many instructions a verifier may have processed of a program that is run. It
 // follows a loop round by round, so a program that runs for long has many; and at ten times any
 // lab's budget its points are gone anyway.
-const maxRun = 10_000
+const MaxRun = 10_000
 
-// maxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few steps
+// MaxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few steps
 // may call expensive helpers in each of them. With longer runs, whether a guest ends within its limit on
 // CPU time would depend on the host.
-const maxTry = 10_000
+const MaxTry = 10_000
 
 // Runs reports whether a program is to be run: it was accepted, and will not keep a guest busy for
 // minutes.
-func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= maxRun && r.Try <= maxTry }
+func (r Report) Runs() bool { return r.Accepted && r.Stats.Processed <= MaxRun && r.Try <= MaxTry }
+
+// Observed is the name under which labs report what Load said of the submission.
+const Observed = "load"
+
+// ObservedSMP is the name under which they report the same of a guest of two CPUs. It is the program's
+// doing as well if it is not run there.
+const ObservedSMP = "load_smp"
 
 // Rejection is of a program that was to be run, with other values of its variables: with these it is not.
 type Rejection struct {
@@ -46,5 +53,5 @@ func (r *Rejection) Error() string {
 	return "load a program that was accepted with other variables: " + r.Report.Message
 }
 
-// gaveUp is the message of a report on a program that a verifier left without a verdict.
-const gaveUp = "the verifier gave up (EFAULT)"
+// GaveUp is the message of a report on a program that a verifier left without a verdict.
+const GaveUp = "the verifier gave up (EFAULT)"

@@ -4,10 +4,11 @@ package counter
 
 import (
 	"bpflab/harness/figure"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 )
 
 func figures(cases []judge.Case) []figure.Figure {
 	return figure.Costs("lab12_1-packet", "Cost of a packet over the empty program", "instructions", cases,
-		func(o judge.Observations) (judge.Cost, error) { return getCost(o, "drop") })
+		func(o job.Observations) (judge.Cost, error) { return getCost(o, "drop") })
 }

@@ -9,46 +9,30 @@ import (
 	"math"
 	"slices"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/traffic"
+	"bpflab/labs/lab12_1/observe"
 )
 
 // maxFound is how many lines a report spends on what was counted wrong.
 const maxFound = 20
 
-// obeyed reports whether the program returned what it was told, for every frame.
-func (a alone) obeyed() bool {
-	return !slices.ContainsFunc(a.Returns, func(r returned) bool {
-		return slices.ContainsFunc(r.Returns, func(v uint32) bool { return v != r.Verdict })
-	})
-}
-
-// deliveries is how many of n frames, the list over and over, reach the socket.
-func deliveries(frames []traffic.Frame, n int, verdict uint32) (delivered int) {
-	for i := range n {
-		if verdict == xdpPass && frames[i%len(frames)].Delivered {
-			delivered++
-		}
-	}
-	return delivered
-}
-
 // seedOf is what guests draw from.
-func seedOf(o judge.Observations) (uint64, error) {
-	seed, err := judge.GetSeed(o)
-	return seed.Part(harness.PartScenes), err
+func seedOf(o job.Observations) (uint64, error) {
+	seed, err := job.GetSeed(o)
+	return seed.Part(job.PartScenes), err
 }
 
 // judgeCounts compares with the truth, which only the seed knows.
-func judgeCounts(o judge.Observations) (judge.Verdict, error) {
+func judgeCounts(o job.Observations) (judge.Verdict, error) {
 	seed, err1 := seedOf(o)
-	a, err2 := judge.Get[alone](o, "alone")
+	a, err2 := job.Get[observe.Alone](o, "alone")
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
 	frames := traffic.Mix(seed, traffic.Listed)
-	if err := a.check(seed, frames); err != nil {
+	if err := checkAlone(a, seed, frames); err != nil {
 		return judge.Verdict{}, err
 	}
 	v := judge.Verdict{
@@ -69,7 +53,7 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	// One kind at a time: this says what the program takes for what.
 	for _, have := range a.Kinds {
 		of := ofKind(frames, have.Kind)
-		want := total(truth(of, len(of)))
+		want := observe.Total(truth(of, len(of)))
 		if have.Packets != want.Packets {
 			wrong("frames of the kind %q: %d counted, %d should have been", have.Kind, have.Packets, want.Packets)
 		} else if have.Bytes != want.Bytes {
@@ -78,16 +62,16 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	}
 	kindsWrong := len(found) > 0
 	// All together over the wire, as they are timed: a program may do no less then.
-	if a.obeyed() {
+	if a.Obeyed() {
 		for _, at := range []struct {
 			name    string
 			verdict uint32
-		}{{"drop", xdpDrop}, {"pass", xdpPass}} {
+		}{{"drop", observe.XDPDrop}, {"pass", observe.XDPPass}} {
 			w, err := getWire(o, at.name)
 			if err != nil {
 				return v, err
 			}
-			got := map[uint32]count{}
+			got := map[uint32]observe.Count{}
 			for _, c := range w.Counts {
 				got[c.Protocol] = c
 			}
@@ -99,10 +83,10 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 						verdictNames[at.verdict], want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
 				}
 			}
-			if want := deliveries(frames, w.Sent, at.verdict); w.Delivered != want {
+			if want := observe.Deliveries(frames, w.Sent, at.verdict); w.Delivered != want {
 				wrong("timed with the verdict %s: %d packets reached the socket, %d should have", verdictNames[at.verdict], w.Delivered, want)
 			}
-			for _, difference := range w.meddled() {
+			for _, difference := range meddled(w) {
 				wrong("timed with the verdict %s: %s", verdictNames[at.verdict], difference)
 			}
 		}
@@ -122,7 +106,7 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 
 // meddled says what the driver and the stack did with the frames that they do not do with the reference: a
 // program may return another verdict for those that no socket waits for, or make others of them.
-func (w wire) meddled() (found []string) {
+func meddled(w observe.Wire) (found []string) {
 	names := map[string]bool{}
 	for _, counters := range []map[string]uint64{w.Became, w.BecameReference} {
 		for name := range counters {
@@ -137,11 +121,11 @@ func (w wire) meddled() (found []string) {
 	return found
 }
 
-var verdictNames = map[uint32]string{xdpDrop: "XDP_DROP", xdpPass: "XDP_PASS", xdpTX: "XDP_TX"}
+var verdictNames = map[uint32]string{observe.XDPDrop: "XDP_DROP", observe.XDPPass: "XDP_PASS", observe.XDPTX: "XDP_TX"}
 
-// check fails for what cannot have been observed.
-func (a alone) check(seed uint64, frames []traffic.Frame) error {
-	want := verdicts(seed)
+// checkAlone fails for what cannot have been observed.
+func checkAlone(a observe.Alone, seed uint64, frames []traffic.Frame) error {
+	want := observe.Verdicts(seed)
 	if len(a.Returns) != len(want) || len(a.Kinds) != len(kinds(frames)) {
 		return fmt.Errorf("expected %d verdicts and counts of %d kinds, found %d and %d", len(want), len(kinds(frames)), len(a.Returns), len(a.Kinds))
 	}
@@ -163,8 +147,8 @@ func kinds(frames []traffic.Frame) map[string]bool {
 
 // truth is what a right counter has counted after n frames, the list over and over. It has
 // an entry for each protocol.
-func truth(frames []traffic.Frame, n int) []count {
-	counts := make([]count, 256)
+func truth(frames []traffic.Frame, n int) []observe.Count {
+	counts := make([]observe.Count, 256)
 	for p := range counts {
 		counts[p].Protocol = uint32(p)
 	}
@@ -177,14 +161,6 @@ func truth(frames []traffic.Frame, n int) []count {
 	return counts
 }
 
-func total(counts []count) (sum count) {
-	for _, c := range counts {
-		sum.Packets += c.Packets
-		sum.Bytes += c.Bytes
-	}
-	return sum
-}
-
 func ofKind(frames []traffic.Frame, kind string) (of []traffic.Frame) {
 	for _, f := range frames {
 		if f.Kind == kind {
@@ -194,17 +170,17 @@ func ofKind(frames []traffic.Frame, kind string) (of []traffic.Frame) {
 	return of
 }
 
-func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
+func judgeConcurrency(o job.Observations) (judge.Verdict, error) {
 	seed, err1 := seedOf(o)
-	r, err2 := judge.Get[race](o, "race")
+	r, err2 := job.Get[observe.Race](o, "race")
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
-	if r.Slow > maxRaced {
+	if r.Slow > observe.MaxRaced {
 		return judge.Verdict{Status: judge.Fail, Cell: "SLOW", Message: fmt.Sprintf(
-			"a run takes %.0f instructions on average; a program that takes more than %d is not raced on two CPUs", r.Slow, maxRaced)}, nil
+			"a run takes %.0f instructions on average; a program that takes more than %d is not raced on two CPUs", r.Slow, observe.MaxRaced)}, nil
 	}
-	rounds := drawRace(seed)
+	rounds := observe.DrawRace(seed)
 	if len(r.Counted) != len(rounds) {
 		return judge.Verdict{}, fmt.Errorf("expected %d rounds, found %d", len(rounds), len(r.Counted))
 	}
@@ -240,15 +216,15 @@ func judgeConcurrency(o judge.Observations) (judge.Verdict, error) {
 		return fail("LOST", "every packet was counted, but %d bytes are missing: both fields need protection", lostBytes)
 	case extraBytes > 0:
 		return fail("EXTRA", "every packet was counted, but with %d bytes too many", extraBytes)
-	case r.Met < metRounds || r.Met > raceRounds:
+	case r.Met < metRounds || r.Met > observe.RaceRounds:
 		return v, fmt.Errorf("no update was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell",
-			r.Met, raceRounds, metRounds)
+			r.Met, observe.RaceRounds, metRounds)
 	}
 	return v, nil
 }
 
-func judgePath(o judge.Observations) (judge.Verdict, error) {
-	p, err := judge.Get[path](o, "path")
+func judgePath(o job.Observations) (judge.Verdict, error) {
+	p, err := job.Get[path](o, "path")
 	if err != nil {
 		return judge.Verdict{}, err
 	}
@@ -270,10 +246,10 @@ func judgePath(o judge.Observations) (judge.Verdict, error) {
 
 // getWire returns what was observed over the wire, if it makes sense: else the measurement has
 // failed, not the submission.
-func getWire(o judge.Observations, name string) (wire, error) {
-	w, err := judge.Get[wire](o, name)
-	if err == nil && w.Sent != wireFrames {
-		err = fmt.Errorf("%q: expected %d frames, found %d", name, wireFrames, w.Sent)
+func getWire(o job.Observations, name string) (observe.Wire, error) {
+	w, err := job.Get[observe.Wire](o, name)
+	if err == nil && w.Sent != observe.WireFrames {
+		err = fmt.Errorf("%q: expected %d frames, found %d", name, observe.WireFrames, w.Sent)
 	}
 	if err == nil && len(w.BecameReference) == 0 {
 		err = fmt.Errorf("%q: nothing was observed of what became of the frames", name)
@@ -281,21 +257,21 @@ func getWire(o judge.Observations, name string) (wire, error) {
 	return w, err
 }
 
-func getCost(o judge.Observations, name string) (judge.Cost, error) {
+func getCost(o job.Observations, name string) (judge.Cost, error) {
 	w, err := getWire(o, name)
 	if err != nil {
 		return judge.Cost{}, err
 	}
-	c, err := w.Cost(0)
+	c, err := judge.CostOf(w.Timings, 0)
 	if err != nil {
 		return c, fmt.Errorf("%q: %w", name, err)
 	}
 	return c, nil
 }
 
-func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
+func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	c, err1 := getCost(o, "drop")
-	p, err2 := judge.Get[path](o, "path")
+	p, err2 := job.Get[path](o, "path")
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
@@ -311,7 +287,7 @@ func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	return c.Suspect(v, "instructions a packet"), nil
 }
 
-func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
+func judgeOverhead(o job.Observations) (judge.Verdict, error) {
 	c, err := getCost(o, "pass")
 	if err != nil {
 		return judge.Verdict{}, err

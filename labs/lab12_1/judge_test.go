@@ -11,17 +11,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
 	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_1/observe"
 )
 
 // recount counts frames from their bytes, where truth counts them by what traffic says of
 // them.
-func recount(frames []traffic.Frame, n int) map[uint32]count {
-	counts := map[uint32]count{}
+func recount(frames []traffic.Frame, n int) map[uint32]observe.Count {
+	counts := map[uint32]observe.Count{}
 	for i := range n {
 		f := frames[i%len(frames)].Data
 		if len(f) < 34 || f[12] != 0x08 || f[13] != 0x00 {
@@ -42,7 +43,7 @@ func recount(frames []traffic.Frame, n int) map[uint32]count {
 func TestTruth(t *testing.T) {
 	for seed := range uint64(20) {
 		frames := traffic.Mix(seed, traffic.Listed)
-		for _, n := range []int{0, 1, 255, 256, 257, wireFrames} {
+		for _, n := range []int{0, 1, 255, 256, 257, observe.WireFrames} {
 			got := truth(frames, n)
 			want := recount(frames, n)
 			require.Len(t, got, 256)
@@ -55,47 +56,47 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-const testSeed judge.Seed = 4711
+const testSeed job.Seed = 4711
 
 // What testSeed is drawn to.
 var (
-	testFrames   = traffic.Mix(testSeed.Part(harness.PartScenes), traffic.Listed)
-	testVerdicts = verdicts(testSeed.Part(harness.PartScenes))
+	testFrames   = traffic.Mix(testSeed.Part(job.PartScenes), traffic.Listed)
+	testVerdicts = observe.Verdicts(testSeed.Part(job.PartScenes))
 )
 
 // sound is what is observed of a right and fast program.
 type sound struct {
-	Seed  judge.Seed
+	Seed  job.Seed
 	Load  verifier.Report
-	Alone alone
-	Race  race
+	Alone observe.Alone
+	Race  observe.Race
 	Path  path
-	Drop  wire
-	Pass  wire
+	Drop  observe.Wire
+	Pass  observe.Wire
 }
 
 // timings are those of programs whose runs all take the same.
-func timings(empty, naive, reference, yours float64) judge.Timings {
-	all := func(x float64) judge.Timing { return judge.Timing{Runs: 1792, Typical: x, Mean: x} }
-	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
+func timings(empty, naive, reference, yours float64) job.Timings {
+	all := func(x float64) job.Timing { return job.Timing{Runs: 1792, Typical: x, Mean: x} }
+	return job.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
 }
 
 func newSound() *sound {
 	s := &sound{
 		Seed: testSeed,
-		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Race: race{Met: metRounds},
+		Load: verifier.Report{Program: observe.Program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
+		Race: observe.Race{Met: metRounds},
 		Path: path{Instructions: 35, Naive: 75, MapType: "PerCPUArray"},
-		Drop: wire{Timings: timings(800, 1600, 850, 850), Sent: wireFrames},
-		Pass: wire{Timings: timings(8000, 8800, 8050, 8050), Sent: wireFrames},
+		Drop: observe.Wire{Timings: timings(800, 1600, 850, 850), Sent: observe.WireFrames},
+		Pass: observe.Wire{Timings: timings(8000, 8800, 8050, 8050), Sent: observe.WireFrames},
 	}
-	for _, w := range []*wire{&s.Drop, &s.Pass} {
+	for _, w := range []*observe.Wire{&s.Drop, &s.Pass} {
 		w.Became, w.BecameReference = map[string]uint64{"Ip: InReceives": 1700}, map[string]uint64{"Ip: InReceives": 1700}
 	}
 	for _, v := range testVerdicts {
-		s.Alone.Returns = append(s.Alone.Returns, returned{v, slices.Repeat([]uint32{v}, len(testFrames))})
+		s.Alone.Returns = append(s.Alone.Returns, observe.Returned{Verdict: v, Returns: slices.Repeat([]uint32{v}, len(testFrames))})
 	}
-	alone := map[string]kind{}
+	alone := map[string]observe.KindCount{}
 	for _, f := range testFrames {
 		k := alone[f.Kind]
 		k.Kind = f.Kind
@@ -105,20 +106,20 @@ func newSound() *sound {
 		}
 		alone[f.Kind] = k
 		if f.Delivered {
-			s.Pass.Delivered += wireFrames / len(testFrames)
+			s.Pass.Delivered += observe.WireFrames / len(testFrames)
 		}
 	}
 	for _, k := range alone {
 		s.Alone.Kinds = append(s.Alone.Kinds, k)
 	}
-	slices.SortFunc(s.Alone.Kinds, func(a, b kind) int { return strings.Compare(a.Kind, b.Kind) })
-	for _, c := range recount(testFrames, wireFrames) {
+	slices.SortFunc(s.Alone.Kinds, func(a, b observe.KindCount) int { return strings.Compare(a.Kind, b.Kind) })
+	for _, c := range recount(testFrames, observe.WireFrames) {
 		s.Drop.Counts = append(s.Drop.Counts, c)
 	}
-	slices.SortFunc(s.Drop.Counts, func(a, b count) int { return int(a.Protocol) - int(b.Protocol) })
+	slices.SortFunc(s.Drop.Counts, func(a, b observe.Count) int { return int(a.Protocol) - int(b.Protocol) })
 	s.Pass.Counts = slices.Clone(s.Drop.Counts)
-	for _, r := range drawRace(testSeed.Part(harness.PartScenes)) {
-		c := count{Protocol: r.Protocol}
+	for _, r := range observe.DrawRace(testSeed.Part(job.PartScenes)) {
+		c := observe.Count{Protocol: r.Protocol}
 		for cpu, n := range r.Updates {
 			c.Packets += uint64(n)
 			c.Bytes += uint64(n) * uint64(r.Length[cpu])
@@ -142,8 +143,8 @@ var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: f
 	}
 }}
 
-func (s *sound) kind(name string) *kind {
-	return &s.Alone.Kinds[slices.IndexFunc(s.Alone.Kinds, func(k kind) bool { return k.Kind == name })]
+func (s *sound) kind(name string) *observe.KindCount {
+	return &s.Alone.Kinds[slices.IndexFunc(s.Alone.Kinds, func(k observe.KindCount) bool { return k.Kind == name })]
 }
 
 func TestSoundSubmissionGetsEverything(t *testing.T) { judges.Full(t) }
@@ -177,13 +178,15 @@ func TestJudges(t *testing.T) {
 			{"right", func(*sound) {}, pass, 1, ""},
 			{"another verdict for one frame", func(s *sound) { s.Alone.Returns[0].Returns[239] = 7 }, fail, 0, "got the verdict 7; `verdict` was "},
 			{"another verdict where only one is told", func(s *sound) { s.Alone.Returns[2].Returns[3] = 0 }, fail, 0, "got the verdict 0"},
-			{"another verdict, so that nothing was sent", func(s *sound) { s.Alone.Returns[1].Returns[0] = 0; s.Drop, s.Pass = wire{}, wire{} }, fail, 0, "got the verdict 0"},
+			{"another verdict, so that nothing was sent", func(s *sound) { s.Alone.Returns[1].Returns[0] = 0; s.Drop, s.Pass = observe.Wire{}, observe.Wire{} }, fail, 0, "got the verdict 0"},
 			{"a kind that should not count", func(s *sound) { s.kind("IHL below 5").Packets++ }, fail, 0, `frames of the kind "IHL below 5": 1 counted, 0 should have been`},
 			{"a kind that should", func(s *sound) { s.kind("header that ends with the frame").Packets-- }, fail, 0, `frames of the kind "header that ends with the frame": 7 counted, 8 should have been`},
 			{"bytes of a kind", func(s *sound) { s.kind("IPv4").Bytes++ }, fail, 0, `frames of the kind "IPv4": `},
 			{"one packet over the wire", func(s *sound) { s.Drop.Counts[0].Packets-- }, fail, 0, " were sent"},
 			{"one byte over the wire", func(s *sound) { s.Pass.Counts[0].Bytes++ }, fail, 0, " were sent"},
-			{"a protocol that nothing was sent of", func(s *sound) { s.Drop.Counts = append(s.Drop.Counts, count{unusedProtocol, 1, 60}) }, fail, 0, "1 packets and 60 bytes counted; 0 and 0 were sent"},
+			{"a protocol that nothing was sent of", func(s *sound) {
+				s.Drop.Counts = append(s.Drop.Counts, observe.Count{Protocol: unusedProtocol, Packets: 1, Bytes: 60})
+			}, fail, 0, "1 packets and 60 bytes counted; 0 and 0 were sent"},
 			{"nothing when timed, dropping", func(s *sound) { s.Drop.Counts = nil }, fail, 0, "timed with the verdict XDP_DROP, protocol "},
 			{"nothing when timed, passing", func(s *sound) { s.Pass.Counts = nil }, fail, 0, "timed with the verdict XDP_PASS, protocol "},
 			{"one packet not passed", func(s *sound) { s.Pass.Delivered-- }, fail, 0, "timed with the verdict XDP_PASS: 1343 packets reached the socket, 1344 should have"},
@@ -203,7 +206,7 @@ func TestJudges(t *testing.T) {
 			{"more in one round, fewer in another", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 5 }, fail, 0, "5 of "},
 			{"more than were made", func(s *sound) { s.Race.Counted[0].Packets += 3 }, fail, 0, "3 more updates were counted than the "},
 			{"more bytes than were sent", func(s *sound) { s.Race.Counted[0].Bytes += 64 }, fail, 0, "but with 64 bytes too many"},
-			{"too slow to be raced", func(s *sound) { s.Race = race{Slow: maxRaced + 1} }, fail, 0, "a run takes 6001 instructions on average; a program that takes more than 6000 is not raced on two CPUs"},
+			{"too slow to be raced", func(s *sound) { s.Race = observe.Race{Slow: observe.MaxRaced + 1} }, fail, 0, "a run takes 6001 instructions on average; a program that takes more than 6000 is not raced on two CPUs"},
 			{"bytes only", func(s *sound) { s.Race.Counted[0].Bytes -= 64 }, fail, 0, "64 bytes are missing"},
 			{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"},
 		},
@@ -240,7 +243,7 @@ func TestJudges(t *testing.T) {
 	})
 }
 
-func flat(x float64) judge.Timing { return timings(x, x, x, x).Yours }
+func flat(x float64) job.Timing { return timings(x, x, x, x).Yours }
 
 // What is far cheaper than the reference is believed only if it is seen twice, and is then worth what
 // the worse of the two is.
@@ -295,11 +298,11 @@ func TestMissingObservations(t *testing.T) {
 func TestImpossibleObservations(t *testing.T) {
 	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"CPUs that met too seldom to tell":         {"concurrency", func(s *sound) { s.Race.Met = metRounds - 1 }},
-		"no race at all, and no reason":            {"concurrency", func(s *sound) { s.Race = race{Slow: maxRaced} }},
-		"no race at all":                           {"concurrency", func(s *sound) { s.Race = race{} }},
+		"no race at all, and no reason":            {"concurrency", func(s *sound) { s.Race = observe.Race{Slow: observe.MaxRaced} }},
+		"no race at all":                           {"concurrency", func(s *sound) { s.Race = observe.Race{} }},
 		"a round is missing":                       {"concurrency", func(s *sound) { s.Race.Counted = s.Race.Counted[1:] }},
 		"a round of another protocol":              {"concurrency", func(s *sound) { s.Race.Counted[2].Protocol++ }},
-		"more rounds than there are":               {"concurrency", func(s *sound) { s.Race.Met = raceRounds + 1 }},
+		"more rounds than there are":               {"concurrency", func(s *sound) { s.Race.Met = observe.RaceRounds + 1 }},
 		"nothing of what became of frames":         {"counts", func(s *sound) { s.Pass.BecameReference = nil }},
 		"a frame is missing":                       {"counts", func(s *sound) { s.Alone.Returns[1].Returns = s.Alone.Returns[1].Returns[1:] }},
 		"a frame too many":                         {"counts", func(s *sound) { s.Alone.Returns[0].Returns = append(s.Alone.Returns[0].Returns, 3) }},
@@ -348,7 +351,7 @@ func TestCountsDetails(t *testing.T) {
 	v = judgeIt(func(s *sound) { s.Drop.Counts = nil })
 	require.Len(t, v.Details, maxFound+1)
 	assert.Regexp(t, `^… and \d+ more$`, v.Details[maxFound])
-	assert.Equal(t, float64(wireFrames*52/64), v.Measured.Value, "52 of 64 frames count")
+	assert.Equal(t, float64(observe.WireFrames*52/64), v.Measured.Value, "52 of 64 frames count")
 
 	v = judgeIt(func(s *sound) {
 		for i := range s.Alone.Returns[0].Returns {

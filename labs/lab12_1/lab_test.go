@@ -19,9 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/build"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/policy"
 	"bpflab/labs/lab12_1/anchors"
+	"bpflab/labs/lab12_1/observe"
 )
 
 const (
@@ -208,7 +210,7 @@ func TestPolicyAcceptsStarterAndSolution(t *testing.T) {
 	for _, path := range []string{starter, solution} {
 		spec, err := compile(t, path)
 		require.NoError(t, err, path)
-		assert.Contains(t, spec.Programs, program)
+		assert.Contains(t, spec.Programs, observe.Program)
 	}
 }
 
@@ -245,7 +247,7 @@ func TestHotPath(t *testing.T) {
 		require.NoError(t, err)
 		o, err := Lab.Inspect(spec)
 		require.NoError(t, err)
-		p, err := judge.Get[path](o, "path")
+		p, err := job.Get[path](o, "path")
 		require.NoError(t, err)
 		return p
 	}
@@ -276,7 +278,7 @@ func TestAnchors(t *testing.T) {
 	} {
 		anchor, err := tt.load()
 		require.NoError(t, err)
-		require.Contains(t, anchor.Programs, program, name)
+		require.Contains(t, anchor.Programs, observe.Program, name)
 		require.Contains(t, anchor.Variables, "verdict", name)
 		object, err := build.Compile(t.Context(), t.TempDir(), tt.file)
 		require.NoError(t, err)
@@ -286,7 +288,7 @@ func TestAnchors(t *testing.T) {
 			require.Contains(t, anchor.Maps, "counts", name)
 			assert.Equal(t, m.Type, anchor.Maps["counts"].Type, "%s: run go generate", name)
 		}
-		assert.InDelta(t, len(fresh.Programs[program].Instructions), len(anchor.Programs[program].Instructions), 10, "%s: run go generate", name)
+		assert.InDelta(t, len(fresh.Programs[observe.Program].Instructions), len(anchor.Programs[observe.Program].Instructions), 10, "%s: run go generate", name)
 	}
 }
 

@@ -9,20 +9,17 @@ import (
 	"slices"
 	"strings"
 
-	"bpflab/harness"
 	"bpflab/harness/consumer"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
+	"bpflab/labs/lab12_2/observe"
 )
-
-// maxGot is how many bytes of reports are judged one by one. Of a consumer that reports
-// twice what was made, no more need be known: it is wrong.
-const maxGot = 2 * threads * callsEach * consumer.Size
 
 // maxFound is how many lines a report spends on what was reported wrong.
 const maxFound = 20
 
 // failed is the verdict on a consumer that is no longer there.
-func (r reader) failed(v judge.Verdict) judge.Verdict {
+func failed(r observe.Reader, v judge.Verdict) judge.Verdict {
 	v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "ENDED", "the consumer: "+r.Trouble
 	if r.Said != "" {
 		v.Details = append([]string{"the consumer printed:"}, strings.Split(r.Said, "\n")...)
@@ -31,16 +28,16 @@ func (r reader) failed(v judge.Verdict) judge.Verdict {
 }
 
 // scriptOf is what was played: the truth, which guests do not tell.
-func scriptOf(o judge.Observations) (script, error) {
-	seed, err := judge.GetSeed(o)
-	return newScript(seed.Part(harness.PartScenes)), err
+func scriptOf(o job.Observations) (observe.Script, error) {
+	seed, err := job.GetSeed(o)
+	return observe.NewScript(seed.Part(job.PartScenes)), err
 }
 
 // getTimed returns what was observed of the calls that were timed, if it makes sense.
-func getTimed(o judge.Observations, t script) (timed, error) {
-	c, err := judge.Get[timed](o, "timed")
-	if err == nil && c.Calls != uint64(t.count(t.Timed, emit)) {
-		err = fmt.Errorf("expected %d timed calls of interest, found %d", t.count(t.Timed, emit), c.Calls)
+func getTimed(o job.Observations, t observe.Script) (observe.Timed, error) {
+	c, err := job.Get[observe.Timed](o, "timed")
+	if err == nil && c.Calls != uint64(t.Count(t.Timed, observe.Emit)) {
+		err = fmt.Errorf("expected %d timed calls of interest, found %d", t.Count(t.Timed, observe.Emit), c.Calls)
 	}
 	return c, err
 }
@@ -49,10 +46,10 @@ func getTimed(o judge.Observations, t script) (timed, error) {
 const maxNumber = 1 << 40
 
 // judgeEvents compares with the truth, which only the seed knows.
-func judgeEvents(o judge.Observations) (judge.Verdict, error) {
+func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getTimed(o, t)
-	s, err3 := judge.Get[seen](o, "seen")
+	s, err3 := job.Get[observe.Seen](o, "seen")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return judge.Verdict{}, err
 	}
@@ -69,17 +66,17 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
-	found := s.compare(t)
+	found := compareSeen(s, t)
 	v.Measured.Value = float64(len(found))
 	switch {
 	case s.Trouble != "":
-		return s.failed(v), nil
+		return failed(s.Reader, v), nil
 	case s.Foreign > 0 || c.Foreign > 0:
 		found = append([]string{"calls of another process were sent or dropped: target_pid says whose are of interest"}, found...)
 	case len(s.Got)%consumer.Size != 0:
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
 	}
-	found = append(found, c.wrong("when calls are timed, with no other reader")...)
+	found = append(found, wrongAmount(c.Amount, "when calls are timed, with no other reader")...)
 	if len(found) > 0 {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "WRONG", found[0]
 	}
@@ -93,8 +90,8 @@ func judgeEvents(o judge.Observations) (judge.Verdict, error) {
 }
 
 // wrong says what is wrong with what became of calls that were made while there was room for events.
-func (a amount) wrong(when string) (found []string) {
-	if missing := a.missing(); missing != 0 || a.Dropped > 0 {
+func wrongAmount(a observe.Amount, when string) (found []string) {
+	if missing(a) != 0 || a.Dropped > 0 {
 		found = append(found, fmt.Sprintf("%s: of %d events %d are in the ring and %d dropped", when, a.Calls, a.Sent, int64(a.Dropped)))
 	}
 	if a.Strange > 0 {
@@ -104,14 +101,14 @@ func (a amount) wrong(when string) (found []string) {
 }
 
 // compare says what is wrong with the events that were reported.
-func (s seen) compare(t script) (found []string) {
+func compareSeen(s observe.Seen, t observe.Script) (found []string) {
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	type at struct{ thread, call int }
 	calls, times, last := map[string]at{}, map[at]int{}, map[int]int{}
 	for i, list := range t.Threads {
 		last[i] = -1
 		for n := range list {
-			calls[t.name(i, n)] = at{i, n}
+			calls[t.Name(i, n)] = at{i, n}
 		}
 	}
 	for record := range slices.Chunk(s.Got, consumer.Size) {
@@ -133,8 +130,8 @@ func (s seen) compare(t script) (found []string) {
 			wrong("%s: an event for a first argument of %d; threshold is %d", comm, call.First, t.Threshold)
 		case e.PID != s.PID:
 			wrong("%s: pid is %d and should be %d, the process's", comm, e.PID, s.PID)
-		case e.UID != t.user(where.thread):
-			wrong("%s: uid is %d and should be %d", comm, e.UID, t.user(where.thread))
+		case e.UID != t.User(where.thread):
+			wrong("%s: uid is %d and should be %d", comm, e.UID, t.User(where.thread))
 		case int64(e.Time) < made[0] || int64(e.Time) > made[1]:
 			wrong("%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
 		case times[where] > 0: // said once for all times, below
@@ -149,11 +146,11 @@ func (s seen) compare(t script) (found []string) {
 		for n, call := range list {
 			reported := times[at{i, n}]
 			if reported > 1 {
-				wrong("%s: reported %d times", t.name(i, n), reported)
+				wrong("%s: reported %d times", t.Name(i, n), reported)
 			}
-			if t.interesting(call) && reported == 0 {
+			if t.Interesting(call) && reported == 0 {
 				if missing++; first == "" {
-					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", t.name(i, n), call.First, t.Threshold)
+					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", t.Name(i, n), call.First, t.Threshold)
 				}
 			}
 		}
@@ -165,45 +162,45 @@ func (s seen) compare(t script) (found []string) {
 }
 
 // judgeDrops asks where each event went.
-func judgeDrops(o judge.Observations) (judge.Verdict, error) {
+func judgeDrops(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
-	s, err2 := judge.Get[stall](o, "stall")
-	b, err3 := judge.Get[burst](o, "burst")
+	s, err2 := job.Get[observe.Stall](o, "stall")
+	b, err3 := job.Get[observe.Burst](o, "burst")
 	c, err4 := getCost(o)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return judge.Verdict{}, err
 	}
-	if err := b.check(t); err != nil {
+	if err := checkBurst(b, t); err != nil {
 		return judge.Verdict{}, err
 	}
-	if want := stallCalls(s.Ring); s.Full.Calls != uint64(want) || s.After.Calls != afterCalls {
-		return judge.Verdict{}, fmt.Errorf("a ring of %d bytes: expected %d calls and %d after, found %d and %d", s.Ring, want, afterCalls, s.Full.Calls, s.After.Calls)
+	if want := observe.StallCalls(s.Ring); s.Full.Calls != uint64(want) || s.After.Calls != observe.AfterCalls {
+		return judge.Verdict{}, fmt.Errorf("a ring of %d bytes: expected %d calls and %d after, found %d and %d", s.Ring, want, observe.AfterCalls, s.Full.Calls, s.After.Calls)
 	}
 	unit := judge.Quantity{Unit: "events unaccounted for"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
 	if s.Trouble != "" {
-		return s.failed(v), nil
+		return failed(s.Reader, v), nil
 	}
-	lost := amount{Calls: b.Calls, Dropped: b.Dropped, Missed: b.Missed}.missing()
+	lost := missing(observe.Amount{Calls: b.Calls, Dropped: b.Dropped, Missed: b.Missed})
 	v.Measured.Value = math.Abs(float64(lost))
 	fail := func(cell, format string, args ...any) (judge.Verdict, error) {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, cell, fmt.Sprintf(format, args...)
 		return v, nil
 	}
 	if s.Full.Lapped || s.After.Lapped {
-		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: each event must take 40 bytes of it", s.Ring, batch)
+		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: each event must take 40 bytes of it", s.Ring, observe.Batch)
 	}
 	for _, part := range []struct {
 		when string
-		amount
+		observe.Amount
 	}{
 		{"a reader that stood still and went on", s.Full}, {"after a reader had stood still", s.After}, {"two CPUs at once, with room in the ring", b.Sent},
 	} {
-		if missing := part.missing(); missing != 0 {
-			v.Measured.Value += math.Abs(float64(missing))
-			what := fmt.Sprintf("%d are unaccounted for", missing)
-			if missing < 0 {
-				what = fmt.Sprintf("%d more than there were", -missing)
+		if lost := missing(part.Amount); lost != 0 {
+			v.Measured.Value += math.Abs(float64(lost))
+			what := fmt.Sprintf("%d are unaccounted for", lost)
+			if lost < 0 {
+				what = fmt.Sprintf("%d more than there were", -lost)
 			}
 			return fail("LOST", "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
 		}
@@ -220,20 +217,20 @@ func judgeDrops(o judge.Observations) (judge.Verdict, error) {
 		return fail("LOST", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
 	case !b.Overflow:
 		return fail("WRONG", "dropped did not change while the ring was full")
-	case b.Took > maxTook:
-		return fail("SLOW", "a call that finds no room in the ring takes some %d instructions; a program that takes more than %d for it is not raced on two CPUs", b.Took, maxTook)
+	case b.Took > observe.MaxTook:
+		return fail("SLOW", "a call that finds no room in the ring takes some %d instructions; a program that takes more than %d for it is not raced on two CPUs", b.Took, observe.MaxTook)
 	case lost != 0:
 		return fail("LOST", "two CPUs at once dropped %d events and counted %d: both read the same old value of dropped and wrote their own new one", b.Calls, b.Dropped)
-	case b.Met < metRounds && b.tooSlow(c) != "":
-		return fail("SLOW", "%s", b.tooSlow(c))
+	case b.Met < metRounds && tooSlow(b, c) != "":
+		return fail("SLOW", "%s", tooSlow(b, c))
 	case b.Met < metRounds:
-		return v, fmt.Errorf("nothing was miscounted, but the racy control program miscounted nothing either: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, burstRounds, metRounds)
+		return v, fmt.Errorf("nothing was miscounted, but the racy control program miscounted nothing either: the two CPUs met in %d of %d rounds, and %d are needed to tell", b.Met, observe.BurstRounds, metRounds)
 	}
 	return v, nil
 }
 
 // tooSlow says that two CPUs hardly meet because of what the program does, with room in the ring or without.
-func (b burst) tooSlow(c judge.Cost) string {
+func tooSlow(b observe.Burst, c judge.Cost) string {
 	c.Yours = max(c.Yours, float64(b.Took))
 	return c.TooSlow()
 }
@@ -241,41 +238,37 @@ func (b burst) tooSlow(c judge.Cost) string {
 // metRounds is in how many rounds of a burst a program that is known to miscount must have.
 const metRounds = 4
 
-// maxTook is how long a call that finds no room in the ring may take, ns, for two CPUs to be raced: each
-// makes tens of thousands of them.
-const maxTook = 15_000
-
 // check fails for what cannot have been observed.
-func (b burst) check(t script) error {
+func checkBurst(b observe.Burst, t observe.Script) error {
 	made := 0
 	for _, round := range t.Bursts[1:] {
 		made += round[0] + round[1]
 	}
-	if b.Took > maxTook {
+	if b.Took > observe.MaxTook {
 		made = 0
 	}
-	if first := t.Bursts[0]; b.Sent.Calls != uint64(first[0]+first[1]) || b.Calls != uint64(made) || b.Met > burstRounds {
-		return fmt.Errorf("expected %d and %d calls of two CPUs in %d rounds, found %d and %d in %d", first[0]+first[1], made, burstRounds, b.Sent.Calls, b.Calls, b.Met)
+	if first := t.Bursts[0]; b.Sent.Calls != uint64(first[0]+first[1]) || b.Calls != uint64(made) || b.Met > observe.BurstRounds {
+		return fmt.Errorf("expected %d and %d calls of two CPUs in %d rounds, found %d and %d in %d", first[0]+first[1], made, observe.BurstRounds, b.Sent.Calls, b.Calls, b.Met)
 	}
 	return nil
 }
 
 // getCost returns what events cost.
-func getCost(o judge.Observations) (judge.Cost, error) { return costOf(o, emit) }
+func getCost(o job.Observations) (judge.Cost, error) { return costOf(o, observe.Emit) }
 
 // getOther returns what calls of no interest cost, of both kinds.
-func getOther(o judge.Observations) (c judge.Cost, err error) {
+func getOther(o job.Observations) (c judge.Cost, err error) {
 	t, err := scriptOf(o)
 	if err != nil {
 		return c, err
 	}
-	all := float64(len(t.Timed) - t.count(t.Timed, emit))
-	for _, kind := range []int{below, other} {
+	all := float64(len(t.Timed) - t.Count(t.Timed, observe.Emit))
+	for _, kind := range []int{observe.Below, observe.Other} {
 		one, err := costOf(o, kind)
 		if err != nil {
 			return c, err
 		}
-		part := float64(t.count(t.Timed, kind)) / all
+		part := float64(t.Count(t.Timed, kind)) / all
 		c.Empty += part * one.Empty
 		c.Naive += part * one.Naive
 		c.Reference += part * one.Reference
@@ -286,25 +279,25 @@ func getOther(o judge.Observations) (c judge.Cost, err error) {
 }
 
 // costOf returns what calls of a kind cost.
-func costOf(o judge.Observations, kind int) (judge.Cost, error) {
+func costOf(o job.Observations, kind int) (judge.Cost, error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getTimed(o, t)
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Cost{}, err
 	}
-	return [callKinds]judge.Timings{c.Emit, c.Below, c.Other}[kind].Cost(t.count(t.Timed, kind))
+	return judge.CostOf([observe.CallKinds]job.Timings{c.Emit, c.Below, c.Other}[kind], t.Count(t.Timed, kind))
 }
 
 // putOff is what the program does for an event in system calls that are none of its business, beyond what
 // it does in any of them: work that it has put off. It is part of what an event costs.
-func putOff(o judge.Observations) (perEvent float64, err error) {
+func putOff(o job.Observations) (perEvent float64, err error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getTimed(o, t)
 	if err := errors.Join(err1, err2); err != nil {
 		return 0, err
 	}
-	between, err1 := c.Between.Cost(len(t.Timed))
-	usual, err2 := costOf(o, other)
+	between, err1 := judge.CostOf(c.Between, len(t.Timed))
+	usual, err2 := costOf(o, observe.Other)
 	if err := errors.Join(err1, err2); err != nil {
 		return 0, err
 	}
@@ -312,13 +305,13 @@ func putOff(o judge.Observations) (perEvent float64, err error) {
 	if extra < putOffLeast {
 		return 0, nil
 	}
-	return extra * float64(len(t.Timed)) / float64(t.count(t.Timed, emit)), nil
+	return extra * float64(len(t.Timed)) / float64(t.Count(t.Timed, observe.Emit)), nil
 }
 
 // putOffLeast is what two system calls may differ by for other reasons, ns.
 const putOffLeast = 12
 
-func judgeCost(o judge.Observations) (judge.Verdict, error) {
+func judgeCost(o job.Observations) (judge.Verdict, error) {
 	c, err1 := getCost(o)
 	later, err2 := putOff(o)
 	if err := errors.Join(err1, err2); err != nil {
@@ -332,7 +325,7 @@ func judgeCost(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
+func judgeOverhead(o job.Observations) (judge.Verdict, error) {
 	c, err := getOther(o)
 	if err != nil {
 		return judge.Verdict{}, err
@@ -342,14 +335,14 @@ func judgeOverhead(o judge.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
-	l, err1 := judge.Get[lone](o, "lone")
+func judgeWakeups(o job.Observations) (judge.Verdict, error) {
+	l, err1 := job.Get[observe.Lone](o, "lone")
 	f, err2 := getFlow(o)
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
-	if len(l.Late) != loneCalls || l.Idle <= 0 || l.Idle > maxNumber || l.IdleCPU < 0 {
-		return judge.Verdict{}, fmt.Errorf("expected %d lone events with time between, found %d and %d ns", loneCalls, len(l.Late), l.Idle)
+	if len(l.Late) != observe.LoneCalls || l.Idle <= 0 || l.Idle > maxNumber || l.IdleCPU < 0 {
+		return judge.Verdict{}, fmt.Errorf("expected %d lone events with time between, found %d and %d ns", observe.LoneCalls, len(l.Late), l.Idle)
 	}
 	per := float64(f.Got) / float64(max(f.Wakes, 1))
 	v := judge.Verdict{
@@ -365,7 +358,7 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 	late := slices.Max(l.Late)
 	switch {
 	case f.Trouble != "":
-		return f.failed(v), nil
+		return failed(f.Reader, v), nil
 	case slices.Min(l.Late) < 0:
 		return fail("LATE", "a lone event was not reported within %v: is the reader woken, and does it flush?", patienceLone)
 	case idle > idleTarget: // it may be late as well, for it has had its share
@@ -384,17 +377,17 @@ func judgeWakeups(o judge.Observations) (judge.Verdict, error) {
 }
 
 // getFlow returns what became of calls as fast as they came, if it makes sense.
-func getFlow(o judge.Observations) (flow, error) {
-	f, err := judge.Get[flow](o, "flow")
-	if err == nil && (f.Calls != flowCalls || f.Elapsed <= 0 || f.Elapsed > maxNumber || f.CPU < 0 || f.Got > maxNumber) {
-		err = fmt.Errorf("expected %d calls, found %d in %d ns", flowCalls, f.Calls, f.Elapsed)
+func getFlow(o job.Observations) (observe.Flow, error) {
+	f, err := job.Get[observe.Flow](o, "flow")
+	if err == nil && (f.Calls != observe.FlowCalls || f.Elapsed <= 0 || f.Elapsed > maxNumber || f.CPU < 0 || f.Got > maxNumber) {
+		err = fmt.Errorf("expected %d calls, found %d in %d ns", observe.FlowCalls, f.Calls, f.Elapsed)
 	}
 	return f, err
 }
 
 const patienceLone = "50 ms"
 
-func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
+func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	f, err1 := getFlow(o)
 	c, err2 := getCost(o)
 	if err := errors.Join(err1, err2); err != nil {
@@ -409,11 +402,11 @@ func judgeThroughput(o judge.Observations) (judge.Verdict, error) {
 	}
 	switch {
 	case f.Trouble != "":
-		return f.failed(v), nil
+		return failed(f.Reader, v), nil
 	case f.Lapped:
-		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring wrapped around within %d calls: each event must take 40 bytes of it", batch)
+		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", fmt.Sprintf("the ring wrapped around within %d calls: each event must take 40 bytes of it", observe.Batch)
 		return v, nil
-	case f.missing() != 0 || f.Dropped > 0:
+	case missing(f.Amount) != 0 || f.Dropped > 0:
 		v.Status, v.Cell = judge.Fail, "LOST"
 		v.Message = fmt.Sprintf("of %d events sent at full speed, %d were reported and %d dropped", f.Calls, f.Got, f.Dropped)
 		return v, nil
@@ -437,7 +430,7 @@ const (
 
 // missing is how many events nobody accounts for, or, below 0, how many there are too many.
 // Of the calls that were neither sent nor dropped the kernel has missed as many as it says, at most.
-func (a amount) missing() int64 {
+func missing(a observe.Amount) int64 {
 	calls, dropped := int64(a.Calls), int64(a.Dropped)
 	missed := min(max(calls-int64(a.Sent)-dropped, 0), int64(min(a.Missed, a.Calls)))
 	return calls - int64(a.Got) - dropped - missed

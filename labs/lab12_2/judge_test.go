@@ -13,92 +13,43 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness"
 	"bpflab/harness/consumer"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_2/observe"
 )
 
-const testSeed judge.Seed = 4711
+const testSeed job.Seed = 4711
 
 const testPID = 99
 
 // testScript is what testSeed is drawn to.
-var testScript = newScript(testSeed.Part(harness.PartScenes))
-
-func TestScript(t *testing.T) {
-	for seed := range uint64(20) {
-		s := newScript(seed)
-		assert.Equal(t, s, newScript(seed), "the same seed, the same calls")
-		assert.ElementsMatch(t, []uint64{sysGetpgid, sysGetsid}, []uint64{s.Number, s.Other})
-		require.Len(t, s.Threads, threads)
-		for _, list := range s.Threads {
-			require.Len(t, list, callsEach)
-		}
-		require.Len(t, s.Timed, timedCalls)
-		for n, list := range append(s.Threads, s.Timed) { // drawn alike
-			wanted, at, under, sign, low, another := 0, 0, 0, 0, 0, 0
-			for _, c := range list {
-				is := c.Number == s.Number && c.First >= s.Threshold
-				assert.Equal(t, is, s.interesting(c))
-				count := func(n *int, is bool) {
-					if is {
-						*n++
-					}
-				}
-				count(&wanted, is)
-				count(&at, is && c.First == s.Threshold)
-				count(&under, c.Number == s.Number && c.First == s.Threshold-1)
-				count(&sign, is && c.First>>63 == 1)
-				count(&low, c.Number == s.Number && c.First < s.Threshold && uint32(c.First) >= uint32(s.Threshold))
-				count(&another, c.Number != s.Number && c.First >= s.Threshold)
-			}
-			for _, some := range []int{at, under, sign, low, another} {
-				assert.Positive(t, some, "seed %d, list %d: at the threshold, just below, with the highest bit, by the low half, of another number", seed, n)
-			}
-			assert.Equal(t, wanted, s.count(list, emit))
-			assert.Equal(t, len(list)-wanted, s.count(list, below)+s.count(list, other))
-			assert.InDelta(t, 0.5, float64(wanted)/float64(len(list)), 0.2)
-		}
-		require.Len(t, s.Fast, fastCalls)
-		assert.Equal(t, fastCalls, s.count(s.Fast, emit))
-		require.Len(t, s.Bursts, 1+burstRounds)
-		assert.LessOrEqual(t, (s.Bursts[0][0]+s.Bursts[0][1])*ringRecord, 64<<10, "what the smallest ring holds")
-		names := map[string]bool{}
-		for thread := range 9 {
-			for i := range timedCalls {
-				name := s.name(thread, i)
-				assert.LessOrEqual(t, len(name), 15, "what a thread's name has room for")
-				names[name] = true
-			}
-		}
-		assert.Len(t, names, 9*timedCalls, "no name twice")
-	}
-}
+var testScript = observe.NewScript(testSeed.Part(job.PartScenes))
 
 // sound is what is observed of a right and fast submission.
 type sound struct {
-	Seed  judge.Seed
+	Seed  job.Seed
 	Load  verifier.Report
-	Timed timed
-	Seen  seen
-	Lone  lone
-	Flow  flow
-	Stall stall
-	Burst burst
+	Timed observe.Timed
+	Seen  observe.Seen
+	Lone  observe.Lone
+	Flow  observe.Flow
+	Stall observe.Stall
+	Burst observe.Burst
 }
 
 // timings are those of programs whose calls all take the same.
-func timings(runs int, empty, naive, reference, yours float64) judge.Timings {
-	all := func(x float64) judge.Timing { return judge.Timing{Runs: runs, Typical: x, Mean: x} }
-	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
+func timings(runs int, empty, naive, reference, yours float64) job.Timings {
+	all := func(x float64) job.Timing { return job.Timing{Runs: runs, Typical: x, Mean: x} }
+	return job.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
 }
 
 // emit and other set what the submission's calls take.
 func (s *sound) emit(x float64) { s.Timed.Emit.Yours.Typical, s.Timed.Emit.Yours.Mean = x, x }
 func (s *sound) other(x float64) {
-	for _, yours := range []*judge.Timing{&s.Timed.Below.Yours, &s.Timed.Other.Yours} {
+	for _, yours := range []*job.Timing{&s.Timed.Below.Yours, &s.Timed.Other.Yours} {
 		yours.Typical, yours.Mean = x, x
 	}
 }
@@ -113,10 +64,10 @@ func report(e consumer.Event) []byte {
 }
 
 func newSound() *sound {
-	runs := func(kind int) int { return testScript.count(testScript.Timed, kind) }
-	calls := runs(emit)
-	made := amount{Calls: uint64(calls), Sent: uint64(calls), Got: uint64(calls)}
-	all := amount{Calls: flowCalls, Sent: flowCalls, Got: flowCalls}
+	runs := func(kind int) int { return testScript.Count(testScript.Timed, kind) }
+	calls := runs(observe.Emit)
+	made := observe.Amount{Calls: uint64(calls), Sent: uint64(calls), Got: uint64(calls)}
+	all := observe.Amount{Calls: observe.FlowCalls, Sent: observe.FlowCalls, Got: observe.FlowCalls}
 	first, drops := testScript.Bursts[0], uint64(0)
 	both := uint64(first[0] + first[1])
 	for _, round := range testScript.Bursts[1:] {
@@ -124,16 +75,16 @@ func newSound() *sound {
 	}
 	s := &sound{
 		Seed: testSeed,
-		Load: verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Timed: timed{
-			Emit: timings(calls, 500, 1500, 1000, 1000), amount: made,
-			Below: timings(runs(below), 500, 900, 520, 520), Other: timings(runs(other), 500, 900, 520, 520), Between: timings(timedCalls, 900, 1300, 920, 920),
+		Load: verifier.Report{Program: observe.Program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
+		Timed: observe.Timed{
+			Emit: timings(calls, 500, 1500, 1000, 1000), Amount: made,
+			Below: timings(runs(observe.Below), 500, 900, 520, 520), Other: timings(runs(observe.Other), 500, 900, 520, 520), Between: timings(observe.TimedCalls, 900, 1300, 920, 920),
 		},
-		Seen:  seen{PID: testPID},
-		Lone:  lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
-		Flow:  flow{amount: all, Elapsed: flowCalls * 1000, CPU: flowCalls * 50, Wakes: flowCalls / 100},
-		Stall: stall{Ring: 1 << 19, Full: amount{Calls: 15_104, Sent: 13_104, Got: 13_104, Dropped: 2_000}, After: amount{Calls: afterCalls, Sent: afterCalls, Got: afterCalls}},
-		Burst: burst{Sent: amount{Calls: both, Sent: both, Got: both}, Calls: drops, Dropped: drops, Met: metRounds, Overflow: true},
+		Seen:  observe.Seen{PID: testPID},
+		Lone:  observe.Lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
+		Flow:  observe.Flow{Amount: all, Elapsed: observe.FlowCalls * 1000, CPU: observe.FlowCalls * 50, Wakes: observe.FlowCalls / 100},
+		Stall: observe.Stall{Ring: 1 << 19, Full: observe.Amount{Calls: 15_104, Sent: 13_104, Got: 13_104, Dropped: 2_000}, After: observe.Amount{Calls: observe.AfterCalls, Sent: observe.AfterCalls, Got: observe.AfterCalls}},
+		Burst: observe.Burst{Sent: observe.Amount{Calls: both, Sent: both, Got: both}, Calls: drops, Dropped: drops, Met: metRounds, Overflow: true},
 	}
 	t := testScript
 	now := int64(1_000_000)
@@ -141,9 +92,9 @@ func newSound() *sound {
 		var made [][2]int64
 		for n, c := range list {
 			made = append(made, [2]int64{now, now + 1000})
-			if t.interesting(c) {
-				e := consumer.Event{PID: testPID, UID: t.user(i), Time: uint64(now + 500)}
-				copy(e.Comm[:], t.name(i, n))
+			if t.Interesting(c) {
+				e := consumer.Event{PID: testPID, UID: t.User(i), Time: uint64(now + 500)}
+				copy(e.Comm[:], t.Name(i, n))
 				s.Seen.Got = append(s.Seen.Got, report(e)...)
 			}
 			now += 2000
@@ -170,8 +121,8 @@ var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: f
 // Where twice as much is reported as was called, the scenes that follow are not played.
 func TestFlood(t *testing.T) {
 	s := newSound()
-	s.Seen.Got = bytes.Repeat(s.Seen.Got, maxGot/len(s.Seen.Got)+1)[:maxGot]
-	o := judge.Observations{}
+	s.Seen.Got = bytes.Repeat(s.Seen.Got, observe.MaxGot/len(s.Seen.Got)+1)[:observe.MaxGot]
+	o := job.Observations{}
 	for name, what := range map[string]any{"load": s.Load, "timed": s.Timed, "seen": s.Seen, "burst": s.Burst} {
 		require.NoError(t, o.Set(name, what))
 	}
@@ -191,7 +142,7 @@ type row = judgetest.Row[sound]
 func TestJudges(t *testing.T) {
 	const pass, partial, fail = judge.Pass, judge.Partial, judge.Fail
 	const size = consumer.Size
-	gone := reader{Trouble: "it ended early: exit status 3", Said: "alas\nno more"}
+	gone := observe.Reader{Trouble: "it ended early: exit status 3", Said: "alas\nno more"}
 	unloaded := row{"not loaded", func(s *sound) { s.Load.Accepted = false }, fail, 0, "the program was not loaded"}
 	judges.Rows(t, map[string][]row{
 		"verifier": {
@@ -205,7 +156,7 @@ func TestJudges(t *testing.T) {
 			{"made up", func(s *sound) { s.event(3, func(e *consumer.Event) { copy(e.Comm[:], "another") }) }, fail, 0, "no call was made under that name"},
 			{"what was there before, behind the name", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Comm[15] = 'x' }) }, pass, 1, ""},
 			{"another pid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.PID++ }) }, fail, 0, "pid is 100 and should be 99"},
-			{"another uid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.UID = 0 }) }, fail, 0, fmt.Sprintf("uid is 0 and should be %d", testScript.user(0))},
+			{"another uid", func(s *sound) { s.event(0, func(e *consumer.Event) { e.UID = 0 }) }, fail, 0, fmt.Sprintf("uid is 0 and should be %d", testScript.User(0))},
 			{"too early", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time -= 501 }) }, fail, 0, "the call was made between"},
 			{"at the first moment", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time -= 500 }) }, pass, 1, ""},
 			{"at the last moment", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 500 }) }, pass, 1, ""},
@@ -227,8 +178,8 @@ func TestJudges(t *testing.T) {
 			{"one missed by the kernel when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Missed++ }, pass, 1, ""},
 			{"wrong when timed", func(s *sound) { s.Timed.Strange = 2 }, fail, 0, "when calls are timed, with no other reader: 2 of "},
 			{"another process's", func(s *sound) { s.Seen.Foreign = 40 }, fail, 0, "calls of another process were sent or dropped"},
-			{"gone", func(s *sound) { s.Seen.reader = gone }, fail, 0, "the consumer: it ended early: exit status 3"},
-			{"gone, and its words", func(s *sound) { s.Seen.reader = gone }, fail, 0, "alas"},
+			{"gone", func(s *sound) { s.Seen.Reader = gone }, fail, 0, "the consumer: it ended early: exit status 3"},
+			{"gone, and its words", func(s *sound) { s.Seen.Reader = gone }, fail, 0, "alas"},
 			unloaded,
 		},
 		"drops": {
@@ -236,14 +187,14 @@ func TestJudges(t *testing.T) {
 			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15104 events, 13104 reported and 1999 dropped: 1 are unaccounted for"},
 			{"one missed by the kernel", func(s *sound) { s.Stall.Full.Sent--; s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, pass, 1, ""},
 			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "13103 reported and 2000 dropped: 1 are unaccounted for"},
-			{"too slow to race, without room", func(s *sound) { s.Burst = burst{Sent: s.Burst.Sent, Overflow: true, Took: 15_001} }, fail, 0, "takes some 15001 instructions; a program that takes more than 15000"},
+			{"too slow to race, without room", func(s *sound) { s.Burst = observe.Burst{Sent: s.Burst.Sent, Overflow: true, Took: 15_001} }, fail, 0, "takes some 15001 instructions; a program that takes more than 15000"},
 			{"too slow to meet, without room", func(s *sound) { s.Burst.Met, s.Burst.Took = metRounds-1, 10_501 }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
 			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.emit(10_501) }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
 			{"wrong after", func(s *sound) { s.Stall.After.Strange = 2 }, fail, 0, "2 of 448 reported events are wrong or out of order"},
-			{"all out of a full ring", func(s *sound) { s.Stall.Full = amount{Calls: 15_104, Sent: 15_104, Got: 15_104} }, fail, 0, "more than a ring of 524288 bytes holds"},
+			{"all out of a full ring", func(s *sound) { s.Stall.Full = observe.Amount{Calls: 15_104, Sent: 15_104, Got: 15_104} }, fail, 0, "more than a ring of 524288 bytes holds"},
 			{"lost by two CPUs", func(s *sound) { s.Burst.Sent.Got-- }, fail, 0, "two CPUs at once, with room in the ring: "},
 			{"wrong on two CPUs", func(s *sound) { s.Burst.Sent.Strange = 1 }, fail, 0, "reported events are wrong"},
 			{"dropped with room", func(s *sound) { s.Burst.Sent.Got--; s.Burst.Sent.Dropped++ }, fail, 0, "with room in the ring"},
@@ -251,7 +202,7 @@ func TestJudges(t *testing.T) {
 			{"miscounted", func(s *sound) { s.Burst.Dropped -= 5 }, fail, 0, "both read the same old value"},
 			{"miscounted, though they met too seldom", func(s *sound) { s.Burst.Dropped -= 5; s.Burst.Met = 1 }, fail, 0, "both read the same old value"},
 			{"lapped", func(s *sound) { s.Stall.Full.Lapped = true }, fail, 0, "the ring of 524288 bytes wrapped around within 64 calls"},
-			{"gone", func(s *sound) { s.Stall.reader = gone }, fail, 0, "the consumer: it ended early"},
+			{"gone", func(s *sound) { s.Stall.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
 		"cost": {
@@ -260,7 +211,7 @@ func TestJudges(t *testing.T) {
 			{"half way", func(s *sound) { s.emit((1025 + 1500) / 2.) }, partial, 0.5, ""},
 			{"all put off", func(s *sound) {
 				s.emit(520)
-				later := 980 * float64(s.Timed.Calls) / timedCalls
+				later := 980 * float64(s.Timed.Calls) / observe.TimedCalls
 				s.Timed.Between.Yours.Mean += later
 				s.Timed.Between.Yours.Typical += later
 			}, fail, 0, "1000 instructions over the empty program; the starter needs 1000, the reference 500; 980 of them are done in the system calls that follow"},
@@ -274,26 +225,26 @@ func TestJudges(t *testing.T) {
 		},
 		"wakeups": {
 			{"at the target", func(*sound) {}, pass, 1, "204 wake-ups for 20480 events; a lone event took 1.00 ms at most"},
-			{"ten events a wake-up", func(s *sound) { s.Flow.Wakes = flowCalls / 10 }, partial, 0.5, "2048 wake-ups"},
+			{"ten events a wake-up", func(s *sound) { s.Flow.Wakes = observe.FlowCalls / 10 }, partial, 0.5, "2048 wake-ups"},
 			{"no room", func(s *sound) { s.Flow.Dropped = 7 }, fail, 0, "7 of 20480 events found no room in the ring"},
-			{"each event", func(s *sound) { s.Flow.Wakes = flowCalls }, fail, 0, "20480 wake-ups"},
+			{"each event", func(s *sound) { s.Flow.Wakes = observe.FlowCalls }, fail, 0, "20480 wake-ups"},
 			{"no wake-up at all", func(s *sound) { s.Flow.Wakes = 0 }, pass, 1, "0 wake-ups"},
 			{"late", func(s *sound) { s.Lone.Late[2] = 1_000_001 }, fail, 0, "1 ms is the limit"},
 			{"never", func(s *sound) { s.Lone.Late[4] = -1 }, fail, 0, "was not reported within 50 ms"},
 			{"awake", func(s *sound) { s.Lone.IdleCPU = 5_100_000 }, fail, 0, "took 1.0% of a CPU: it should sleep"},
-			{"gone", func(s *sound) { s.Flow.reader = gone }, fail, 0, "the consumer: it ended early"},
+			{"gone", func(s *sound) { s.Flow.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
 		"throughput": {
-			{"at the target", func(s *sound) { s.Flow.Elapsed = flowCalls * 2000 }, pass, 1, "50% of what calls and reference alone allow: an event took 2000 instructions, of which the reader took 50"},
-			{"half way", func(s *sound) { s.Flow.Elapsed = flowCalls * 2500 }, partial, 2. / 3, "40%"},
-			{"at the bottom", func(s *sound) { s.Flow.Elapsed = flowCalls * 5000 }, fail, 0, "20%"},
+			{"at the target", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 2000 }, pass, 1, "50% of what calls and reference alone allow: an event took 2000 instructions, of which the reader took 50"},
+			{"half way", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 2500 }, partial, 2. / 3, "40%"},
+			{"at the bottom", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 5000 }, fail, 0, "20%"},
 			{"one missing", func(s *sound) { s.Flow.Got-- }, fail, 0, "20479 were reported and 0 dropped"},
 			{"one dropped", func(s *sound) { s.Flow.Got--; s.Flow.Dropped++ }, fail, 0, "20479 were reported and 1 dropped"},
 			{"one too many", func(s *sound) { s.Flow.Got++ }, fail, 0, "20481 were reported"},
 			{"lapped", func(s *sound) { s.Flow.Lapped = true }, fail, 0, "the ring wrapped around within 64 calls"},
 			{"wrong", func(s *sound) { s.Flow.Strange = 7 }, fail, 0, "7 of 20480 events are wrong or out of order"},
-			{"gone", func(s *sound) { s.Flow.reader = gone }, fail, 0, "the consumer: it ended early"},
+			{"gone", func(s *sound) { s.Flow.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
 	})
@@ -305,7 +256,7 @@ func TestEventsNotAskedFor(t *testing.T) {
 	sent := map[string]bool{}
 	for i, list := range script.Threads {
 		for n, c := range list {
-			if script.interesting(c) {
+			if script.Interesting(c) {
 				continue
 			}
 			message := "threshold is"
@@ -314,8 +265,8 @@ func TestEventsNotAskedFor(t *testing.T) {
 			}
 			sent[message] = true
 			s := newSound()
-			e := consumer.Event{PID: testPID, UID: script.user(i), Time: uint64(s.Seen.Made[i][n][0])}
-			copy(e.Comm[:], script.name(i, n))
+			e := consumer.Event{PID: testPID, UID: script.User(i), Time: uint64(s.Seen.Made[i][n][0])}
+			copy(e.Comm[:], script.Name(i, n))
 			s.Seen.Got = append(report(e), s.Seen.Got...)
 			v, err := judgeEvents(judges.Observations(t, s))
 			require.NoError(t, err)
@@ -329,9 +280,12 @@ func TestEventsNotAskedFor(t *testing.T) {
 // Threads may come in any order; each of them in its own.
 func TestThreadsInAnyOrder(t *testing.T) {
 	s := newSound()
-	var byThread [threads][]byte
+	var byThread [observe.Threads][]byte
 	for record := range slices.Chunk(s.Seen.Got, consumer.Size) {
-		n := slices.Index(testScript.users, consumer.Decode(record).UID)
+		n := 0
+		for testScript.User(n) != consumer.Decode(record).UID {
+			n++
+		}
 		byThread[n] = append(byThread[n], record...)
 	}
 	slices.Reverse(byThread[:])
@@ -397,14 +351,14 @@ func TestImpossibleObservations(t *testing.T) {
 		"another number of timed calls":            {"events", func(s *sound) { s.Timed.Calls-- }},
 		"another number of times":                  {"cost", func(s *sound) { s.Timed.Emit.Yours.Runs-- }},
 		"another number of calls of two CPUs":      {"drops", func(s *sound) { s.Burst.Calls++ }},
-		"more rounds than there are":               {"drops", func(s *sound) { s.Burst.Met = burstRounds + 1 }},
+		"more rounds than there are":               {"drops", func(s *sound) { s.Burst.Met = observe.BurstRounds + 1 }},
 		"fewer calls than fill the ring":           {"drops", func(s *sound) { s.Stall.Full.Calls = 10 }},
 		"a billion billion missed calls":           {"events", func(s *sound) { s.Seen.Missed = 1e18 }},
 		"no calls in time":                         {"wakeups", func(s *sound) { s.Flow.Calls = 0 }},
 		"no lone event":                            {"wakeups", func(s *sound) { s.Lone.Late = nil }},
 		"no time between":                          {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
-		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = flow{} }},
-		"no reference for the throughput":          {"throughput", func(s *sound) { s.Timed.Emit.Reference = judge.Timing{} }},
+		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = observe.Flow{} }},
+		"no reference for the throughput":          {"throughput", func(s *sound) { s.Timed.Emit.Reference = job.Timing{} }},
 	})
 }
 
@@ -433,7 +387,7 @@ func FuzzReports(f *testing.F) {
 	f.Fuzz(func(t *testing.T, got []byte) {
 		s := sound
 		s.Got = got
-		found := s.compare(script)
+		found := compareSeen(s, script)
 		if len(got)/consumer.Size != len(sound.Got)/consumer.Size {
 			assert.NotEmpty(t, found, "as many events as calls of interest, or something is wrong")
 		}

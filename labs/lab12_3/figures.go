@@ -4,31 +4,33 @@ package sampling
 
 import (
 	"bpflab/harness/figure"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
+	"bpflab/labs/lab12_3/observe"
 )
 
 // figures shows how the rate followed the load, live, on each kernel.
 func figures(cases []judge.Case) (all []figure.Figure) {
 	for _, c := range cases {
-		l, err := judge.Get[live](c.Observations, "live")
+		l, err := job.Get[observe.Live](c.Observations, "live")
 		if err != nil || len(l.Intervals) == 0 {
 			continue
 		}
 		load := figure.Panel{Label: "events a second", Log: true}
 		rate := figure.Panel{Label: "rate, %", Log: true}
-		overhead := figure.Panel{Label: "overhead, %", Low: float64(targetPPM-band) / ppm * 100, High: float64(targetPPM+band) / ppm * 100}
+		overhead := figure.Panel{Label: "overhead, %", Low: float64(observe.TargetPPM-observe.Band) / observe.PPM * 100, High: float64(observe.TargetPPM+observe.Band) / observe.PPM * 100}
 		f := figure.Lines{File: "lab12_3-" + c.Kernel, Title: "Adaptation on Linux " + c.Kernel, TimeUnit: "ms"}
 		var now int64
 		for _, i := range l.Intervals {
 			f.Time = append(f.Time, float64(now)/1e6)
 			now += i.Length
 			load.Values = append(load.Values, float64(i.Load))
-			rate.Values = append(rate.Values, 100*float64(i.Part)/whole)
-			overhead.Values = append(overhead.Values, 100*float64(i.overhead())/ppm)
+			rate.Values = append(rate.Values, 100*float64(i.Part)/observe.Whole)
+			overhead.Values = append(overhead.Values, 100*float64(i.Overhead())/observe.PPM)
 		}
 		f.Panels = []figure.Panel{load, rate, overhead}
 		all = append(all, f)
 	}
 	return append(all, figure.Costs("lab12_3-call", "Cost of a call that is not sampled", "instructions", cases,
-		func(o judge.Observations) (judge.Cost, error) { _, c, err := getTimed(o); return c, err })...)
+		func(o job.Observations) (judge.Cost, error) { _, c, err := getTimed(o); return c, err })...)
 }

@@ -10,26 +10,27 @@ import (
 	"slices"
 	"strings"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
+	"bpflab/labs/lab12_3/observe"
 )
 
 // metRounds is in how many rounds of a race a program that is known to lose counts must have.
 const metRounds = 4
 
 // scriptOf is what was played: the truth, which guests do not tell.
-func scriptOf(o judge.Observations) (script, error) {
-	seed, err := judge.GetSeed(o)
-	return newScript(seed.Part(harness.PartScenes)), err
+func scriptOf(o job.Observations) (observe.Script, error) {
+	seed, err := job.GetSeed(o)
+	return observe.NewScript(seed.Part(job.PartScenes)), err
 }
 
 // maxNumber bounds what is counted in observations that make sense.
 const maxNumber = 1 << 40
 
 // check fails for what cannot have been observed.
-func (t trial) check() error {
-	if len(t.Got) != classes || t.Missed > maxNumber || t.Records > maxNumber {
-		return fmt.Errorf("expected a trial of %d classes, found %d, %d records and %d missed calls", classes, len(t.Got), t.Records, t.Missed)
+func checkTrial(t observe.Trial) error {
+	if len(t.Got) != observe.Classes || t.Missed > maxNumber || t.Records > maxNumber {
+		return fmt.Errorf("expected a trial of %d classes, found %d, %d records and %d missed calls", observe.Classes, len(t.Got), t.Records, t.Missed)
 	}
 	for _, n := range t.Got {
 		if n > t.Records {
@@ -40,8 +41,8 @@ func (t trial) check() error {
 }
 
 // getCounted returns what was observed of the trials, if it makes sense.
-func getCounted(o judge.Observations, t script) (counted, error) {
-	c, err := judge.Get[counted](o, "counted")
+func getCounted(o job.Observations, t observe.Script) (observe.Counted, error) {
+	c, err := job.Get[observe.Counted](o, "counted")
 	if err == nil && len(c.Trials) != len(t.Trials) {
 		err = fmt.Errorf("expected %d trials, found %d", len(t.Trials), len(c.Trials))
 	}
@@ -50,31 +51,31 @@ func getCounted(o judge.Observations, t script) (counted, error) {
 	}
 	for _, one := range append(slices.Clip(c.Trials), c.Full) {
 		if err == nil {
-			err = one.check()
+			err = checkTrial(one)
 		}
 	}
 	return c, err
 }
 
 // getTimed returns what was observed of the calls that were timed, if it makes sense.
-func getTimed(o judge.Observations) (c timed, cost judge.Cost, err error) {
-	if c, err = judge.Get[timed](o, "timed"); err != nil {
+func getTimed(o job.Observations) (c observe.Timed, cost judge.Cost, err error) {
+	if c, err = job.Get[observe.Timed](o, "timed"); err != nil {
 		return c, cost, err
 	}
-	if err = c.Trial.check(); err != nil {
+	if err = checkTrial(c.Trial); err != nil {
 		return c, cost, err
 	}
 	if c.Skip.Yours.Mean == 0 { // every call was sampled
 		return c, cost, nil
 	}
-	cost, err = c.Skip.Cost(0)
+	cost, err = judge.CostOf(c.Skip, 0)
 	return c, cost, err
 }
 
-func judgeCounts(o judge.Observations) (judge.Verdict, error) {
+func judgeCounts(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getCounted(o, t)
-	r, err3 := judge.Get[race](o, "race")
+	r, err3 := job.Get[observe.Race](o, "race")
 	timed, cost, err4 := getTimed(o)
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return judge.Verdict{}, err
@@ -92,14 +93,14 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	type played struct {
 		at    string
 		calls int
-		trial
+		observe.Trial
 	}
 	list := []played{}
 	for i, p := range t.Trials {
 		list = append(list, played{"at a rate of " + percent(p.Part), len(p.Classes), c.Trials[i]})
 	}
 	list = append(list,
-		played{"with a ring that nobody reads", fullCalls(c.Ring), c.Full},
+		played{"with a ring that nobody reads", observe.FullCalls(c.Ring), c.Full},
 		played{fmt.Sprintf("when calls are timed, at a rate of %s", percent(t.Timed.Part)), len(t.Timed.Classes), timed.Trial})
 	for _, p := range list {
 		switch made := uint64(p.calls); {
@@ -115,8 +116,8 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	for _, round := range t.Races {
 		made += uint64(round[0] + round[1])
 	}
-	if r.Met > raceRounds || r.Missed > maxNumber {
-		return v, fmt.Errorf("%d of %d rounds and %d missed calls make no sense", r.Met, raceRounds, r.Missed)
+	if r.Met > observe.RaceRounds || r.Missed > maxNumber {
+		return v, fmt.Errorf("%d of %d rounds and %d missed calls make no sense", r.Met, observe.RaceRounds, r.Missed)
 	}
 	lost := unseen(made, r.Seen, r.Missed)
 	switch {
@@ -127,7 +128,7 @@ func judgeCounts(o judge.Observations) (judge.Verdict, error) {
 	case r.Met < metRounds && cost.TooSlow() != "":
 		return fail("SLOW", 0, "%s", cost.TooSlow())
 	case r.Met < metRounds:
-		return v, fmt.Errorf("no count was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, raceRounds, metRounds)
+		return v, fmt.Errorf("no count was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, observe.RaceRounds, metRounds)
 	}
 	return v, nil
 }
@@ -141,7 +142,7 @@ func unseen(calls, seen, missed uint64) int64 {
 	return int64(calls) - int64(seen)
 }
 
-func percent(part int64) string { return percentage(float64(part) / whole) }
+func percent(part int64) string { return percentage(float64(part) / observe.Whole) }
 
 func percentage(of float64) string { return fmt.Sprintf("%.3g%%", 100*of) }
 
@@ -153,7 +154,7 @@ const (
 )
 
 // judgeSample asks whether as many were sampled as should be, and of each class its part.
-func judgeSample(o judge.Observations) (judge.Verdict, error) {
+func judgeSample(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	c, err2 := getCounted(o, t)
 	timed, _, err3 := getTimed(o)
@@ -169,11 +170,11 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 	for i, p := range append(slices.Clip(t.Trials), t.Timed) {
 		order, got := "classes at random", timed.Trial
 		if p.Periodic {
-			order = fmt.Sprintf("%d classes in turn", classes)
+			order = fmt.Sprintf("%d classes in turn", observe.Classes)
 		}
 		if i < len(c.Trials) {
-			if got = c.Trials[i]; len(got.Steps) != classes {
-				return v, fmt.Errorf("expected the steps of %d classes, found %d", classes, len(got.Steps))
+			if got = c.Trials[i]; len(got.Steps) != observe.Classes {
+				return v, fmt.Errorf("expected the steps of %d classes, found %d", observe.Classes, len(got.Steps))
 			}
 		} else {
 			order += ", timed"
@@ -183,12 +184,12 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 				percent(p.Part), order, got.Records, len(p.Classes), percentage(float64(got.Records)/float64(len(p.Classes)))))
 			continue
 		}
-		if step, n := got.commonest(); p.Periodic && p.Part == minPart && float64(n) > inStep*float64(got.Records) {
+		if step, n := commonest(got); p.Periodic && p.Part == observe.MinPart && float64(n) > inStep*float64(got.Records) {
 			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler goes in step with calls that come in turn",
 				percent(p.Part), order, n, got.Records, step))
 			continue
 		}
-		made := p.made()
+		made := p.Made()
 		class, worst := 0, 0.0
 		for i, n := range got.Got {
 			if z := deviations(int(n), int(got.Records), float64(made[i])/float64(len(p.Classes))); z > worst {
@@ -215,7 +216,7 @@ func judgeSample(o judge.Observations) (judge.Verdict, error) {
 const inStep = 0.5
 
 // commonest is the step that came most often, and how often.
-func (t trial) commonest() (step int, n uint64) {
+func commonest(t observe.Trial) (step int, n uint64) {
 	for i, times := range t.Steps {
 		if times > n {
 			step, n = i, times
@@ -226,7 +227,7 @@ func (t trial) commonest() (step int, n uint64) {
 
 // off reports whether of some calls more or fewer were sampled than a fair sample at a rate may have.
 func off(calls, sampled int, part int64) bool {
-	rate := float64(part) / whole
+	rate := float64(part) / observe.Whole
 	switch slip, got := rateSlip*rate, float64(sampled)/float64(calls); {
 	case got > rate+slip:
 		rate = min(rate+slip, 1)
@@ -270,7 +271,7 @@ func deviations(n, all int, p float64) float64 {
 // impossible stands for infinitely many standard deviations, which JSON cannot hold.
 const impossible = 100
 
-func judgeCost(o judge.Observations) (judge.Verdict, error) {
+func judgeCost(o job.Observations) (judge.Verdict, error) {
 	_, c, err := getTimed(o)
 	if err != nil {
 		return judge.Verdict{}, err
@@ -295,9 +296,9 @@ func answered(v judge.Verdict, trouble, said string) judge.Verdict {
 }
 
 // judgeController lets the plants pass once more at the rates that the controller has chosen.
-func judgeController(o judge.Observations) (judge.Verdict, error) {
-	seed, err1 := judge.GetSeed(o)
-	s, err2 := judge.Get[steered](o, "steered")
+func judgeController(o job.Observations) (judge.Verdict, error) {
+	seed, err1 := job.GetSeed(o)
+	s, err2 := job.Get[observe.Steered](o, "steered")
 	if err := errors.Join(err1, err2); err != nil {
 		return judge.Verdict{}, err
 	}
@@ -308,18 +309,18 @@ func judgeController(o judge.Observations) (judge.Verdict, error) {
 	if s.Trouble != "" {
 		return answered(v, s.Trouble, s.Said), nil
 	}
-	if s.Plants != plants || len(s.Rates) != 2*s.Plants*intervals {
-		return v, fmt.Errorf("expected %d plants of %d intervals, found %d and %d bytes", plants, intervals, s.Plants, len(s.Rates))
+	if s.Plants != observe.Plants || len(s.Rates) != 2*s.Plants*observe.Intervals {
+		return v, fmt.Errorf("expected %d plants of %d intervals, found %d and %d bytes", observe.Plants, observe.Intervals, s.Plants, len(s.Rates))
 	}
 	held, worst := 0, ""
 	for n := range s.Plants {
-		p, parts := newPlant(seed.Part(harness.PartLater), n), s.rates(n)
-		misses, first := p.misses(parts)
+		p, parts := observe.NewPlant(seed.Part(job.PartLater), n), ratesOf(s, n)
+		misses, first := p.Misses(parts)
 		if misses == 0 {
 			held++
 		} else if worst == "" {
 			worst = fmt.Sprintf("; in plant %d, at %d events a second and %.1f s after the step, the rate is %s and the overhead %.2f%%",
-				n, p.loads[first/stepIntervals], float64(first%stepIntervals)*p.length.Seconds(), percent(parts[first]), float64(p.overhead(first, parts[first]))/ppm*100)
+				n, p.Loads[first/observe.StepIntervals], float64(first%observe.StepIntervals)*p.Length.Seconds(), percent(parts[first]), float64(p.Overhead(first, parts[first]))/observe.PPM*100)
 		}
 	}
 	v.Measured.Value = float64(held)
@@ -333,32 +334,32 @@ func judgeController(o judge.Observations) (judge.Verdict, error) {
 }
 
 // rates are those of the nth plant.
-func (s steered) rates(n int) []int64 {
-	parts := make([]int64, intervals)
+func ratesOf(s observe.Steered, n int) []int64 {
+	parts := make([]int64, observe.Intervals)
 	for k := range parts {
-		parts[k] = int64(binary.LittleEndian.Uint16(s.Rates[2*(n*intervals+k):])) + 1
+		parts[k] = int64(binary.LittleEndian.Uint16(s.Rates[2*(n*observe.Intervals+k):])) + 1
 	}
 	return parts
 }
 
 // predicted is what an interval's overhead should be, of a million, by what calls cost.
-func (l live) predicted(i interval, part int64) int64 {
-	busy := float64(i.Events) * (l.Skip + l.Sample*float64(part)/whole)
-	return int64(busy / float64(max(i.Length, 1)) * ppm)
+func predicted(l observe.Live, i observe.Interval, part int64) int64 {
+	busy := float64(i.Events) * (l.Skip + l.Sample*float64(part)/observe.Whole)
+	return int64(busy / float64(max(i.Length, 1)) * observe.PPM)
 }
 
 // getLive returns what was observed of the sampler itself, if it makes sense.
-func getLive(o judge.Observations, t script) (live, error) {
-	l, err := judge.Get[live](o, "live")
+func getLive(o job.Observations, t observe.Script) (observe.Live, error) {
+	l, err := job.Get[observe.Live](o, "live")
 	if err != nil || l.Trouble != "" {
 		return l, err
 	}
-	if len(l.Intervals) != intervals {
-		return l, fmt.Errorf("expected %d intervals, found %d", intervals, len(l.Intervals))
+	if len(l.Intervals) != observe.Intervals {
+		return l, fmt.Errorf("expected %d intervals, found %d", observe.Intervals, len(l.Intervals))
 	}
 	for n, i := range l.Intervals {
-		if i.Load != t.Loads[n/stepIntervals] || i.Length <= 0 || i.Length > maxNumber || i.Busy < 0 || i.Busy > maxNumber ||
-			i.Made > maxNumber || i.Missed > maxNumber || i.Part < minPart || i.Part > whole {
+		if i.Load != t.Loads[n/observe.StepIntervals] || i.Length <= 0 || i.Length > maxNumber || i.Busy < 0 || i.Busy > maxNumber ||
+			i.Made > maxNumber || i.Missed > maxNumber || i.Part < observe.MinPart || i.Part > observe.Whole {
 			return l, fmt.Errorf("interval %d makes no sense: %+v", n, i)
 		}
 	}
@@ -367,7 +368,7 @@ func getLive(o judge.Observations, t script) (live, error) {
 
 // wrong says what a sampler did not do while it was steered. It is empty where it counted each call and
 // sampled as many as it was told.
-func (l live) wrong() string {
+func wrongLive(l observe.Live) string {
 	var mean, variance, records float64
 	for n, i := range l.Intervals {
 		switch {
@@ -376,7 +377,7 @@ func (l live) wrong() string {
 		case i.Sampled != i.Records:
 			return fmt.Sprintf("live, interval %d: %d events counted as sampled, and %d in the ring", n, int64(i.Sampled), i.Records)
 		}
-		rate := float64(i.Part) / whole
+		rate := float64(i.Part) / observe.Whole
 		mean += float64(i.Events) * rate
 		variance += float64(i.Events) * rate * (1 - rate)
 		records += float64(i.Records)
@@ -389,7 +390,7 @@ func (l live) wrong() string {
 }
 
 // judgeLive asks the same of the sampler itself.
-func judgeLive(o judge.Observations) (judge.Verdict, error) {
+func judgeLive(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	l, err2 := getLive(o, t)
 	if err := errors.Join(err1, err2); err != nil {
@@ -400,7 +401,7 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 	if l.Trouble != "" {
 		return answered(v, l.Trouble, l.Said), nil
 	}
-	if wrong := l.wrong(); wrong != "" {
+	if wrong := wrongLive(l); wrong != "" {
 		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", wrong
 		return v, nil
 	}
@@ -408,20 +409,20 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 	misses, asked, apart := 0, 0, int64(0)
 	for n, load := range t.Loads {
 		var sum, foretold int64
-		step := l.Intervals[n*stepIntervals:][:stepIntervals]
-		for _, i := range step[settled:] {
+		step := l.Intervals[n*observe.StepIntervals:][:observe.StepIntervals]
+		for _, i := range step[observe.Settled:] {
 			asked++
-			sum += i.overhead()
-			foretold += l.predicted(i, i.Part)
-			if !holds(i.overhead(), i.Part) {
+			sum += i.Overhead()
+			foretold += predicted(l, i, i.Part)
+			if !observe.Holds(i.Overhead(), i.Part) {
 				misses++
 			}
 		}
-		apart = max(apart, (sum-foretold)/(stepIntervals-settled), (foretold-sum)/(stepIntervals-settled))
-		last := step[stepIntervals-1]
-		v.Message += fmt.Sprintf(" %.2f%% at %s/s and a rate of %s,", float64(sum)/float64(stepIntervals-settled)/ppm*100, count(load), percent(last.Part))
-		if low := l.predicted(last, minPart); last.Part == minPart && l.Sample > 0 && low > targetPPM+band {
-			v.Message += fmt.Sprintf(" the least that can be (%.1f%%),", float64(low)/ppm*100)
+		apart = max(apart, (sum-foretold)/(observe.StepIntervals-observe.Settled), (foretold-sum)/(observe.StepIntervals-observe.Settled))
+		last := step[observe.StepIntervals-1]
+		v.Message += fmt.Sprintf(" %.2f%% at %s/s and a rate of %s,", float64(sum)/float64(observe.StepIntervals-observe.Settled)/observe.PPM*100, count(load), percent(last.Part))
+		if low := predicted(l, last, observe.MinPart); last.Part == observe.MinPart && l.Sample > 0 && low > observe.TargetPPM+observe.Band {
+			v.Message += fmt.Sprintf(" the least that can be (%.1f%%),", float64(low)/observe.PPM*100)
 		}
 	}
 	v.Message = strings.TrimSuffix(v.Message, ",")
@@ -430,7 +431,7 @@ func judgeLive(o judge.Observations) (judge.Verdict, error) {
 	v.Status = judge.Graded(v.Fraction)
 	if misses == 0 {
 		v.Details = []string{fmt.Sprintf("a call costs %.0f ns and a sample %.0f more, by the kernel's clock; the overhead is within %.2f points of what a simulated sampler of these costs has",
-			l.Skip, l.Sample, float64(apart)/ppm*100)}
+			l.Skip, l.Sample, float64(apart)/observe.PPM*100)}
 	} else {
 		v.Cell = fmt.Sprintf("%d off", misses)
 		v.Message = fmt.Sprintf("%d of %d intervals off 2%% ± 0.5: %s", misses, asked, v.Message)
@@ -448,7 +449,7 @@ func count(load int64) string {
 // lowLoad is the part of the events that must be sampled at the first, lowest load.
 const lowLoad = 0.8
 
-func judgeLowLoad(o judge.Observations) (judge.Verdict, error) {
+func judgeLowLoad(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	l, err2 := getLive(o, t)
 	if err := errors.Join(err1, err2); err != nil {
@@ -460,7 +461,7 @@ func judgeLowLoad(o judge.Observations) (judge.Verdict, error) {
 		return answered(v, l.Trouble, l.Said), nil
 	}
 	var events, sampled uint64
-	for _, i := range l.Intervals[settled:stepIntervals] {
+	for _, i := range l.Intervals[observe.Settled:observe.StepIntervals] {
 		events += i.Made
 		sampled += i.Records
 	}

@@ -11,42 +11,45 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"bpflab/harness"
+	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_3/observe"
 )
+
+const testSeed job.Seed = 4711
 
 // testScript and plantSeed are what testSeed is drawn to.
 var (
-	testScript = newScript(testSeed.Part(harness.PartScenes))
-	plantSeed  = testSeed.Part(harness.PartLater)
+	testScript = observe.NewScript(testSeed.Part(job.PartScenes))
+	plantSeed  = testSeed.Part(job.PartLater)
 )
 
 // sound is what is observed of a right and cheap submission.
 type sound struct {
-	Seed    judge.Seed
+	Seed    job.Seed
 	Load    verifier.Report
-	Counted counted
-	Race    race
-	Timed   timed
-	Steered steered
-	Live    live
+	Counted observe.Counted
+	Race    observe.Race
+	Timed   observe.Timed
+	Steered observe.Steered
+	Live    observe.Live
 }
 
 // timings are those of programs whose calls all take the same.
-func timings(empty, naive, reference, yours float64) judge.Timings {
-	all := func(x float64) judge.Timing { return judge.Timing{Runs: 2000, Typical: x, Mean: x} }
-	return judge.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
+func timings(empty, naive, reference, yours float64) job.Timings {
+	all := func(x float64) job.Timing { return job.Timing{Runs: 2000, Typical: x, Mean: x} }
+	return job.Timings{Empty: all(empty), Naive: all(naive), Reference: all(reference), Yours: all(yours)}
 }
 
 func (s *sound) cost(x float64) { s.Timed.Skip.Yours.Typical, s.Timed.Skip.Yours.Mean = x, x }
 
-// trial is the one at the nth of the rates; full is the one of a ring that nobody reads.
-func (s *sound) trial(n int, periodic bool) *trial {
+// Trial is the one at the nth of the rates; full is the one of a ring that nobody reads.
+func (s *sound) trial(n int, periodic bool) *observe.Trial {
 	for i, p := range testScript.Trials {
-		part := rates[n].part
-		if p.Periodic == periodic && (p.Part == part || part != whole && p.Part != whole && p.Part >= part*4/5 && p.Part <= part*5/4) {
+		part := observe.Rates[n].Part
+		if p.Periodic == periodic && (p.Part == part || part != observe.Whole && p.Part != observe.Whole && p.Part >= part*4/5 && p.Part <= part*5/4) {
 			return &s.Counted.Trials[i]
 		}
 	}
@@ -54,10 +57,10 @@ func (s *sound) trial(n int, periodic bool) *trial {
 }
 
 // fair is what a plan comes to if each class has its part.
-func fair(p plan) trial {
-	t := trial{Seen: uint64(len(p.Classes)), Got: make([]uint64, classes), Steps: make([]uint64, classes)}
-	for c, n := range p.made() {
-		t.Got[c] = n * uint64(p.Part) / whole
+func fair(p observe.Plan) observe.Trial {
+	t := observe.Trial{Seen: uint64(len(p.Classes)), Got: make([]uint64, observe.Classes), Steps: make([]uint64, observe.Classes)}
+	for c, n := range p.Made() {
+		t.Got[c] = n * uint64(p.Part) / observe.Whole
 		t.Records += t.Got[c]
 		t.Steps[c] = t.Got[c]
 	}
@@ -67,14 +70,14 @@ func fair(p plan) trial {
 
 // good are rates that hold every plant: computed from what a plant is, where a controller only
 // sees what comes of it.
-func good(p *plant) []int64 {
-	parts := make([]int64, intervals)
+func good(p *observe.Plant) []int64 {
+	parts := make([]int64, observe.Intervals)
 	for k := range parts {
-		events, _ := p.cost(k, whole)
-		parts[k] = whole
+		events, _ := p.Cost(k, observe.Whole)
+		parts[k] = observe.Whole
 		if events > 0 {
-			none, all := p.overhead(k, 0), p.overhead(k, whole)
-			parts[k] = min(max((targetPPM-none)*whole/(all-none), minPart), whole)
+			none, all := p.Overhead(k, 0), p.Overhead(k, observe.Whole)
+			parts[k] = min(max((observe.TargetPPM-none)*observe.Whole/(all-none), observe.MinPart), observe.Whole)
 		}
 	}
 	return parts
@@ -87,25 +90,25 @@ func newSound() *sound {
 	}
 	s := &sound{
 		Seed:  testSeed,
-		Load:  verifier.Report{Program: program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
-		Race:  race{Seen: made, Sampled: 7_200, Records: 7_200, Met: metRounds},
-		Timed: timed{Skip: timings(500, 700, 550, 550), Trial: fair(testScript.Timed)},
-		Live:  live{Skip: 25, Sample: 480},
+		Load:  verifier.Report{Program: observe.Program, Accepted: true, Stats: verifier.Stats{Processed: 60}},
+		Race:  observe.Race{Seen: made, Sampled: 7_200, Records: 7_200, Met: metRounds},
+		Timed: observe.Timed{Skip: timings(500, 700, 550, 550), Trial: fair(testScript.Timed)},
+		Live:  observe.Live{Skip: 25, Sample: 480},
 	}
 	for _, p := range testScript.Trials {
 		s.Counted.Trials = append(s.Counted.Trials, fair(p))
 	}
 	s.Counted.Ring = 256 << 10
-	s.Counted.Full = trial{Seen: uint64(fullCalls(s.Counted.Ring)), Sampled: 10_900, Records: 10_900, Got: make([]uint64, classes)}
-	s.Steered = steered{Plants: plants}
-	for n := range plants {
-		s.steer(n, good(newPlant(plantSeed, n)))
+	s.Counted.Full = observe.Trial{Seen: uint64(observe.FullCalls(s.Counted.Ring)), Sampled: 10_900, Records: 10_900, Got: make([]uint64, observe.Classes)}
+	s.Steered = observe.Steered{Plants: observe.Plants}
+	for n := range observe.Plants {
+		s.steer(n, good(observe.NewPlant(plantSeed, n)))
 	}
-	for k := range intervals {
-		load := testScript.Loads[k/stepIntervals]
-		i := interval{Load: load, Length: 10_000_000, Made: uint64(load / 100), Events: uint64(load / 100)}
-		i.Part = min(max(int64((0.02*float64(i.Length)/float64(i.Events)-s.Live.Skip)/s.Live.Sample*whole), minPart), whole)
-		i.Sampled = i.Events * uint64(i.Part) / whole
+	for k := range observe.Intervals {
+		load := testScript.Loads[k/observe.StepIntervals]
+		i := observe.Interval{Load: load, Length: 10_000_000, Made: uint64(load / 100), Events: uint64(load / 100)}
+		i.Part = min(max(int64((0.02*float64(i.Length)/float64(i.Events)-s.Live.Skip)/s.Live.Sample*observe.Whole), observe.MinPart), observe.Whole)
+		i.Sampled = i.Events * uint64(i.Part) / observe.Whole
 		i.Records = i.Sampled
 		i.Busy = int64(float64(i.Events)*s.Live.Skip + float64(i.Sampled)*s.Live.Sample)
 		s.Live.Intervals = append(s.Live.Intervals, i)
@@ -116,7 +119,7 @@ func newSound() *sound {
 // steer sets the rates of the nth plant.
 func (s *sound) steer(n int, parts []int64) {
 	for k, part := range parts {
-		at := 2 * (n*intervals + k)
+		at := 2 * (n*observe.Intervals + k)
 		if at == len(s.Steered.Rates) {
 			s.Steered.Rates = append(s.Steered.Rates, 0, 0)
 		}
@@ -127,14 +130,14 @@ func (s *sound) steer(n int, parts []int64) {
 // spoil has n plants run at the least rate throughout.
 func (s *sound) spoil(n int) {
 	for i := range n {
-		s.steer(i, slices.Repeat([]int64{minPart}, intervals))
+		s.steer(i, slices.Repeat([]int64{observe.MinPart}, observe.Intervals))
 	}
 }
 
 // late has the first n intervals that are judged of a step cost twice as much.
 func (s *sound) late(step, n int) {
 	for k := range n {
-		s.Live.Intervals[step*stepIntervals+settled+k].Busy *= 2
+		s.Live.Intervals[step*observe.StepIntervals+observe.Settled+k].Busy *= 2
 	}
 }
 
@@ -187,22 +190,22 @@ func TestJudges(t *testing.T) {
 			}, fail, 0, "20 classes in turn: class 3 is 0 of "},
 			{"one class alone", func(s *sound) {
 				one := s.trial(0, false)
-				one.Got = make([]uint64, classes)
+				one.Got = make([]uint64, observe.Classes)
 				one.Got[19] = one.Records
 			}, fail, 0, "at a rate of 1%, classes at random: class 19 is"},
 			{"too many", func(s *sound) { s.trial(1, true).Records *= 2 }, fail, 0, "%, 20 classes in turn: "},
 			{"too few", func(s *sound) { s.trial(1, true).Records /= 2 }, fail, 0, " calls were sampled, "},
 			{"a few more", func(s *sound) { s.trial(1, true).Records += 60 }, pass, 1, ""},
-			{"none", func(s *sound) { one := s.trial(6, true); one.Records, one.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 100%, 20 classes in turn: 0 of "},
+			{"none", func(s *sound) { one := s.trial(6, true); one.Records, one.Got = 0, make([]uint64, observe.Classes) }, fail, 0, "at a rate of 100%, 20 classes in turn: 0 of "},
 			{"not all at the highest rate", func(s *sound) { s.trial(6, false).Records = 900 }, fail, 0, "900 of "},
 			{"the same step again and again", func(s *sound) {
 				one := s.trial(0, true)
-				one.Steps = make([]uint64, classes)
+				one.Steps = make([]uint64, observe.Classes)
 				one.Steps[19] = one.Records - 1
 			}, fail, 0, "the next one is 19 classes further on: the sampler goes in step"},
 			{"one step in three cases of ten", func(s *sound) { one := s.trial(0, true); one.Steps[3] = one.Records * 3 / 10 }, pass, 1, ""},
-			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
-			{"all when timed", func(s *sound) { s.Timed.Trial.Records = timedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},
+			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, observe.Classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
+			{"all when timed", func(s *sound) { s.Timed.Trial.Records = observe.TimedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},
 			unloaded,
 		},
 		"cost": {
@@ -213,11 +216,11 @@ func TestJudges(t *testing.T) {
 		},
 		"controller": {
 			{"all held", func(*sound) {}, pass, 1, ""},
-			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 8080 events a second and 0.5 s after the step, the rate is 1% and the overhead"},
-			{"two thirds", func(s *sound) { s.spoil(plants / 3) }, partial, 1 - math.Floor(plants/3)/(plants*2./3), "134 of 200"},
-			{"a third", func(s *sound) { s.spoil(plants * 2 / 3) }, partial, 1 - math.Floor(plants*2./3)/(plants*2./3), "67 of 200"},
-			{"less", func(s *sound) { s.spoil(plants*2/3 + 1) }, fail, 0, "66 of 200"},
-			{"none", func(s *sound) { s.spoil(plants) }, fail, 0, "0 of 200"},
+			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(observe.Plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 8080 events a second and 0.5 s after the step, the rate is 1% and the overhead"},
+			{"two thirds", func(s *sound) { s.spoil(observe.Plants / 3) }, partial, 1 - math.Floor(observe.Plants/3)/(observe.Plants*2./3), "134 of 200"},
+			{"a third", func(s *sound) { s.spoil(observe.Plants * 2 / 3) }, partial, 1 - math.Floor(observe.Plants*2./3)/(observe.Plants*2./3), "67 of 200"},
+			{"less", func(s *sound) { s.spoil(observe.Plants*2/3 + 1) }, fail, 0, "66 of 200"},
+			{"none", func(s *sound) { s.spoil(observe.Plants) }, fail, 0, "0 of 200"},
 			{"no longer there", func(s *sound) { s.Steered.Trouble, s.Steered.Said = trouble, "alas" }, fail, 0, "the controller: " + trouble},
 			{"its words", func(s *sound) { s.Steered.Trouble, s.Steered.Said = trouble, "alas" }, fail, 0, "alas"},
 			{"no longer there, and its rates end", func(s *sound) { s.Steered.Trouble, s.Steered.Rates = trouble, nil }, fail, 0, trouble},
@@ -226,8 +229,8 @@ func TestJudges(t *testing.T) {
 		"live": {
 			{"held", func(*sound) {}, pass, 1, " k/s and a rate of 100%, 2.00% at "},
 			{"the least that can be", func(s *sound) {
-				for k := range stepIntervals {
-					s.Live.Intervals[2*stepIntervals+k].Busy *= 2
+				for k := range observe.StepIntervals {
+					s.Live.Intervals[2*observe.StepIntervals+k].Busy *= 2
 				}
 				s.Live.Skip *= 2
 			}, pass, 1, "the least that can be ("},
@@ -243,26 +246,26 @@ func TestJudges(t *testing.T) {
 			{"one off", func(s *sound) { s.late(1, 1) }, partial, 1 - 1/15., "1 of 60 intervals off 2% ± 0.5: overhead"},
 			{"a quarter off", func(s *sound) { s.late(1, 20) }, fail, 0, "15 of 60 intervals off"},
 			{"off before it must be right", func(s *sound) {
-				for k := range settled {
-					s.Live.Intervals[stepIntervals+k].Busy *= 4
+				for k := range observe.Settled {
+					s.Live.Intervals[observe.StepIntervals+k].Busy *= 4
 				}
 			}, pass, 1, ""},
-			{"no longer there", func(s *sound) { s.Live = live{Trouble: trouble, Said: "alas"} }, fail, 0, "the controller: " + trouble},
+			{"no longer there", func(s *sound) { s.Live = observe.Live{Trouble: trouble, Said: "alas"} }, fail, 0, "the controller: " + trouble},
 			unloaded,
 		},
 		"low_load": {
 			{"all", func(*sound) {}, pass, 1, ""},
 			{"four fifths", func(s *sound) {
-				for k := range s.Live.Intervals[:stepIntervals] {
+				for k := range s.Live.Intervals[:observe.StepIntervals] {
 					s.Live.Intervals[k].Records = (lowest*4 + 4) / 5
 				}
 			}, pass, 1, ""},
 			{"a fifth", func(s *sound) {
-				for k := range s.Live.Intervals[:stepIntervals] {
+				for k := range s.Live.Intervals[:observe.StepIntervals] {
 					s.Live.Intervals[k].Records = lowest / 5
 				}
 			}, partial, float64(lowest/5) / float64(lowest) / lowLoad, "events were sampled, at a load that would allow all"},
-			{"no longer there", func(s *sound) { s.Live = live{Trouble: trouble} }, fail, 0, "the controller: " + trouble},
+			{"no longer there", func(s *sound) { s.Live = observe.Live{Trouble: trouble} }, fail, 0, "the controller: " + trouble},
 			unloaded,
 		},
 	})
@@ -285,17 +288,17 @@ func TestMissingObservations(t *testing.T) {
 func TestImpossibleObservations(t *testing.T) {
 	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
 		"no trials":                             {"counts", func(s *sound) { s.Counted.Trials = nil }},
-		"no full ring":                          {"counts", func(s *sound) { s.Counted.Full = trial{} }},
+		"no full ring":                          {"counts", func(s *sound) { s.Counted.Full = observe.Trial{} }},
 		"CPUs that met too seldom to tell":      {"counts", func(s *sound) { s.Race.Met = metRounds - 1 }},
 		"a trial is missing":                    {"sample", func(s *sound) { s.Counted.Trials = s.Counted.Trials[1:] }},
 		"more of one class than in all":         {"sample", func(s *sound) { s.Counted.Trials[3].Got[5] = 1 << 30 }},
 		"a ring of no size":                     {"counts", func(s *sound) { s.Counted.Ring = 0 }},
 		"a ring of any size":                    {"counts", func(s *sound) { s.Counted.Ring = 1 << 40 }},
-		"more rounds than there are":            {"counts", func(s *sound) { s.Race.Met = raceRounds + 1 }},
+		"more rounds than there are":            {"counts", func(s *sound) { s.Race.Met = observe.RaceRounds + 1 }},
 		"a billion billion missed calls":        {"counts", func(s *sound) { s.Race.Missed = 1e18 }},
 		"another load":                          {"live", func(s *sound) { s.Live.Intervals[30].Load++ }},
 		"an interval of no length":              {"live", func(s *sound) { s.Live.Intervals[30].Length = 0 }},
-		"a rate that cannot be":                 {"live", func(s *sound) { s.Live.Intervals[30].Part = whole + 1 }},
+		"a rate that cannot be":                 {"live", func(s *sound) { s.Live.Intervals[30].Part = observe.Whole + 1 }},
 		"time that runs backwards":              {"live", func(s *sound) { s.Live.Intervals[30].Busy = -1 }},
 		"a class is missing":                    {"sample", func(s *sound) { s.Counted.Trials[3].Got = s.Counted.Trials[3].Got[1:] }},
 		"no steps":                              {"sample", func(s *sound) { s.Counted.Trials[3].Steps = nil }},
@@ -303,7 +306,7 @@ func TestImpossibleObservations(t *testing.T) {
 		"the starter as cheap as the reference": {"cost", func(s *sound) { s.Timed.Skip.Naive = s.Timed.Skip.Reference }},
 		"a plant is missing":                    {"controller", func(s *sound) { s.Steered.Plants-- }},
 		"a rate is missing":                     {"controller", func(s *sound) { s.Steered.Rates = s.Steered.Rates[2:] }},
-		"no plants":                             {"controller", func(s *sound) { s.Steered = steered{} }},
+		"no plants":                             {"controller", func(s *sound) { s.Steered = observe.Steered{} }},
 		"an interval is missing":                {"live", func(s *sound) { s.Live.Intervals = s.Live.Intervals[1:] }},
 		"no intervals":                          {"low_load", func(s *sound) { s.Live.Intervals = nil }},
 		"nothing happened": {"low_load", func(s *sound) {
@@ -321,7 +324,7 @@ func TestRejectedIsGraded(t *testing.T) { judges.Rejected(t) }
 // A controller that fails leaves the sampler's points, and the other way round.
 func TestHalvesAreGradedApart(t *testing.T) {
 	s := newSound()
-	s.Steered.Trouble, s.Live = "it ended early", live{Trouble: "it ended early"}
+	s.Steered.Trouble, s.Live = "it ended early", observe.Live{Trouble: "it ended early"}
 	r := judges.Judge(t, s)
 	assert.Equal(t, 65.0, r.Score, "verifier, counts, sample and cost")
 

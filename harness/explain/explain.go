@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package explain says in plain words what a verifier's rejection means and what to try, and judges the
+// task that every lab has first: that the verifier accepts the program.
+package explain
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"bpflab/harness/verifier"
+)
+
+// An Explanation says in plain words what a rejection means.
+type Explanation struct {
+	Kind    string // short and stable, such as "null-check"
+	Meaning string // what the verifier found, one or two sentences
+	Try     string // what to do next
+}
+
+// Lines returns the explanation as a report shows it.
+func (e Explanation) Lines() []string {
+	return []string{"what it means: " + e.Meaning, "try: " + e.Try}
+}
+
+// Rejection says what a rejection means, whichever kernel's words it is in. It returns false for
+// a program that was accepted and for a rejection of no known kind.
+//
+// It looks at the report alone, and works on any system. The kinds are known as Linux 5.10 to
+// 7.3 word them for a privileged user.
+func Rejection(r verifier.Report) (Explanation, bool) {
+	if r.Accepted {
+		return Explanation{}, false
+	}
+	insn := lastInstruction(r.Log)
+	// The last word decides. Only where it tells nothing, what was said before it may.
+	for _, said := range []string{r.Message, verdicts(r.Log)} {
+		for _, k := range kinds {
+			if k.message.MatchString(said) && (k.insn == nil || k.insn.MatchString(insn)) {
+				return k.Explanation, true
+			}
+		}
+	}
+	return Explanation{}, false
+}
+
+// Kinds returns every kind of rejection that Rejection knows, by name.
+func Kinds() []Explanation {
+	var all []Explanation
+	for _, k := range kinds {
+		all = append(all, k.Explanation)
+	}
+	slices.SortFunc(all, func(a, b Explanation) int { return strings.Compare(a.Kind, b.Kind) })
+	return all
+}
+
+// A kind is one that Rejection knows. The first in the table that matches is taken.
+type kind struct {
+	Explanation
+	message *regexp.Regexp // in what the verifier says
+	insn    *regexp.Regexp // in the instruction that it says it of; nil: any
+}
+
+// verdicts are the lines of a log that are the verifier's own words. The text of source lines
+// is not: it is the program's author's.
+func verdicts(log []string) string {
+	var said []string
+	for _, line := range log {
+		if !verifier.IsTrace(line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "\n")
+}
+
+// lastInstruction returns the instruction that a log ends with, such as
+// "16: (71) r0 = *(u8 *)(r6 +0)", or "".
+func lastInstruction(log []string) string {
+	for _, line := range slices.Backward(log) {
+		if instruction.MatchString(line) {
+			return line
+		}
+	}
+	return ""
+}
+
+var instruction = regexp.MustCompile(`^\d+: \([0-9a-f]{2}\) `)

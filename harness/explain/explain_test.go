@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package explain
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"bpflab/harness/verifier"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// said is a row of testdata/messages.txt: what some kernels said of a program. The guests'
+// tests in cmd/bpflab, with -update, write it.
+type said struct{ kind, kernels, instruction, message string }
+
+func (s said) report() verifier.Report {
+	return verifier.Report{Message: s.message, Log: []string{"; a line of source", s.instruction, s.message}}
+}
+
+func recorded(t testing.TB, name string) []string {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	return strings.Split(string(raw), "\n")
+}
+
+func messages(t testing.TB) []said {
+	t.Helper()
+	var all []said
+	for _, line := range recorded(t, "messages.txt") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Split(line, "\t")
+		require.Len(t, f, 4, line)
+		all = append(all, said{f[0], f[1], f[2], f[3]})
+	}
+	return all
+}
+
+func TestExplain(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range messages(t) {
+		e, ok := Rejection(s.report())
+		assert.True(t, ok, "%s: %s", s.kernels, s.message)
+		assert.Equal(t, s.kind, e.Kind, "%s: %s", s.kernels, s.message)
+		seen[s.kind] = true
+	}
+	for _, k := range Kinds() {
+		assert.True(t, seen[k.Kind], "no kernel is known to say %s", k.Kind)
+	}
+}
+
+// What none of the programs in testdata/rejected makes a kernel say.
+func TestExplainOtherWords(t *testing.T) {
+	for message, kind := range map[string]string{
+		"R2 type=map_value_or_null expected=fp":                                                     "null-check",
+		"R1 pointer arithmetic on map_value_or_null prohibited, null-check it first":                "null-check",
+		"R1 invalid mem access 'rdonly_mem_or_null'":                                                "null-check",
+		"R2 invalid mem access 'inv'":                                                               "scalar-deref",
+		"invalid stack off=-520 size=8":                                                             "stack-bounds",
+		"invalid write to stack R10 off=0 size=8":                                                   "stack-bounds",
+		"invalid read from stack R10 off=-520 size=8":                                               "stack-bounds",
+		"invalid read from stack R10 off=-512 size=8":                                               "uninit-stack",
+		"invalid read from stack off -8+0 size 8":                                                   "uninit-stack",
+		"invalid indirect read from stack R2 off -16+4 size 16":                                     "uninit-stack",
+		"variable stack access var_off=(0x0; 0xf) off=-16 size=1":                                   "stack-variable-offset",
+		"R0 unbounded memory access, make sure to bounds check any array access into a map":         "unbounded-index",
+		"R1 32-bit pointer arithmetic prohibited":                                                   "pointer-arithmetic",
+		"R2 pointer arithmetic on pkt_end prohibited":                                               "pointer-arithmetic",
+		"R1 pointer += pointer prohibited":                                                          "pointer-arithmetic",
+		"value -2147483648 makes pkt pointer be out of bounds":                                      "pointer-offset",
+		"cannot call GPL only function from proprietary program":                                    "license",
+		"At program exit the register R0 has unknown scalar value should have been in (0x0; 0x1)":   "return-value",
+		"bpf_spin_lock is not allowed: R1 doesn't have constant offset. bpf_spin_unlock is missing": "lock-held",
+		"jump out of range from insn 3 to 9":                                                        "no-exit",
+		"The sequence of 1025 jumps is too complex.: processed 9 insns":                             "too-many-jumps",
+		"Caller passes invalid args into func#1 ('f')":                                              "global-function",
+		"Unreleased reference id=4 alloc_insn=7: Unreleased reference id=2 alloc_insn=4":            "reference-leak",
+		"release reference has not been acquired before R1":                                         "double-release",
+		"misaligned access off (0x0; 0x0)+0+2 size 4":                                               "misaligned",
+		"map rb refused: map create: invalid argument":                                              "map-refused",
+	} {
+		e, ok := Rejection(verifier.Report{Message: message})
+		assert.True(t, ok, message)
+		assert.Equal(t, kind, e.Kind, message)
+	}
+}
+
+// Some words mean one thing or another, by the instruction that they are said of.
+func TestExplainInstruction(t *testing.T) {
+	const load, call, store = "3: (61) r0 = *(u32 *)(r1 +64)", "3: (85) call bpf_map_lookup_elem#1", "3: (63) *(u32 *)(r1 +0) = r2"
+	for _, tt := range []struct{ message, instruction, kind string }{
+		{"invalid bpf_context access off=0 size=4", store, "ctx-write"},
+		{"invalid bpf_context access off=64 size=4", load, "ctx-access"},
+		{"BPF_ST stores into R1 ctx is not allowed", "3: (62) *(u32 *)(r1 +0) = 0", "ctx-write"},
+		{"BPF_ATOMIC stores into R1 ctx is not allowed", "3: (db) lock *(u64 *)(r1 +0) += r2", "ctx-write"},
+		{"invalid read from stack R2 off=-4 size=8", call, "stack-argument"},
+		{"invalid read from stack R2 off=-4 size=8", load, "uninit-stack"},
+		{"invalid stack type R2 off=-4 access_size=8", call, "stack-argument"},
+		{"invalid stack type R1 off=-16 access_size=0", call, "length-zero"},
+	} {
+		e, ok := Rejection(verifier.Report{Message: tt.message, Log: []string{"2: (bf) r2 = r10", tt.instruction + " ; R1=ctx()", tt.message}})
+		assert.True(t, ok, tt.message)
+		assert.Equal(t, tt.kind, e.Kind, "%s: %s", tt.instruction, tt.message)
+	}
+}
+
+func TestExplainNeedsARejection(t *testing.T) {
+	for name, r := range map[string]verifier.Report{
+		"accepted":             {Accepted: true, Message: "R0 !read_ok"},
+		"nothing was said":     {},
+		"a kind nobody knows":  {Message: "the moon is full"},
+		"the source says so":   {Message: "the moon is full", Log: []string{"; return 0; // R0 !read_ok", "3: (95) exit", "the moon is full"}},
+		"a map's name says so": {Message: "the moon is full", Log: []string{"0: (18) r1 = 0x0 ; R1=map_ptr(map=div by zero)", "the moon is full"}},
+	} {
+		e, ok := Rejection(r)
+		assert.False(t, ok, name)
+		assert.Zero(t, e, name)
+	}
+}
+
+// The last word decides, and where it tells nothing what was said before it.
+func TestExplainLooksBack(t *testing.T) {
+	log := []string{"3: (95) exit", "R0 !read_ok", "so there", "and there", "and there"}
+	e, ok := Rejection(verifier.Report{Message: "so there: and there: and there", Log: log})
+	require.True(t, ok)
+	assert.Equal(t, "uninit-register", e.Kind)
+	e, ok = Rejection(verifier.Report{Message: "div by zero", Log: log})
+	require.True(t, ok)
+	assert.Equal(t, "div-by-zero", e.Kind)
+}
+
+func TestKinds(t *testing.T) {
+	all := Kinds()
+	assert.GreaterOrEqual(t, len(all), 25)
+	ids, texts := map[string]bool{}, map[string]bool{}
+	for _, k := range all {
+		assert.Regexp(t, `^[a-z][a-z-]+$`, k.Kind)
+		assert.LessOrEqual(t, len(k.Kind), 21, "%s: a list has 21 columns for it", k.Kind)
+		assert.False(t, ids[k.Kind], "%s twice", k.Kind)
+		ids[k.Kind] = true
+		for _, text := range []string{k.Meaning, k.Try} {
+			assert.Regexp(t, regexp.MustCompile("^[A-Z`].*[.]$"), text, "%s: sentences", k.Kind)
+			assert.NotContains(t, text, "\n", k.Kind)
+			assert.False(t, texts[text], "%s: said of another kind too: %s", k.Kind, text)
+			texts[text] = true
+		}
+		assert.Equal(t, []string{"what it means: " + k.Meaning, "try: " + k.Try}, k.Lines())
+	}
+	assert.True(t, slices.IsSortedFunc(all, func(a, b Explanation) int { return strings.Compare(a.Kind, b.Kind) }))
+
+	// Each kind has a program that is rejected for it, and no other program is there.
+	files, err := filepath.Glob("testdata/rejected/*")
+	require.NoError(t, err)
+	assert.Len(t, files, len(all))
+	for _, file := range files {
+		kind, isC := strings.CutSuffix(filepath.Base(file), ".bpf.c")
+		assert.True(t, isC && ids[kind], "%s is of no kind", file)
+	}
+}
+
+func FuzzExplain(f *testing.F) {
+	for _, s := range messages(f) {
+		f.Add(s.message, s.instruction)
+	}
+	f.Add("R1 type=\xff expected=", "0: (85) call \x00")
+	f.Fuzz(func(t *testing.T, message, log string) {
+		r := verifier.Report{Message: message, Log: strings.Split(log, "\n")}
+		e, ok := Rejection(r)
+		if ok != (e.Kind != "") || ok != slices.Contains(Kinds(), e) {
+			t.Fatalf("%v, %+v", ok, e)
+		}
+		if again, _ := Rejection(r); again != e {
+			t.Fatalf("%+v, then %+v", e, again)
+		}
+		r.Accepted = true
+		if e, ok := Rejection(r); ok {
+			t.Fatalf("accepted, and yet %+v", e)
+		}
+	})
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package job is what the host and a guest say to each other: what a guest is asked to do, the part of
+// the submission's seed that it needs for that, and what was observed.
+package job
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+)
+
+// Kind is the kind of guest that a lab is observed in.
+type Kind string
+
+const (
+	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
+	SMP   Kind = "smp"   // two CPUs, in turns: what only shows under concurrency
+	Load  Kind = "load"  // an exact guest that does no more than load: what the first task needs
+
+	// Verify is an exact guest that loads objects of no lab.
+	Verify Kind = "verify"
+)
+
+// Job is what a guest is asked to do.
+type Job struct {
+	Lab     string `json:"lab"`
+	Kind    Kind   `json:"kind"`
+	Seed    uint64 `json:"seed"` // PartScenes of the submission's
+	ELF     []byte `json:"elf"`
+	Program []byte `json:"-"` // built, for a guest of the kind Exact
+
+	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
+	// returns what became of them.
+	Objects [][]byte `json:"objects,omitempty"`
+
+	// Spy has what the program saw in each scene reported, by its map of that name: see Spied.
+	Spy bool `json:"spy,omitempty"`
+}
+
+// Encode puts the program behind a line with all else, as it is.
+func (j Job) Encode() ([]byte, error) {
+	line, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(line, '\n'), j.Program...), nil
+}
+
+// Decode reads what Encode wrote.
+func Decode(raw []byte) (j Job, err error) {
+	line, program, _ := bytes.Cut(raw, []byte("\n"))
+	err = json.Unmarshal(line, &j)
+	j.Program = program
+	clear(line) // a guest's memory can be read by the programs that run in it
+	return j, err
+}
+
+// The parts of a submission's seed that guests are given.
+const (
+	PartScenes = "scenes"
+	PartLater  = "later" // what the submission must not find in the guest's memory while its BPF program is loaded
+)
+
+// EncodeLater is what the host keeps back until a guest asks for it.
+func EncodeLater(seed Seed) []byte {
+	return binary.LittleEndian.AppendUint64(nil, seed.Part(PartLater))
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"bpflab/harness/verifier"
+)
+
+// Observations are what was seen of one submission on one kernel: numbers and logs by
+// name, no verdicts.
+type Observations map[string]json.RawMessage
+
+// Get decodes an observation. One that is not there is the grader's fault.
+func Get[T any](o Observations, name string) (T, error) {
+	var v T
+	raw, ok := o[name]
+	if !ok {
+		return v, fmt.Errorf("nothing was observed of %q", name)
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, fmt.Errorf("decode the observation %q: %w", name, err)
+	}
+	return v, nil
+}
+
+// Set adds an observation.
+func (o Observations) Set(name string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the observation %q: %w", name, err)
+	}
+	o[name] = raw
+	return nil
+}
+
+// Timing is what the runs of one program took, in ns of the guest's time each.
+type Timing struct {
+	Runs    int     `json:"runs"`
+	Typical float64 `json:"typical"` // the first quartile: of a run that nothing came between
+	Mean    float64 `json:"mean"`    // of all of them
+}
+
+// Timings are those of four programs in one boot, on the same packets, events or calls.
+type Timings struct {
+	Empty     Timing `json:"empty"`
+	Naive     Timing `json:"naive"`
+	Reference Timing `json:"reference"`
+	Yours     Timing `json:"yours"`
+}
+
+// Loaded is what became of one object of a job of the kind Verify.
+type Loaded struct {
+	verifier.Report
+	// Error is not empty where the kernel has judged nothing: it says what went wrong.
+	Error string `json:"error,omitempty"`
+}
+
+// loaded is the observation of a job of the kind Verify.
+const loaded = "loaded"
+
+// GetLoaded returns what became of the objects of a job, in the job's order.
+func GetLoaded(o Observations, objects int) ([]Loaded, error) {
+	all, err := Get[[]Loaded](o, loaded)
+	if err == nil && len(all) != objects {
+		err = fmt.Errorf("%d objects were to be loaded, and %d reports came back", objects, len(all))
+	}
+	return all, err
+}
+
+// SetLoaded is for the agent.
+func (o Observations) SetLoaded(all []Loaded) error { return o.Set(loaded, all) }
+
+// Spied is what a program saw in one scene: the records of its map "spied", an array of words, 0 for
+// a record that was not written.
+type Spied struct {
+	Scene   string   `json:"scene"`
+	Timed   bool     `json:"timed"` // what the program costs is measured in this scene
+	Records [][]byte `json:"records"`
+}
+
+const spied = "spied"
+
+// GetSpied returns what a job whose Spy is set has collected.
+func GetSpied(o Observations) ([]Spied, error) { return Get[[]Spied](o, spied) }
+
+// SetSpied is for the agent.
+func (o Observations) SetSpied(all []Spied) error { return o.Set(spied, all) }
+
+// Fate is how a submission ended the guests that it ran in, where a control run shows that these
+// are sound. A task whose observations are missing for that reason fails.
+type Fate struct {
+	Stage   string `json:"stage"`   // what the guest was at
+	Trouble string `json:"trouble"` // what was seen
+}
+
+const fate = "fate"
+
+// SetFate says that a submission ended its guest.
+func (o Observations) SetFate(f Fate) error { return o.Set(fate, f) }
+
+// ForgetFate takes away what only the host may say.
+func (o Observations) ForgetFate() { delete(o, fate) }
+
+// GetFate returns how a submission ended its guest, if it did: without an error.
+func (o Observations) GetFate() (Fate, error) { return Get[Fate](o, fate) }

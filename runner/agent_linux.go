@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bpflab/vm/initramfs"
+	"bpflab/vm/kernels"
+)
+
+// modules are what the labs need of a kernel beyond its image.
+var modules = []string{"veth", "qemu_fw_cfg"}
+
+// agent is the binary that is PID 1 in guests.
+type agent struct {
+	path, sha256 string
+	err          error
+}
+
+// agentName is what the agent is called beside bpflab.
+const agentName = "bpflab-agent"
+
+// findAgent returns the agent beside this binary or, where there is none, one that Go builds from the clone.
+func (h *Host) findAgent(ctx context.Context) agent {
+	h.agentOnce.Do(func() {
+		a := &h.agent
+		var self string
+		if self, a.err = os.Executable(); a.err != nil {
+			return
+		}
+		a.path = filepath.Join(filepath.Dir(self), agentName)
+		if !serves(a.path) {
+			a.path, a.sha256, a.err = h.buildAgent(ctx)
+			return
+		}
+		a.sha256, a.err = fileSHA256(a.path)
+	})
+	return h.agent
+}
+
+// buildAgent builds the agent. It is kept under its sum: bpflabs of two clones may share a cache.
+func (h *Host) buildAgent(ctx context.Context) (path, sum string, err error) {
+	root, err := ModuleRoot()
+	if err != nil {
+		return "", "", fmt.Errorf("no "+agentName+" beside bpflab, and it is built from a clone: %w", err)
+	}
+	cache, err := h.CacheDir()
+	if err != nil {
+		return "", "", err
+	}
+	agents := filepath.Join(cache, "agents")
+	if err := os.MkdirAll(agents, 0o755); err != nil {
+		return "", "", fmt.Errorf("make a folder for the guests' agent: %w", err)
+	}
+	forgetOld(agents)
+	dir, err := os.MkdirTemp(agents, ".tmp-*")
+	if err != nil {
+		return "", "", fmt.Errorf("build the guests' agent: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	built := filepath.Join(dir, "agent")
+	if err := compileAgent(ctx, root, built); err != nil {
+		return "", "", err
+	}
+	if sum, err = fileSHA256(built); err != nil {
+		return "", "", err
+	}
+	path = filepath.Join(agents, sum[:16])
+	return path, sum, os.Rename(built, path)
+}
+
+// compileAgent builds the agent of a clone. The same source gives the same bytes, on any host: there are no
+// paths in it and no build ID, which would depend on all that is imported, used or not. The Makefile has
+// the same flags.
+func compileAgent(ctx context.Context, clone, file string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", file, "./cmd/agent")
+	cmd.Dir = clone
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the guests' agent: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// serves reports whether a file is a static linux/amd64 binary, whatever the host is.
+func serves(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return f.Machine == elf.EM_X86_64 && !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+}
+
+// initrd returns the initramfs for a kernel. It is kept under a name made of all that goes
+// into it.
+func (h *Host) initrd(ctx context.Context, k kernels.Kernel) (string, error) {
+	init := h.findAgent(ctx)
+	if init.err != nil {
+		return "", fmt.Errorf("find the guests' agent: %w", init.err)
+	}
+	cache, err := h.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	key := sha256.Sum256([]byte(strings.Join(append([]string{init.sha256, k.SHA256, k.Release}, modules...), "\n")))
+	dir := filepath.Join(cache, "initramfs")
+	path := filepath.Join(dir, fmt.Sprintf("%s-%x.cpio", k.Name, key[:8]))
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err == nil { // it is there, and used
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make a folder for initramfs: %w", err)
+	}
+	forgetOld(dir)
+	f, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return "", fmt.Errorf("make an initramfs: %w", err)
+	}
+	defer os.Remove(f.Name())                                  // once renamed, there is nothing to remove
+	_, err = initramfs.Build(f, init.path, k.Modules, modules) // a module that is built in has no file; the guest says if it lacks one
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", fmt.Errorf("make the initramfs of kernel %s: %w", k.Name, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return "", fmt.Errorf("keep the initramfs of kernel %s: %w", k.Name, err)
+	}
+	return path, nil
+}
+
+// forgetOld removes what no version of bpflab has used for a week, and what a dead run left.
+func forgetOld(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > 7*24*time.Hour {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+func sha256Hex(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

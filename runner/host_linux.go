@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package runner takes a job from the host to guests and back: it finds kernels and the guests' agent,
+// makes initramfs and snapshots, starts guests on the cores that there are, tries again where one fails,
+// finds out whose fault that was, and puts receipts together. It knows what a lab is, but no lab; what
+// it has to say goes to its caller.
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"bpflab/harness/build"
+	"bpflab/harness/sandbox"
+	"bpflab/vm"
+	"bpflab/vm/kernels"
+)
+
+// Progress is told what goes on.
+type Progress interface {
+	Set(who, what string)              // what somebody is doing; empty: nothing any more
+	Notice(format string, args ...any) // what people should read
+}
+
+// Host is this machine: where it keeps things, and how it starts guests. Its methods may be called
+// from several goroutines once its fields are set.
+type Host struct {
+	Cache    string       // folder; empty: bpflab in the user's cache folder
+	Verbose  bool         // print each guest's QEMU command and what it takes
+	Sandbox  sandbox.Mode // for compilers
+	KVM      bool         // for guests of two CPUs, where one boots under it
+	Progress Progress
+
+	cacheOnce sync.Once
+	cacheDir  string
+	cacheErr  error
+
+	agentOnce sync.Once
+	agent     agent
+}
+
+// UsageError is the caller's mistake, not this machine's trouble.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// CacheDir returns the cache folder, which it makes if need be.
+func (h *Host) CacheDir() (string, error) {
+	h.cacheOnce.Do(func() { h.cacheDir, h.cacheErr = writableCache(h.Cache) })
+	return h.cacheDir, h.cacheErr
+}
+
+func writableCache(name string) (string, error) {
+	if name == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("find a cache folder: %w; name one with --cache", err)
+		}
+		name = filepath.Join(dir, "bpflab")
+	}
+	dir, err := filepath.Abs(name)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(dir, ".probe-*"); err == nil {
+			probe.Close()
+			err = os.Remove(probe.Name())
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("the cache folder must be writable: %w; name another with --cache", err)
+	}
+	return dir, nil
+}
+
+// Store is where kernels are kept.
+func (h *Host) Store() (*kernels.Store, error) {
+	dir, err := h.CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return &kernels.Store{Dir: dir, Progress: h.Progress.Notice}, nil
+}
+
+// Known refuses names that no kernel has, before anything is built or booted for them.
+func (h *Host) Known(names []string) error {
+	if len(names) == 0 {
+		return &UsageError{errors.New("--kernels names no kernel")}
+	}
+	store, err := h.Store()
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return &UsageError{fmt.Errorf("--kernels names %s twice", name)}
+		}
+		if _, err := store.Get(name); errors.Is(err, kernels.ErrUnknown) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Kernels returns kernels, which it fetches if need be.
+func (h *Host) Kernels(ctx context.Context, names []string) ([]kernels.Kernel, error) {
+	store, err := h.Store()
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, name := range names {
+		_, err := store.Get(name)
+		switch {
+		case errors.Is(err, kernels.ErrNotFetched), errors.Is(err, kernels.ErrDamaged):
+			missing = append(missing, name)
+		case err != nil:
+			return nil, err
+		}
+	}
+	if len(missing) > 0 {
+		if err := store.Fetch(ctx, missing...); err != nil {
+			return nil, err
+		}
+	}
+	var list []kernels.Kernel
+	for _, name := range names {
+		k, err := store.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
+
+// Builder builds submissions.
+func (h *Host) Builder() (build.Builder, error) {
+	cache, err := h.CacheDir()
+	return build.Builder{Cache: cache, Sandbox: h.Sandbox}, err
+}
+
+// Enforced returns what confines compilers. If that is less than it could be, and nobody asked for less,
+// it gives notice.
+func (h *Host) Enforced() ([]string, error) {
+	list, err := sandbox.Enforced(h.Sandbox)
+	if err != nil {
+		return nil, err
+	}
+	if why := sandbox.Missing(); why != "" && h.Sandbox != sandbox.Off {
+		h.Progress.Notice("%s: compilers are confined by %s only", why, strings.Join(list, " and "))
+	}
+	return list, nil
+}
+
+// Snapshots are those of this machine's guests.
+func (h *Host) Snapshots() vm.Snapshots {
+	dir, _ := h.CacheDir() // without one there is no kernel either
+	return vm.Snapshots{Dir: filepath.Join(dir, "snapshots")}
+}
+
+// ModuleRoot is the clone that the current folder is in.
+func ModuleRoot() (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := here; ; dir = filepath.Dir(dir) {
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(data), "module bpflab\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not in a clone of bpflab", here)
+		}
+	}
+}

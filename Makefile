@@ -4,6 +4,7 @@
 
 LAB ?= lab12_1
 FUZZTIME ?= 60s
+BIN ?= .
 GO  ?= go
 
 .PHONY: help grade test unit fuzz bpflab lint tools test-tools generate clean go
@@ -51,11 +52,12 @@ fuzz: go
 		done; \
 	done
 
-# The command, and beside it the guests' agent: static, and without paths, stamps and a build ID, so that
-# the same source gives the same bytes, and snapshots stay valid. runner builds it with the same flags.
+# bpflab, and beside it bpflab-agent, which guests run. The agent is static and has no paths, stamps or build
+# ID: the same source gives the same bytes, and snapshots stay valid. runner/agent_linux.go has the same
+# flags. bpflab is told the agent's sum. BIN is the folder of both.
 bpflab: go
-	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $@ ./cmd/bpflab
-	@GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o bpflab-agent ./cmd/agent
+	@GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/bpflab-agent ./cmd/agent
+	@sum=$$(sha256sum $(BIN)/bpflab-agent || shasum -a 256 $(BIN)/bpflab-agent) && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags="-X bpflab/runner.agentSHA256=$${sum%% *}" -o $(BIN)/bpflab ./cmd/bpflab
 
 lint: go
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package harness says what a lab is made of, for the host: what a student writes, what it may contain and
-// what it is graded on. What observes a submission beside the kernel is the agent's: see harness/agent.
+// what it is graded on. Observing a running submission is the agent's part: see harness/agent.
 package harness
 
 import (

@@ -5,7 +5,6 @@ package runner
 import (
 	"context"
 	"crypto/sha256"
-	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,10 +28,14 @@ type agent struct {
 	err          error
 }
 
-// agentName is what the agent is called beside bpflab.
+// agentName is what the agent is called beside bpflab, and agentSHA256 the sum of the one that bpflab was
+// built with: the Makefile has the linker set it. Without it the agent is built from the clone.
 const agentName = "bpflab-agent"
 
-// findAgent returns the agent beside this binary or, where there is none, one that Go builds from the clone.
+var agentSHA256 string
+
+// findAgent returns the agent beside this binary or, where that is missing or another one than this binary
+// was built with, one that Go builds from the clone.
 func (h *Host) findAgent(ctx context.Context) agent {
 	h.agentOnce.Do(func() {
 		a := &h.agent
@@ -42,11 +44,10 @@ func (h *Host) findAgent(ctx context.Context) agent {
 			return
 		}
 		a.path = filepath.Join(filepath.Dir(self), agentName)
-		if !serves(a.path) {
+		var err error
+		if a.sha256, err = fileSHA256(a.path); err != nil || a.sha256 != agentSHA256 {
 			a.path, a.sha256, a.err = h.buildAgent(ctx)
-			return
 		}
-		a.sha256, a.err = fileSHA256(a.path)
 	})
 	return h.agent
 }
@@ -55,7 +56,7 @@ func (h *Host) findAgent(ctx context.Context) agent {
 func (h *Host) buildAgent(ctx context.Context) (path, sum string, err error) {
 	root, err := ModuleRoot()
 	if err != nil {
-		return "", "", fmt.Errorf("no "+agentName+" beside bpflab, and it is built from a clone: %w", err)
+		return "", "", fmt.Errorf("the "+agentName+" that this bpflab was built with is not beside it, and cannot be built: %w; run make bpflab in a clone, and keep both files together", err)
 	}
 	cache, err := h.CacheDir()
 	if err != nil {
@@ -93,16 +94,6 @@ func compileAgent(ctx context.Context, clone, file string) error {
 		return fmt.Errorf("build the guests' agent: %w\n%s", err, out)
 	}
 	return nil
-}
-
-// serves reports whether a file is a static linux/amd64 binary, whatever the host is.
-func serves(path string) bool {
-	f, err := elf.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return f.Machine == elf.EM_X86_64 && !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // initrd returns the initramfs for a kernel. It is kept under a name made of all that goes
@@ -150,11 +141,6 @@ func forgetOld(dir string) {
 			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
-}
-
-func sha256Hex(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
 }
 
 func fileSHA256(path string) (string, error) {

@@ -5,6 +5,8 @@ package runner
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -82,22 +84,12 @@ func FindSubmission(lab *harness.Lab, from string) (s Submission, err error) {
 	return s, nil
 }
 
-// Grade builds a submission, has it observed on each kernel and judges it; key seals the receipt. An
-// error is the grader's; whatever is wrong with the submission is in the receipt.
-func (h *Host) Grade(ctx context.Context, lab *harness.Lab, source Submission, names []string, key string) (*receipt.Receipt, judge.Result, error) {
-	g, err := h.Prepare(ctx, lab, source, names)
-	if err != nil {
-		return nil, judge.Result{}, err
-	}
-	return g.Finish(ctx, key)
-}
-
-// Grading is a submission on its way.
+// Grading is a submission on its way: Prepare, then Observe or Finish.
 type Grading struct {
-	*Host
 	Receipt *receipt.Receipt
-	Job     job.Job // what guests are asked to do, less their kind and the seed
+	Job     job.Job // what guests are asked to do, without their kind and the seed
 
+	host    *Host
 	lab     *harness.Lab
 	kernels []kernels.Kernel // none for a submission that is refused before it is run
 }
@@ -124,7 +116,7 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 		Submission: receipt.Submission{File: lab.File, Program: lab.Program},
 		Tools:      map[string]string{"bpflab": version(), "qemu": qemuVersion},
 	}
-	g := &Grading{Host: h, lab: lab, Receipt: r}
+	g := &Grading{host: h, lab: lab, Receipt: r}
 	refused := func(reason, details string) (*Grading, error) {
 		r.Refused = &receipt.Refusal{Reason: reason, Details: strings.Split(strings.TrimSpace(details), "\n")}
 		for _, name := range names {
@@ -225,9 +217,9 @@ func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (
 	return object, program, cmp.Or(err, programErr)
 }
 
-// Observe has a submission observed in guests of some kinds, on each kernel, as many at a
-// time as the machine has cores for. again is for the kernels on which a verdict is in doubt, and with
-// another seed.
+// Observe has a submission observed in guests of some kinds on each kernel, as many at a time as the
+// machine has cores for. With again it observes only the kernels on which a verdict is in doubt, and draws
+// from another seed.
 func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) error {
 	if len(g.kernels) == 0 {
 		return nil
@@ -243,7 +235,7 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) err
 			return nil
 		}
 	}
-	accel, why, err := g.accel(ctx, g.kernels[0])
+	accel, why, err := g.host.accel(ctx, g.kernels[0])
 	if err != nil {
 		return err
 	}
@@ -280,7 +272,7 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) err
 				switch {
 				case errors.As(err, &failure):
 					kernel.Error = strings.TrimPrefix(kernel.Error+"\n"+err.Error(), "\n")
-					g.Progress.Notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
+					g.host.Progress.Notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}
@@ -299,8 +291,8 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) err
 	return group.Wait()
 }
 
-// Early loads the submission on each kernel, does nothing more with it, and says what tasks that need
-// no more than that are worth. The receipt stays as it is. A submission that was refused has no kernels.
+// Early only loads the submission on each kernel, and returns what tasks that need no more than that are
+// worth. The receipt stays as it is. For a submission that was refused the result is empty.
 func (g *Grading) Early(ctx context.Context, tasks []judge.Task) (judge.Result, error) {
 	if len(g.kernels) == 0 {
 		return judge.Result{}, nil
@@ -313,8 +305,10 @@ func (g *Grading) Early(ctx context.Context, tasks []judge.Task) (judge.Result, 
 		r.Kernels = append(r.Kernels, k)
 	}
 	early.Receipt = &r
-	err := early.Observe(ctx, []job.Kind{job.Load}, false)
-	return r.Judge(tasks), err
+	if err := early.Observe(ctx, []job.Kind{job.Load}, false); err != nil {
+		return judge.Result{}, err
+	}
+	return r.Judge(tasks), nil
 }
 
 // observeKind has a submission observed in one guest. Of one that ends an exact guest at least the
@@ -326,12 +320,12 @@ func (g *Grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.
 		j.Program = nil
 	}
 	later := job.EncodeLater(seed)
-	s, err := g.Host.observe(ctx, k, accel, j, later, g.lab.Control)
+	s, err := g.host.observe(ctx, k, accel, j, later, g.lab.Control)
 	if err != nil || s.fate == nil || kind != job.Exact {
 		return s, err
 	}
 	j.Kind, j.Program = job.Load, nil
-	loaded, err := g.Host.observe(ctx, k, accel, j, later, g.lab.Control)
+	loaded, err := g.host.observe(ctx, k, accel, j, later, g.lab.Control)
 	s.observations = loaded.observations
 	return s, err
 }
@@ -344,7 +338,7 @@ func (h *Host) accel(ctx context.Context, k kernels.Kernel) (qemu.Accel, string,
 	return h.ProbeKVM(ctx, k)
 }
 
-// ProbeKVM finds out whether they can run under KVM.
+// ProbeKVM finds out whether guests of two CPUs can run under KVM, and says why or why not.
 func (h *Host) ProbeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, string, error) {
 	probe, err := h.Probe()
 	if err != nil {
@@ -357,7 +351,7 @@ func (h *Host) ProbeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, stri
 	return probe.Accel(ctx, g.config, []byte("{}"))
 }
 
-// Probe is what this machine remembers of KVM.
+// Probe returns the record of whether KVM works here.
 func (h *Host) Probe() (vm.Probe, error) {
 	cache, err := h.CacheDir()
 	return vm.Probe{File: filepath.Join(cache, "accel.json")}, err
@@ -370,4 +364,9 @@ func version() string {
 		return "unknown"
 	}
 	return info.Main.Version + " " + info.GoVersion
+}
+
+func sha256Hex(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }

@@ -2,8 +2,8 @@
 
 // Package runner takes a job from the host to guests and back: it finds kernels and the guests' agent,
 // makes initramfs and snapshots, starts guests on the cores that there are, tries again where one fails,
-// finds out whose fault that was, and puts receipts together. It knows what a lab is, but no lab; what
-// it has to say goes to its caller.
+// tells a submission that ends its guest from the grader's own trouble, and puts receipts together. It
+// works for any lab, and prints nothing: notices go to its caller.
 package runner
 
 import (
@@ -37,10 +37,6 @@ type Host struct {
 	KVM      bool         // for guests of two CPUs, where one boots under it
 	Progress Progress
 
-	cacheOnce sync.Once
-	cacheDir  string
-	cacheErr  error
-
 	agentOnce sync.Once
 	agent     agent
 }
@@ -53,11 +49,7 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // CacheDir returns the cache folder, which it makes if need be.
 func (h *Host) CacheDir() (string, error) {
-	h.cacheOnce.Do(func() { h.cacheDir, h.cacheErr = writableCache(h.Cache) })
-	return h.cacheDir, h.cacheErr
-}
-
-func writableCache(name string) (string, error) {
+	name := h.Cache
 	if name == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
@@ -91,7 +83,8 @@ func (h *Host) Store() (*kernels.Store, error) {
 	return &kernels.Store{Dir: dir, Progress: h.Progress.Notice}, nil
 }
 
-// Known refuses names that no kernel has, before anything is built or booted for them.
+// Known returns an error for names that no kernel has or that come twice, before anything is built or booted
+// for them.
 func (h *Host) Known(names []string) error {
 	if len(names) == 0 {
 		return &UsageError{errors.New("--kernels names no kernel")}
@@ -163,9 +156,9 @@ func (h *Host) Enforced() ([]string, error) {
 }
 
 // Snapshots are those of this machine's guests.
-func (h *Host) Snapshots() vm.Snapshots {
-	dir, _ := h.CacheDir() // without one there is no kernel either
-	return vm.Snapshots{Dir: filepath.Join(dir, "snapshots")}
+func (h *Host) Snapshots() (vm.Snapshots, error) {
+	dir, err := h.CacheDir()
+	return vm.Snapshots{Dir: filepath.Join(dir, "snapshots")}, err
 }
 
 // ModuleRoot is the clone that the current folder is in.

@@ -13,10 +13,10 @@ import (
 	"os"
 	"runtime"
 
-	"bpflab/harness/job"
-
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/sys/unix"
+
+	"bpflab/harness/job"
 )
 
 // seedKey is the environment variable that holds a course's key for seeds, and seedKeyFile the one that

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"bpflab/harness/job"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/job"
 )
 
 func TestSeedOf(t *testing.T) {

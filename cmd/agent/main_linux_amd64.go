@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command agent is PID 1 of guests: it has a lab observe a submission beside the kernel, and sends what
-// was observed to the host. It holds no verdict, no hint and no truth: a change of those leaves it, and
-// with it every snapshot and every cost, as they are.
+// was observed to the host. It contains no judges, hints or reports, so changing those changes no snapshot
+// and no cost.
 package main
 
 import (

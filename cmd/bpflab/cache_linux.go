@@ -34,7 +34,7 @@ type folder struct {
 var folders = []folder{
 	{"snapshots", "guests, ready to go on", true},
 	{"initramfs", "what guests boot from", true},
-	{"agents", "bpflab for guests", true},
+	{"agents", "the guests' agents", true},
 	{"objects", "compiled BPF files", true},
 	{"programs", "built Go programs", true},
 	{"gopackages", "what Go programs import", true},
@@ -119,16 +119,20 @@ func cacheCommand(h *host) *cobra.Command {
 // once they are an hour old. A lock, which others may hold, is not.
 func (h *host) kept(cache string, f folder) (list []kept, err error) {
 	dir := filepath.Join(cache, f.name)
-	snapshots := map[string]bool{}
+	listed := map[string]bool{}
 	if f.name == "snapshots" {
-		all, err := h.Snapshots().List()
+		snapshots, err := h.Snapshots()
+		if err != nil {
+			return nil, err
+		}
+		all, err := snapshots.List()
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range all {
-			list = append(list, kept{s.Path, s.Size, s.Used, func() error { return h.Snapshots().Drop(s.Path) }})
+			list = append(list, kept{s.Path, s.Size, s.Used, func() error { return snapshots.Drop(s.Path) }})
 			base := strings.TrimSuffix(filepath.Base(s.Path), filepath.Ext(s.Path))
-			snapshots[base+".vm"], snapshots[base+".json"] = true, true
+			listed[base+".vm"], listed[base+".json"] = true, true
 		}
 	}
 	entries, err := os.ReadDir(dir)
@@ -137,7 +141,7 @@ func (h *host) kept(cache string, f folder) (list []kept, err error) {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || snapshots[e.Name()] || strings.HasSuffix(e.Name(), ".lock") {
+		if err != nil || listed[e.Name()] || strings.HasSuffix(e.Name(), ".lock") {
 			continue
 		}
 		if strings.HasPrefix(e.Name(), ".") && time.Since(info.ModTime()) < time.Hour {

@@ -20,7 +20,7 @@ import (
 	"bpflab/vm/kernels"
 )
 
-func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness/explain/testdata") }
+func explainData(t testing.TB) string { return filepath.Join(clone(t), "harness/explain/testdata") }
 
 // rejected are the programs that explanations are tested with. What each kernel must make of
 // one stands in its first lines:
@@ -32,7 +32,7 @@ func verifierData(t testing.TB) string { return filepath.Join(clone(t), "harness
 // The word is the kind of rejection, the text a part of the verifier's message.
 func rejected(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(verifierData(t), "rejected/*.bpf.c"))
+	files, err := filepath.Glob(filepath.Join(explainData(t), "rejected/*.bpf.c"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	return files
@@ -89,7 +89,7 @@ func TestRejectedProgramsNameTheirKinds(t *testing.T) {
 // Each program is rejected for what its first lines say, and accepted where they say so.
 func TestExplainRejected(t *testing.T) {
 	names, files := matrix(), rejected(t)
-	h := hostOn(sharedCache(t))
+	h := hostOn(sharedCache(t), os.Stderr)
 	all, err := h.explain(t.Context(), files, names)
 	require.NoError(t, err)
 	require.Len(t, all, len(files))
@@ -122,7 +122,7 @@ func TestExplainRejected(t *testing.T) {
 	}
 	if *update {
 		require.Equal(t, kernels.Names(), names, "to write it down, BPFLAB_KERNELS=all")
-		path := filepath.Join(verifierData(t), "messages.txt")
+		path := filepath.Join(explainData(t), "messages.txt")
 		head := "# What kernels say of the programs in rejected/: kind, kernels, instruction, message.\n"
 		require.NoError(t, os.WriteFile(path, []byte(head+messages.String()), 0o644))
 	}
@@ -158,7 +158,7 @@ func (e explained) record(w *strings.Builder) {
 func TestExplainCommand(t *testing.T) {
 	files := map[string]string{}
 	for _, name := range []string{"null-check", "atomic-fetch"} {
-		files[name] = filepath.Join(verifierData(t), "rejected", name+".bpf.c")
+		files[name] = filepath.Join(explainData(t), "rejected", name+".bpf.c")
 	}
 	files["accepted"] = filepath.Join(solution(t), "counter.bpf.c")
 	files["broken"] = filepath.Join(t.TempDir(), "broken.bpf.c")
@@ -212,7 +212,7 @@ func TestExplainInfrastructure(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer
-	file := filepath.Join(verifierData(t), "rejected/null-check.bpf.c")
+	file := filepath.Join(explainData(t), "rejected/null-check.bpf.c")
 	code := run(t.Context(), &stdout, &stderr, []string{"explain", file, "--cache", newCache(t), "--kernels", "6.12"})
 	assert.Equal(t, exitInfra, code)
 	assert.Contains(t, stdout.String(), "6.12: not judged: ")

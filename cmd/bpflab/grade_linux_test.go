@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -62,19 +63,20 @@ func matrix() []string {
 
 var builtDir string // empty: not built
 
-// built is the command as people have it: its guests run the same file. It is built once,
-// for a test binary that is not static builds an agent in each run.
+// built is the command as people have it, with the guests' agent beside it. A test binary has none beside
+// it, and builds one in each run.
 var built = sync.OnceValues(func() (path string, err error) {
 	if builtDir, err = os.MkdirTemp("", "bpflab-test-"); err != nil {
 		return "", err
 	}
-	path = filepath.Join(builtDir, "bpflab")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	root, err := runner.ModuleRoot()
+	if err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("make", "-C", root, "bpflab", "BIN="+builtDir).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	return path, nil
+	return filepath.Join(builtDir, "bpflab"), nil
 })
 
 func command(t testing.TB, args ...string) *exec.Cmd {
@@ -180,7 +182,7 @@ func TestGradeStarter(t *testing.T) {
 // Each wrong submission fails for the reason that it names. Guests of two CPUs are asked only where those
 // of one did not give the reason: most submissions fail before.
 func TestGradeWrong(t *testing.T) {
-	h := hostOn(sharedCache(t))
+	h := hostOn(sharedCache(t), io.Discard)
 	two := make(chan struct{}, 2)
 	for _, lab := range labs {
 		folders, err := lint.Wrong(clone(t), lab)
@@ -237,7 +239,7 @@ func TestGradeInfrastructure(t *testing.T) {
 // The control run must succeed where nothing is wrong: where it fails, a submission that ends its guest is
 // taken for the grader's trouble.
 func TestControlsAreSound(t *testing.T) {
-	h := hostOn(sharedCache(t))
+	h := hostOn(sharedCache(t), io.Discard)
 	all, err := h.Kernels(t.Context(), matrix())
 	require.NoError(t, err)
 	for _, lab := range labs {
@@ -262,7 +264,7 @@ func TestSeedOfGoProgram(t *testing.T) {
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 
 	lab := labs[1]
-	h := hostOn(t.TempDir())
+	h := hostOn(t.TempDir(), io.Discard)
 	prepare := func(program string) receipt.Submission {
 		from := t.TempDir()
 		for name, more := range map[string]string{lab.File: "SEC(\"kprobe/do_exit\") int another(void *ctx) { return 0; }\n", lab.Program: program} {

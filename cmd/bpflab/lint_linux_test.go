@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestLabsAreWhole(t *testing.T) {
 		assert.Empty(t, lint.Texts(root, lab), lab.Name)
 		folders, err := lint.Wrong(root, lab)
 		require.NoError(t, err)
-		h := hostOn(sharedCache(t)) // most of it is compiled there already
+		h := hostOn(sharedCache(t), os.Stderr) // most of it is compiled there already
 		folders = append(folders, filepath.Join(root, "labs", lab.Name), filepath.Join(root, "solutions", lab.Name))
 		unused, err := h.unused(t.Context(), root, lab, folders)
 		require.NoError(t, err)

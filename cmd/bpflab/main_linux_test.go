@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,10 +15,11 @@ import (
 	"sync"
 	"testing"
 
-	"bpflab/runner"
-
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/runner"
 )
 
 func TestMain(m *testing.M) {
@@ -40,9 +42,18 @@ func clone(t testing.TB) string {
 	return root
 }
 
-// hostOn is this machine with a cache, of which nobody reads the notices.
-func hostOn(cache string) *host {
-	h := newHost(io.Discard)
+// Each lab has its side in the guests' agent.
+func TestAgentHasEveryLab(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(clone(t), "cmd/agent/main_linux_amd64.go"))
+	require.NoError(t, err)
+	for _, lab := range labs {
+		assert.Contains(t, string(text), fmt.Sprintf("%q: %s.Observe,", lab.Name, lab.Name))
+	}
+}
+
+// hostOn is this machine with a cache, and with notices that go to stderr.
+func hostOn(cache string, stderr io.Writer) *host {
+	h := newHost(stderr)
 	h.Cache = cache
 	return h
 }
@@ -65,7 +76,7 @@ var fetched = func() func(cache string) error {
 	var err error
 	return func(cache string) error {
 		once.Do(func() {
-			h := hostOn(cache)
+			h := hostOn(cache, os.Stderr)
 			store, e := h.Store()
 			if err = e; err == nil {
 				err = store.Fetch(context.Background())

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -123,7 +124,7 @@ func number(t testing.TB, name string, otherwise int) int {
 // empty for what is refused.
 func compiled(t testing.TB, lab *harness.Lab, cache, folder string) string {
 	t.Helper()
-	h := hostOn(cache)
+	h := hostOn(cache, io.Discard)
 	source, err := runner.FindSubmission(lab, folder)
 	require.NoError(t, err)
 	object, program, err := h.Build(t.Context(), lab, source)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/binary"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -71,7 +72,7 @@ func TestScenesCannotBeToldApart(t *testing.T) {
 // spy has a lab observe the program of testdata/spy in guests of each kind.
 func spy(t testing.TB, lab *harness.Lab, kernel string) (all []job.Spied) {
 	t.Helper()
-	h := hostOn(sharedCache(t))
+	h := hostOn(sharedCache(t), io.Discard)
 	source, err := runner.FindSubmission(lab, filepath.Join("testdata/spy", lab.Name))
 	require.NoError(t, err)
 	g, err := h.Prepare(t.Context(), lab, source, []string{kernel})

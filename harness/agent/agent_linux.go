@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agent carries a job out beside the kernel: it has a lab observe a submission, or loads objects
-// of no lab. It knows no verdicts and no truth.
+// Package agent carries a job out in a guest: it has a lab observe a submission, or loads objects of no
+// lab. It does not judge.
 package agent
 
 import (

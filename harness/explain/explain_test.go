@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"bpflab/harness/verifier"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/verifier"
 )
 
 // said is a row of testdata/messages.txt: what some kernels said of a program. The guests'
@@ -24,17 +24,12 @@ func (s said) report() verifier.Report {
 	return verifier.Report{Message: s.message, Log: []string{"; a line of source", s.instruction, s.message}}
 }
 
-func recorded(t testing.TB, name string) []string {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	return strings.Split(string(raw), "\n")
-}
-
 func messages(t testing.TB) []said {
 	t.Helper()
+	raw, err := os.ReadFile("testdata/messages.txt")
+	require.NoError(t, err)
 	var all []said
-	for _, line := range recorded(t, "messages.txt") {
+	for line := range strings.SplitSeq(string(raw), "\n") {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

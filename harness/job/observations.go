@@ -70,7 +70,7 @@ func GetLoaded(o Observations, objects int) ([]Loaded, error) {
 	return all, err
 }
 
-// SetLoaded is for the agent.
+// SetLoaded adds what became of a job's objects; GetLoaded reads it.
 func (o Observations) SetLoaded(all []Loaded) error { return o.Set(loaded, all) }
 
 // Spied is what a program saw in one scene: the records of its map "spied", an array of words, 0 for
@@ -86,7 +86,7 @@ const spied = "spied"
 // GetSpied returns what a job whose Spy is set has collected.
 func GetSpied(o Observations) ([]Spied, error) { return Get[[]Spied](o, spied) }
 
-// SetSpied is for the agent.
+// SetSpied adds what a program saw; GetSpied reads it.
 func (o Observations) SetSpied(all []Spied) error { return o.Set(spied, all) }
 
 // Fate is how a submission ended the guests that it ran in, where a control run shows that these

@@ -7,10 +7,10 @@ import (
 	"math"
 	"testing"
 
-	"bpflab/harness/job"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/job"
 )
 
 // task is one whose verdict is the observation of its name.
@@ -69,20 +69,6 @@ func TestGraded(t *testing.T) {
 	}
 }
 
-func TestSeed(t *testing.T) {
-	s := job.Seed(1)
-	assert.Equal(t, uint64(0xe6d2eea3b2e24aa4), s.Part("scenes"), "a receipt is judged again by making the same parts from its seed")
-	assert.NotEqual(t, s.Part("a"), s.Part("b"))
-	assert.NotEqual(t, s.Part("a"), job.Seed(2).Part("a"))
-	o := job.Observations{}
-	_, err := job.GetSeed(o)
-	assert.Error(t, err)
-	require.NoError(t, o.SetSeed(1<<64-1))
-	got, err := job.GetSeed(o)
-	require.NoError(t, err)
-	assert.Equal(t, job.Seed(1<<64-1), got, "all 64 bits")
-}
-
 func TestCost(t *testing.T) {
 	flat := func(x float64) job.Timing { return job.Timing{Runs: 1000, Typical: x, Mean: x} }
 	good := job.Timings{Empty: flat(100), Naive: flat(1100), Reference: flat(200), Yours: flat(300)}
@@ -122,24 +108,6 @@ func TestCost(t *testing.T) {
 	c, err = CostOf(one, 0)
 	require.NoError(t, err)
 	assert.Equal(t, 20.0, c.Uneven, "beyond what the reference does")
-}
-
-func TestObservations(t *testing.T) {
-	o := job.Observations{}
-	require.NoError(t, o.Set("cost", Quantity{1.5, "ns"}))
-	got, err := job.Get[Quantity](o, "cost")
-	require.NoError(t, err)
-	assert.Equal(t, Quantity{1.5, "ns"}, got)
-
-	_, err = job.Get[Quantity](o, "load")
-	assert.ErrorContains(t, err, `"load"`, "nothing was observed of it")
-	_, err = job.Get[int](o, "cost")
-	assert.ErrorContains(t, err, `"cost"`, "of another type")
-	_, err = job.Get[Quantity](nil, "cost")
-	assert.Error(t, err)
-
-	assert.ErrorContains(t, o.Set("nan", math.NaN()), `"nan"`, "JSON has no such number")
-	assert.NotContains(t, o, "nan")
 }
 
 // status and points of each task, in order.

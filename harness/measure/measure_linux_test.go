@@ -5,9 +5,9 @@ package measure
 import (
 	"testing"
 
-	"bpflab/harness/job"
-
 	"github.com/stretchr/testify/assert"
+
+	"bpflab/harness/job"
 )
 
 func TestTiming(t *testing.T) {

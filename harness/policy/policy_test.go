@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"bpflab/harness/build"
-
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/build"
 )
 
 // counter is the policy of lab12_1.

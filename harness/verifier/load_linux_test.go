@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"bpflab/harness/build"
-
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"bpflab/harness/build"
 )
 
 const header = `

@@ -191,7 +191,7 @@ func withoutReport(log []string) (words []string, reason string) {
 	return log[:start:start], reason
 }
 
-// trace tells lines that follow the verifier's way from its verdict.
+// IsTrace reports whether a line is one of those that follow the verifier's way from its verdict.
 func IsTrace(line string) bool {
 	return strings.HasPrefix(line, ";") || insnLine.MatchString(line) || stateLine.MatchString(line)
 }

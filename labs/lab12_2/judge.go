@@ -89,7 +89,7 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-// wrong says what is wrong with what became of calls that were made while there was room for events.
+// wrongAmount says what is wrong with what became of calls that were made while there was room for events.
 func wrongAmount(a observe.Amount, when string) (found []string) {
 	if missing(a) != 0 || a.Dropped > 0 {
 		found = append(found, fmt.Sprintf("%s: of %d events %d are in the ring and %d dropped", when, a.Calls, a.Sent, int64(a.Dropped)))
@@ -100,7 +100,7 @@ func wrongAmount(a observe.Amount, when string) (found []string) {
 	return found
 }
 
-// compare says what is wrong with the events that were reported.
+// compareSeen says what is wrong with the events that were reported.
 func compareSeen(s observe.Seen, t observe.Script) (found []string) {
 	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	type at struct{ thread, call int }
@@ -238,7 +238,7 @@ func tooSlow(b observe.Burst, c judge.Cost) string {
 // metRounds is in how many rounds of a burst a program that is known to miscount must have.
 const metRounds = 4
 
-// check fails for what cannot have been observed.
+// checkBurst fails for what cannot have been observed.
 func checkBurst(b observe.Burst, t observe.Script) error {
 	made := 0
 	for _, round := range t.Bursts[1:] {

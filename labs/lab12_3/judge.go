@@ -27,7 +27,7 @@ func scriptOf(o job.Observations) (observe.Script, error) {
 // maxNumber bounds what is counted in observations that make sense.
 const maxNumber = 1 << 40
 
-// check fails for what cannot have been observed.
+// checkTrial fails for what cannot have been observed.
 func checkTrial(t observe.Trial) error {
 	if len(t.Got) != observe.Classes || t.Missed > maxNumber || t.Records > maxNumber {
 		return fmt.Errorf("expected a trial of %d classes, found %d, %d records and %d missed calls", observe.Classes, len(t.Got), t.Records, t.Missed)
@@ -333,7 +333,7 @@ func judgeController(o job.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
-// rates are those of the nth plant.
+// ratesOf returns the rates: they are those of the nth plant.
 func ratesOf(s observe.Steered, n int) []int64 {
 	parts := make([]int64, observe.Intervals)
 	for k := range parts {
@@ -366,7 +366,7 @@ func getLive(o job.Observations, t observe.Script) (observe.Live, error) {
 	return l, nil
 }
 
-// wrong says what a sampler did not do while it was steered. It is empty where it counted each call and
+// wrongLive says what a sampler did not do while it was steered. It is empty where it counted each call and
 // sampled as many as it was told.
 func wrongLive(l observe.Live) string {
 	var mean, variance, records float64

@@ -35,6 +35,7 @@ const (
 	quiet       = 100 * time.Millisecond
 )
 
+// Observe observes a submission: in an exact guest what it sends and costs, in one of two CPUs their burst.
 func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 	o := job.Observations{}
 	s.Stage("verifier")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package observe is the guest's side of lab 12.2: it makes system calls that are drawn from the seed and
+// says what events became of them. What is drawn, and what is observed, judges on the host know as well.
 package observe
 
 import (
@@ -8,11 +10,11 @@ import (
 )
 
 const (
-	Program   = "on_syscall"
-	LoneCalls = 5 // that come one by one
+	Program   = "on_syscall" // of the submission
+	LoneCalls = 5            // that come one by one
 )
 
-// What is observed, by the names that observe gives it.
+// What is observed, by the names that Observe gives it.
 type (
 	// Reader is what became of the consumer in a scene.
 	Reader struct {

@@ -47,7 +47,7 @@ const (
 // StallCalls is how many calls fill a ring and more.
 func StallCalls(ring int) int { return (ring/ringRecord + 2000) / Batch * Batch }
 
-// newScript makes calls from a seed. Some half of them are of interest; the others miss it by the
+// NewScript makes calls from a seed. Some half of them are of interest; the others miss it by the
 // number or by the argument, some by a single bit.
 func NewScript(seed uint64) Script {
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -103,6 +103,7 @@ func (s Script) draw(r *rand.Rand, n int) []Call {
 	return calls
 }
 
+// Interesting reports whether a call is to be sent as an event.
 func (s Script) Interesting(c Call) bool { return c.Number == s.Number && c.First >= s.Threshold }
 
 // The kinds of calls, as far as what they cost goes.
@@ -113,6 +114,7 @@ const (
 	CallKinds
 )
 
+// Kind is the kind of a call.
 func (s Script) Kind(c Call) int {
 	switch {
 	case c.Number != s.Number:

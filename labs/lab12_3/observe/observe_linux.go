@@ -23,6 +23,8 @@ import (
 	"bpflab/labs/lab12_3/anchors"
 )
 
+// Observe observes a submission: in an exact guest its samples, its cost and its controller, in one of two
+// CPUs what they count.
 func Observe(_ context.Context, s agent.Subject) (job.Observations, error) {
 	o := job.Observations{}
 	s.Stage("verifier")

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package observe is the guest's side of lab 12.3: it makes system calls that are drawn from the seed, and
+// says what was sampled of them and how the controller steered. What is drawn, and what is observed, judges
+// on the host know as well.
 package observe
 
 import "bpflab/harness/job"
 
 const (
-	Program = "on_syscall"
-	Plants  = 200 // that a controller has to hold
-	Classes = 20  // of calls: their first argument
+	Program = "on_syscall" // of the submission
+	Plants  = 200          // that a controller has to hold
+	Classes = 20           // of calls: their first argument
 )
 
-// What is observed, by the names that observe gives it.
+// What is observed, by the names that Observe gives it.
 type (
 	// Trial is what became of calls at one rate.
 	Trial struct {

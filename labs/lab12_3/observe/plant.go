@@ -10,7 +10,7 @@ import (
 	"bpflab/harness/controller"
 )
 
-// What the load is, plants and live alike: steps of stepIntervals each, and up to a fifth more or less.
+// What the load is, plants and live alike: steps of StepIntervals each, and up to a fifth more or less.
 var steps = []int64{10_000, 100_000, 1_000_000, 50_000} // events a second
 
 func drawLoads(r *rand.Rand) (loads []int64) {
@@ -25,7 +25,7 @@ const (
 	Intervals     = 4 * StepIntervals
 	Settled       = 10 // intervals after a step until the overhead must be right: a second
 	Whole         = 1 << 16
-	firstPart     = Whole / 2 // the rate until a controller has answered, of whole
+	firstPart     = Whole / 2 // the rate until a controller has answered, of Whole
 	MinPart       = Whole/100 + 1
 	minInterval   = 10 * time.Millisecond  // of plants: that of the live sampler …
 	maxInterval   = 100 * time.Millisecond // … and a tenth of a second
@@ -46,7 +46,7 @@ type Plant struct {
 
 const idleIntervals = 3
 
-// newPlant draws a plant: of a seed, the nth.
+// NewPlant draws a plant: of a seed, the nth.
 func NewPlant(seed uint64, n int) *Plant {
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	return &Plant{
@@ -62,7 +62,7 @@ func NewPlant(seed uint64, n int) *Plant {
 
 func between(r *rand.Rand, low, high int64) int64 { return low + r.Int64N(high-low+1) }
 
-// Cost is what an interval costs at a rate, of whole: events, and the sampler's time in ps.
+// Cost is what an interval costs at a rate, of Whole: events, and the sampler's time in ps.
 func (p *Plant) Cost(k int, part int64) (events, busy int64) {
 	if k >= p.idle && k < p.idle+idleIntervals {
 		return 0, 0
@@ -74,7 +74,7 @@ func (p *Plant) Cost(k int, part int64) (events, busy int64) {
 	return events, events * (p.skip + p.sample*part/Whole) / 1000 * drift
 }
 
-// Next lets an interval pass at a rate, of whole, and returns what the controller is told of
+// Next lets an interval pass at a rate, of Whole, and returns what the controller is told of
 // it: what was sampled by chance, and a time that is measured with an error of 5% at most.
 func (p *Plant) Next(part int64) controller.Interval {
 	events, busy := p.Cost(p.next, part)
@@ -111,7 +111,7 @@ func Holds(overhead, part int64) bool {
 	return true
 }
 
-// misses counts the intervals of a plant in which a controller's rates were wrong after it has
+// Misses counts the intervals of a plant in which a controller's rates were wrong after it has
 // had time to settle, and returns the first of them, or -1.
 func (p *Plant) Misses(parts []int64) (n, first int) {
 	first = -1
@@ -129,7 +129,7 @@ func (p *Plant) Misses(parts []int64) (n, first int) {
 	return n, first
 }
 
-// toPart turns a rate into parts of whole.
+// toPart turns a rate into parts of Whole.
 func toPart(rate float64) int64 {
 	return min(max(int64(rate*Whole+0.5), MinPart), Whole)
 }

@@ -23,7 +23,7 @@ type Plan struct {
 	Classes  []uint64
 }
 
-// made counts the calls of each class.
+// Made counts the calls of each class.
 func (p Plan) Made() []uint64 {
 	made := make([]uint64, Classes)
 	for _, c := range p.Classes {
@@ -46,6 +46,7 @@ var Rates = []struct {
 	Calls int
 }{{MinPart, 20_000}, {Whole / 20, 8_000}, {Whole / 10, 6_000}, {Whole / 4, 3_000}, {Whole / 2, 2_000}, {Whole * 3 / 4, 2_000}, {Whole, 1_000}}
 
+// NewScript draws the script of a seed.
 func NewScript(seed uint64) Script {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := Script{Number: sysGetpgid, Other: sysGetsid, Foreign: 1 + r.Uint32N(10_000)}

@@ -207,6 +207,9 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 	if err != nil {
 		return err
 	}
+	if tmp, err = s.thin(tmp, r.Name); err != nil {
+		return err
+	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -222,6 +225,26 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 		return errors.Join(err, s.Drop(path))
 	}
 	return nil
+}
+
+// thin returns a file with the snapshot less its zero pages, and closes and removes the other one. A
+// snapshot of a form that is not known stays as it is: it is only slower to restore.
+func (s Snapshots) thin(saved *os.File, name string) (*os.File, error) {
+	if _, err := saved.Seek(0, io.SeekStart); err != nil {
+		return saved, err
+	}
+	thin, err := os.CreateTemp(s.Dir, tempPrefix+name+"-*")
+	if err != nil {
+		return saved, err
+	}
+	unused := saved
+	if err = qemu.Thin(thin, saved); err != nil {
+		unused, thin = thin, saved
+	}
+	if errors.Is(err, qemu.ErrStream) {
+		err = nil
+	}
+	return thin, errors.Join(err, unused.Close(), os.Remove(unused.Name()))
 }
 
 func writeRecord(path string, r record) error {

@@ -17,8 +17,8 @@ import (
 	lab12_1 "bpflab/labs/lab12_1/observe"
 	lab12_2 "bpflab/labs/lab12_2/observe"
 	lab12_3 "bpflab/labs/lab12_3/observe"
+	"bpflab/vm/abi"
 	"bpflab/vm/guest"
-	"bpflab/vm/qemu"
 )
 
 // labs are all labs, by the names of their folders. A new lab is one line here, and one in cmd/bpflab.
@@ -38,7 +38,7 @@ func main() {
 	debug.SetGCPercent(-1)
 	// Until memory is short, which only a submission that makes the agent read much can bring about.
 	debug.SetMemoryLimit(96 << 20)
-	if os.Getenv(qemu.Awake) != "" {
+	if os.Getenv(abi.Awake) != "" {
 		if err := awake.Start(); err != nil {
 			panic(err) // the end of PID 1, and of the guest, which the host reports
 		}

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"bpflab/vm/abi"
 
-	"bpflab/vm/qemu"
+	"golang.org/x/sys/unix"
 )
 
 // Work carries a job out. It calls stage before each of its steps, at least every few
@@ -26,7 +26,7 @@ import (
 type Work func(ctx context.Context, payload []byte, later func() []byte, stage func(name string)) (any, error)
 
 // jobPath is where the qemu_fw_cfg module shows the job.
-const jobPath = "/sys/firmware/qemu_fw_cfg/by_name/" + qemu.JobFile
+const jobPath = "/sys/firmware/qemu_fw_cfg/by_name/" + abi.JobFile
 
 // jobReader reads the job from the device itself. The module's own file is no good for one of
 // megabytes: for each page of it the module starts anew and reads all that comes before, a byte
@@ -110,7 +110,7 @@ func rest() error {
 // Main is the life of PID 1: it mounts, loads modules, does the job, reports and ends the
 // guest. It does not return.
 func Main(work Work) {
-	r := reporter{out: port(qemu.ResultPort)}
+	r := reporter{out: port(abi.ResultPort)}
 	if err := r.run(work); err != nil {
 		r.send(Failed, err.Error())
 	}
@@ -267,7 +267,7 @@ func loadModules(wanted func(name string) bool) error {
 func pause() (int64, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	button := port(qemu.PausePort)
+	button := port(abi.PausePort)
 	if err := button.permit(); err != nil {
 		return 0, err
 	}
@@ -279,7 +279,7 @@ func pause() (int64, error) {
 	farFromTick()
 	timers.stop()
 	now := monotonic()
-	button.outb(qemu.PauseValue)
+	button.outb(abi.PauseValue)
 	now = monotonic() - now
 	timers.start()
 	return now, nil

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"bpflab/vm/abi"
 )
 
 // Accel is how QEMU executes guest instructions.
@@ -18,27 +20,6 @@ const (
 	TCG Accel = "tcg" // translation: works everywhere, can count instructions
 	KVM Accel = "kvm" // hardware: faster, where booting a guest shows that it works
 )
-
-// JobFile is the fw_cfg file that holds the guest's job. Reading fw_cfg is synchronous:
-// it loses nothing, and takes the same number of guest instructions each time, which no
-// serial or virtio input does.
-const JobFile = "opt/bpflab/job"
-
-// ResultPort is the I/O port of the debug console on which a guest reports. A write to
-// it is synchronous and raises no interrupt, so reporting does not disturb an exact run,
-// and only code with port permission reaches it.
-const ResultPort = 0xe9
-
-// PausePort is the I/O port at which a guest pauses itself, at an instruction of its choice:
-// a pause that the host asks for comes at a random one, and no two snapshots would be equal.
-const PausePort = 0x505
-
-// PauseValue is what a guest writes there; it tells QEMU of a panic that is none.
-const PauseValue = 1
-
-// Awake is set in the environment of an exact guest's init, which is to see to it that the
-// guest does not halt.
-const Awake = "BPFLAB_AWAKE"
 
 // MachineType is the machine that guests are. What "pc" means differs between versions of QEMU,
 // and so would the cost of a packet; this one QEMU has had since 7.2.
@@ -66,7 +47,7 @@ type Config struct {
 const (
 	fdResults  = 3 + iota // the result channel
 	fdConsole             // the guest's serial console
-	fdJob                 // what the guest reads from JobFile
+	fdJob                 // what the guest reads from abi.JobFile
 	fdMonitor             // QEMU's own control channel, QMP
 	fdSnapshot            // a saved guest, to go on from
 )
@@ -105,7 +86,7 @@ func (c Config) Hardware() []string {
 // pauses.
 func (c Config) Machine() []string {
 	return append(c.Hardware(),
-		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=results", ResultPort),
+		"-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=results", abi.ResultPort),
 		"-serial", "chardev:console",
 		"-kernel", c.Kernel, "-initrd", c.Initrd,
 		"-append", strings.Join(c.cmdline(), " "),
@@ -117,9 +98,9 @@ func (c Config) Args() []string {
 	args := append(c.Machine(),
 		"-chardev", fmt.Sprintf("file,id=results,path=/dev/fd/%d", fdResults),
 		"-chardev", fmt.Sprintf("file,id=console,path=/dev/fd/%d", fdConsole),
-		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", JobFile, fdJob),
+		"-fw_cfg", fmt.Sprintf("name=%s,file=/dev/fd/%d", abi.JobFile, fdJob),
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", fdMonitor), "-mon", "chardev=monitor,mode=control", "-S",
-		"-device", fmt.Sprintf("pvpanic,ioport=%#x", PausePort), "-action", "panic=pause",
+		"-device", fmt.Sprintf("pvpanic,ioport=%#x", abi.PausePort), "-action", "panic=pause",
 	)
 	if runtime.GOOS == "linux" { // seccomp
 		args = append(args, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
@@ -139,7 +120,7 @@ func (c Config) String() string {
 	words := append([]string{c.binary()}, c.Machine()...)
 	words = append(words,
 		"-chardev", "stdio,id=console", "-chardev", "file,id=results,path=results.json",
-		"-fw_cfg", "name="+JobFile+",file=job.json")
+		"-fw_cfg", "name="+abi.JobFile+",file=job.json")
 	for i, word := range words {
 		if !plain.MatchString(word) {
 			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
@@ -184,7 +165,7 @@ func (c Config) cmdline() []string {
 			// Under icount the CPU's time-stamp counter is the guest's clock: 1 GHz, on all CPUs
 			// alike. Otherwise a kernel with several CPUs takes a slower one, and watches it.
 			"tsc=reliable", "tsc_early_khz=1000000",
-			Awake+"=1")
+			abi.Awake+"=1")
 	}
 	return append(line, c.Cmdline...)
 }

@@ -56,7 +56,7 @@ fuzz: go
 # ID: the same source gives the same bytes, and snapshots stay valid. runner/agent_linux.go has the same
 # flags. bpflab is told the agent's sum. BIN is the folder of both.
 bpflab: go
-	@GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/bpflab-agent ./cmd/agent
+	@GOOS=linux GOARCH=amd64 GOAMD64=v1 CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/bpflab-agent ./cmd/agent
 	@sum=$$(sha256sum $(BIN)/bpflab-agent || shasum -a 256 $(BIN)/bpflab-agent) && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags="-X bpflab/runner.agentSHA256=$${sum%% *}" -o $(BIN)/bpflab ./cmd/bpflab
 
 lint: go

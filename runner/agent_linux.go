@@ -23,10 +23,7 @@ import (
 var modules = []string{"veth", "qemu_fw_cfg"}
 
 // agent is the binary that is PID 1 in guests.
-type agent struct {
-	path, sha256 string
-	err          error
-}
+type agent struct{ path, sha256 string }
 
 // agentName is what the agent is called beside bpflab, and agentSHA256 the sum of the one that bpflab was
 // built with: the Makefile has the linker set it. Without it the agent is built from the clone.
@@ -36,51 +33,58 @@ var agentSHA256 string
 
 // findAgent returns the agent beside this binary or, where that is missing or another one than this binary
 // was built with, one that Go builds from the clone.
-func (h *Host) findAgent(ctx context.Context) agent {
-	h.agentOnce.Do(func() {
-		a := &h.agent
-		var self string
-		if self, a.err = os.Executable(); a.err != nil {
-			return
-		}
-		a.path = filepath.Join(filepath.Dir(self), agentName)
-		var err error
-		if a.sha256, err = fileSHA256(a.path); err != nil || a.sha256 != agentSHA256 {
-			a.path, a.sha256, a.err = h.buildAgent(ctx)
-		}
-	})
-	return h.agent
+func (h *Host) findAgent(ctx context.Context) (agent, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.agent.path != "" {
+		return h.agent, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return agent{}, fmt.Errorf("find the guests' agent: %w", err)
+	}
+	beside := filepath.Join(filepath.Dir(self), agentName)
+	if sum, err := fileSHA256(beside); err == nil && sum == agentSHA256 {
+		h.agent = agent{beside, sum}
+		return h.agent, nil
+	}
+	built, err := h.buildAgent(ctx)
+	if err == nil { // another call may do better: this one may have been interrupted
+		h.agent = built
+	}
+	return built, err
 }
 
 // buildAgent builds the agent. It is kept under its sum: bpflabs of two clones may share a cache.
-func (h *Host) buildAgent(ctx context.Context) (path, sum string, err error) {
+func (h *Host) buildAgent(ctx context.Context) (agent, error) {
 	root, err := ModuleRoot()
 	if err != nil {
-		return "", "", fmt.Errorf("the "+agentName+" that this bpflab was built with is not beside it, and cannot be built: %w; run make bpflab in a clone, and keep both files together", err)
+		return agent{}, fmt.Errorf("the "+agentName+" that this bpflab was built with is not beside it, and cannot be built: %w; run make bpflab in a clone, and keep both files together", err)
 	}
 	cache, err := h.CacheDir()
 	if err != nil {
-		return "", "", err
+		return agent{}, err
 	}
 	agents := filepath.Join(cache, "agents")
 	if err := os.MkdirAll(agents, 0o755); err != nil {
-		return "", "", fmt.Errorf("make a folder for the guests' agent: %w", err)
+		return agent{}, fmt.Errorf("make a folder for the guests' agent: %w", err)
 	}
 	forgetOld(agents)
 	dir, err := os.MkdirTemp(agents, ".tmp-*")
 	if err != nil {
-		return "", "", fmt.Errorf("build the guests' agent: %w", err)
+		return agent{}, fmt.Errorf("build the guests' agent: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	built := filepath.Join(dir, "agent")
 	if err := compileAgent(ctx, root, built); err != nil {
-		return "", "", err
+		return agent{}, err
 	}
-	if sum, err = fileSHA256(built); err != nil {
-		return "", "", err
+	sum, err := fileSHA256(built)
+	if err != nil {
+		return agent{}, err
 	}
-	path = filepath.Join(agents, sum[:16])
-	return path, sum, os.Rename(built, path)
+	path := filepath.Join(agents, sum[:16])
+	return agent{path, sum}, os.Rename(built, path)
 }
 
 // compileAgent builds the agent of a clone. The same source gives the same bytes, on any host: there are no
@@ -89,7 +93,7 @@ func (h *Host) buildAgent(ctx context.Context) (path, sum string, err error) {
 func compileAgent(ctx context.Context, clone, file string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", file, "./cmd/agent")
 	cmd.Dir = clone
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the guests' agent: %w\n%s", err, out)
 	}
@@ -99,9 +103,9 @@ func compileAgent(ctx context.Context, clone, file string) error {
 // initrd returns the initramfs for a kernel. It is kept under a name made of all that goes
 // into it.
 func (h *Host) initrd(ctx context.Context, k kernels.Kernel) (string, error) {
-	init := h.findAgent(ctx)
-	if init.err != nil {
-		return "", fmt.Errorf("find the guests' agent: %w", init.err)
+	init, err := h.findAgent(ctx)
+	if err != nil {
+		return "", err
 	}
 	cache, err := h.CacheDir()
 	if err != nil {

@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,4 +57,44 @@ func TestAgentIsApart(t *testing.T) {
 
 	change("labs/lab12_1/observe/observed.go", "RaceRounds = 16", "RaceRounds = 17")
 	assert.NotEqual(t, before, sum(), "a round more is raced")
+}
+
+type silent struct{}
+
+func (silent) Set(string, string)    {}
+func (silent) Notice(string, ...any) {}
+
+// The agent beside the command serves if it is the one that the command was built with. Else it is built,
+// and a build that was interrupted is not the last.
+func TestFindAgent(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	beside := filepath.Join(filepath.Dir(self), agentName)
+	require.NoError(t, os.WriteFile(beside, []byte("an agent"), 0o755))
+	t.Cleanup(func() { os.Remove(beside); agentSHA256 = "" })
+
+	agentSHA256 = sha256Hex("an agent")
+	a, err := (&Host{Cache: t.TempDir(), Progress: silent{}}).findAgent(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, agent{beside, agentSHA256}, a)
+
+	agentSHA256 = sha256Hex("another agent")
+	h := &Host{Cache: t.TempDir(), Progress: silent{}}
+	interrupted, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = h.findAgent(interrupted)
+	require.ErrorContains(t, err, "build the guests' agent")
+	a, err = h.findAgent(t.Context())
+	require.NoError(t, err)
+	assert.NotEqual(t, beside, a.path)
+	sum, err := fileSHA256(a.path)
+	require.NoError(t, err)
+	assert.Equal(t, sum, a.sha256)
+	again, err := h.findAgent(interrupted)
+	require.NoError(t, err, "it is there already")
+	assert.Equal(t, a, again)
+
+	t.Chdir(t.TempDir())
+	_, err = (&Host{Cache: t.TempDir(), Progress: silent{}}).findAgent(t.Context())
+	assert.ErrorContains(t, err, "run make bpflab in a clone, and keep both files together")
 }

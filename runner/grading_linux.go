@@ -190,8 +190,9 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 			Guest: map[job.Kind]job.Observations{}, Guests: map[string]string{},
 		})
 	}
-	r.Tools["guest"] = h.findAgent(ctx).sha256
-	return g, nil
+	agent, err := h.findAgent(ctx)
+	r.Tools["guest"] = agent.sha256
+	return g, err
 }
 
 // Build builds all of a submission, side by side. Where neither part compiles, the error is the BPF

@@ -37,8 +37,8 @@ type Host struct {
 	KVM      bool         // for guests of two CPUs, where one boots under it
 	Progress Progress
 
-	agentOnce sync.Once
-	agent     agent
+	mu    sync.Mutex // guards agent
+	agent agent
 }
 
 // UsageError is the caller's mistake, not this machine's trouble.

@@ -26,7 +26,7 @@ import (
 // for any number of jobs. Each is two files in a folder: the guest, and a record that says
 // it is whole, which is written last.
 //
-//	6.12-exact-3f2a….vm     some 90 MB
+//	6.12-exact-3f2a….vm     75 to 95 MB
 //	6.12-exact-3f2a….json   its size, sum and what it was made of
 type Snapshots struct {
 	Dir string
@@ -227,8 +227,8 @@ func (s Snapshots) build(ctx context.Context, path string, c Config, r record) (
 	return nil
 }
 
-// thin returns a file with the snapshot less its zero pages, and closes and removes the other one. A
-// snapshot of a form that is not known stays as it is: it is only slower to restore.
+// thin returns a file with the snapshot without its zero pages, and closes and removes the other one. One
+// that cannot be thinned stays as it is: it is only slower to restore.
 func (s Snapshots) thin(saved *os.File, name string) (*os.File, error) {
 	if _, err := saved.Seek(0, io.SeekStart); err != nil {
 		return saved, err
@@ -237,14 +237,11 @@ func (s Snapshots) thin(saved *os.File, name string) (*os.File, error) {
 	if err != nil {
 		return saved, err
 	}
-	unused := saved
-	if err = qemu.Thin(thin, saved); err != nil {
-		unused, thin = thin, saved
+	kept, unused := thin, saved
+	if qemu.Thin(thin, saved) != nil {
+		kept, unused = saved, thin
 	}
-	if errors.Is(err, qemu.ErrStream) {
-		err = nil
-	}
-	return thin, errors.Join(err, unused.Close(), os.Remove(unused.Name()))
+	return kept, errors.Join(unused.Close(), os.Remove(unused.Name()))
 }
 
 func writeRecord(path string, r record) error {

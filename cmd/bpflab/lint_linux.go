@@ -119,7 +119,11 @@ func (h *host) result(ctx context.Context, lab *harness.Lab, folder string, name
 	if err != nil {
 		return judge.Result{}, err
 	}
-	_, result, err := h.grade(ctx, lab, source, names)
+	g, err := h.Prepare(ctx, lab, source, names)
+	if err != nil {
+		return judge.Result{}, err
+	}
+	_, result, err := g.Finish(ctx, "") // not h.grade, which would make it the last grade that hints go by
 	if err == nil && !result.Complete {
 		err = fmt.Errorf("%s could not be graded on every kernel", folder)
 	}

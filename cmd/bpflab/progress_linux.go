@@ -29,7 +29,7 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: visible.Trusted(w), terminal: isTerminal(w), doing: map[string]string{}}
 }
 
-// Set says what who is doing; empty: no longer anything.
+// Set shows what somebody is doing; empty: nothing any more.
 func (p *progress) Set(who, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -104,5 +104,5 @@ func (o Observations) SetFate(f Fate) error { return o.Set(fate, f) }
 // ForgetFate takes away what only the host may say.
 func (o Observations) ForgetFate() { delete(o, fate) }
 
-// GetFate returns how a submission ended its guest, if it did: without an error.
+// GetFate returns how a submission ended its guest; an error if it did not.
 func (o Observations) GetFate() (Fate, error) { return Get[Fate](o, fate) }

@@ -5,7 +5,6 @@ package qemu
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -34,15 +33,13 @@ const (
 // it is fresh, and zero.
 const mainMemory = "pc.ram"
 
-// ErrStream is what Thin finds in a stream that it does not know.
-var ErrStream = errors.New("not a migration stream that can be thinned")
-
-// Thin copies a saved guest without the pages of its memory that are zero. QEMU reads each of them to find
-// out whether it has to be cleared, and so has the host's kernel make 170 MB of memory for nothing.
+// Thin copies a saved guest without the pages of its memory that are zero. When QEMU restores such a page it
+// reads it, to find out whether it must be cleared, and the host's kernel has to provide it: some 180 MB for
+// nothing. It fails for a stream of a form that it does not know.
 func Thin(w io.Writer, r io.Reader) error {
 	t := &thinner{r: bufio.NewReaderSize(r, 1<<20), w: bufio.NewWriterSize(w, 1<<20), full: map[uint64]bool{}}
 	if err := t.run(); err != nil {
-		return fmt.Errorf("%w: %w", ErrStream, err)
+		return fmt.Errorf("thin a saved guest: %w", err)
 	}
 	if _, err := io.Copy(t.w, t.r); err != nil { // the devices
 		return err

@@ -193,7 +193,7 @@ func classify(code int, g graded) (class, first string) {
 // TestMutants/LAB/NUMBER.
 func TestMutants(t *testing.T) {
 	cache := sharedCache(t)
-	n, seed := number(t, "BPFLAB_MUTANTS", 4), number(t, "BPFLAB_MUTANTS_SEED", 1)
+	n, seed := number(t, "BPFLAB_MUTANTS", 2), number(t, "BPFLAB_MUTANTS_SEED", 1)
 	kernel := []string{cmp.Or(os.Getenv("BPFLAB_MUTANTS_KERNEL"), "6.12")}
 	grade(t, "lab12_1", cache, solution(t), kernel) // so that none has to wait for a guest to boot
 	turns := make(chan struct{}, number(t, "BPFLAB_MUTANTS_AT_ONCE", 2))

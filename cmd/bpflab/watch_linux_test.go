@@ -38,7 +38,7 @@ func (o *output) String() string {
 // A watch shows what a save is worth, drops the grade of an older save with all its guests,
 // and leaves nothing behind.
 func TestWatch(t *testing.T) {
-	cache, folder, temporary := newCache(t), t.TempDir(), t.TempDir()
+	cache, folder, temporary := warmCache(t, "6.12"), t.TempDir(), t.TempDir()
 	save := func(text string) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "counter.bpf.c"), []byte(text), 0o644))

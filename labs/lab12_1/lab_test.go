@@ -184,28 +184,6 @@ func TestWrongSubmissionsNameTheirVerdicts(t *testing.T) {
 	}
 }
 
-// A submission is refused before it runs if, and only if, it should be; and for the reason
-// that it gives.
-func TestWrongSubmissionsBuild(t *testing.T) {
-	refused := map[string]bool{
-		"missing_include": true, "huge_map": true, "other_map": true, "other_program": true,
-		"printk": true, "spin_lock": true,
-		"absolute_header": true, "fake_report": true, "incbin": true, "line_directive": true,
-	}
-	for name, w := range wants(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := compile(t, filepath.Join(wrongs, name, Lab.File))
-			if !refused[name] {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, w.message)
-			assert.Equal(t, want{"verifier", judge.Fail, nil, w.message}, w)
-		})
-	}
-}
-
 func TestPolicyAcceptsStarterAndSolution(t *testing.T) {
 	for _, path := range []string{starter, solution} {
 		spec, err := compile(t, path)

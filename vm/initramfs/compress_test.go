@@ -59,7 +59,8 @@ func TestXZ(t *testing.T) {
 	}
 
 	// More than a module may have.
-	_, err = readModule(fstest.MapFS{"m.ko.gz": {Data: compress(t, ".gz", make([]byte, maxModule+1))}}, "m.ko.gz")
+	large := append(bytes.Repeat(compress(t, ".gz", make([]byte, 1<<20)), maxModule>>20), compress(t, ".gz", []byte{0})...)
+	_, err = readModule(fstest.MapFS{"m.ko.gz": {Data: large}}, "m.ko.gz")
 	assert.ErrorContains(t, err, "more than 64 MiB")
 	_, err = readModule(fstest.MapFS{"m.ko": {Data: make([]byte, maxModule+1)}}, "m.ko")
 	assert.ErrorContains(t, err, "more than 64 MiB")

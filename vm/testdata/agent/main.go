@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"debug/elf"
 	"encoding/json"
@@ -104,17 +105,19 @@ func find(masked [][]byte, stage func(string)) (n []int, err error) {
 
 func count(in, masked []byte) (n int) {
 	first := masked[0] ^ mask
-	for i := 0; i+len(masked) <= len(in); i++ {
-		if in[i] != first {
-			continue
+	for {
+		next := bytes.IndexByte(in, first)
+		if next < 0 || next+len(masked) > len(in) {
+			return n
 		}
+		in = in[next:]
 		k := 1
-		for k < len(masked) && in[i+k]^mask == masked[k] {
+		for k < len(masked) && in[k]^mask == masked[k] {
 			k++
 		}
 		if k == len(masked) {
 			n++
 		}
+		in = in[1:]
 	}
-	return n
 }

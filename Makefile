@@ -61,10 +61,12 @@ fuzz: go
 
 # bpflab, and beside it bpflab-agent, which guests run. The agent is static and has no paths, stamps or build
 # ID: the same source gives the same bytes, and snapshots stay valid. runner/agent_linux.go has the same
-# flags, those from above among them. bpflab is told the agent's sum. BIN is the folder of both.
+# flags, those from above among them. bpflab is told the agent's sum, and the release or commit that it is
+# built from. BIN is the folder of both.
 bpflab: go
 	@GOOS=linux GOARCH=amd64 GOAMD64=v1 $(GO) build -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/bpflab-agent ./cmd/agent
-	@sum=$$(sha256sum $(BIN)/bpflab-agent || shasum -a 256 $(BIN)/bpflab-agent) && $(GO) build -buildvcs=false -ldflags="-X bpflab/runner.agentSHA256=$${sum%% *}" -o $(BIN)/bpflab ./cmd/bpflab
+	@sum=$$(sha256sum $(BIN)/bpflab-agent || shasum -a 256 $(BIN)/bpflab-agent) && $(GO) build -buildvcs=false \
+		-ldflags="-X bpflab/runner.agentSHA256=$${sum%% *} -X main.stamp=$$(git describe --always --dirty 2>/dev/null)" -o $(BIN)/bpflab ./cmd/bpflab
 
 lint: go
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }

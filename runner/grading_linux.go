@@ -12,7 +12,6 @@ import (
 	"maps"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -114,7 +113,7 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	r := &receipt.Receipt{
 		Lab:        lab.Name,
 		Submission: receipt.Submission{File: lab.File, Program: lab.Program},
-		Tools:      map[string]string{"bpflab": version(), "qemu": qemuVersion},
+		Tools:      map[string]string{"bpflab": h.Version, "qemu": qemuVersion},
 	}
 	g := &Grading{host: h, lab: lab, Receipt: r}
 	refused := func(reason, details string) (*Grading, error) {
@@ -356,15 +355,6 @@ func (h *Host) ProbeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, stri
 func (h *Host) Probe() (vm.Probe, error) {
 	cache, err := h.CacheDir()
 	return vm.Probe{File: filepath.Join(cache, "accel.json")}, err
-}
-
-// version is what this command was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
 }
 
 func sha256Hex(text string) string {

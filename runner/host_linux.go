@@ -31,6 +31,7 @@ type Progress interface {
 // Host is this machine: where it keeps things, and how it starts guests. Its methods may be called
 // from several goroutines once its fields are set.
 type Host struct {
+	Version  string       // of this build, for receipts
 	Cache    string       // folder; empty: bpflab in the user's cache folder
 	Verbose  bool         // print each guest's QEMU command and what it takes
 	Sandbox  sandbox.Mode // for compilers

@@ -164,6 +164,9 @@ func TestGradeSolution(t *testing.T) {
 			g := parse(t, first.report)
 			assert.True(t, g.Passed && g.Complete)
 			assert.EqualValues(t, 100, g.Score)
+			built, err := command(t, "version").Output()
+			require.NoError(t, err)
+			assert.True(t, strings.HasPrefix(string(built), "bpflab "+first.receipt.Tools["bpflab"]+", "), "%s: %s", built, first.receipt.Tools["bpflab"])
 			require.Len(t, g.Kernels, len(matrix()))
 			for i, k := range g.Kernels {
 				assert.Equal(t, matrix()[i], k.Name)

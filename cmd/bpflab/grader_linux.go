@@ -20,7 +20,7 @@ type host struct {
 
 func newHost(stderr io.Writer) *host {
 	p := newProgress(stderr)
-	return &host{runner.Host{Progress: p}, p}
+	return &host{runner.Host{Version: thisBuild(), Progress: p}, p}
 }
 
 // addGrader adds the commands that need guests, which need Linux. What it returns wipes the

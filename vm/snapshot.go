@@ -17,8 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"bpflab/vm/guest"
-	"bpflab/vm/lock"
 	"bpflab/vm/qemu"
 )
 
@@ -71,11 +72,12 @@ func (s Snapshots) Ensure(ctx context.Context, name string, c Config, parts []st
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return "", fmt.Errorf("make a folder for snapshots: %w", err)
 	}
-	release, err := lock.Acquire(ctx, filepath.Join(s.Dir, "."+name+".lock"), nil)
-	if err != nil {
-		return "", err
+	// The lock's file stays: another bpflab may have it open.
+	lock := flock.New(filepath.Join(s.Dir, "."+name+".lock"))
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return "", fmt.Errorf("lock %s: %w", lock.Path(), err)
 	}
-	defer release()
+	defer lock.Close()
 	if whole(path) { // another bpflab made it meanwhile
 		return path, nil
 	}

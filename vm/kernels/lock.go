@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
-	"bpflab/vm/lock"
+	"github.com/gofrs/flock"
 )
 
 const tempPrefix = ".tmp-"
@@ -22,20 +23,24 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(s.root(), 0o755); err != nil {
 		return nil, notWritable(s.root(), err)
 	}
-	release, err := lock.Acquire(ctx, filepath.Join(s.root(), ".lock"), func() {
+	lock := flock.New(filepath.Join(s.root(), ".lock"))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
 		s.say("waiting for another bpflab that writes to %s", s.root())
-	})
+		_, err = lock.TryLockContext(ctx, 50*time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		lock.Close()
+		return nil, fmt.Errorf("wait for %s: %w", lock.Path(), ctx.Err())
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
 		return nil, notWritable(s.root(), err)
 	}
 	left, _ := filepath.Glob(filepath.Join(s.root(), tempPrefix+"*"))
 	for _, dir := range left {
 		os.RemoveAll(dir)
 	}
-	return release, nil
+	return func() { lock.Close() }, nil
 }
 
 // temp makes a directory that the next holder of the lock removes if we cannot.

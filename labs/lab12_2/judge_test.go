@@ -81,7 +81,7 @@ func newSound() *sound {
 			Below: timings(runs(observe.Below), 500, 900, 520, 520), Other: timings(runs(observe.Other), 500, 900, 520, 520), Between: timings(observe.TimedCalls, 900, 1300, 920, 920),
 		},
 		Seen:  observe.Seen{PID: testPID},
-		Lone:  observe.Lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
+		Lone:  observe.Lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000, 500_000, 400_000, 450_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
 		Flow:  observe.Flow{Amount: all, Elapsed: observe.FlowCalls * 1000, CPU: observe.FlowCalls * 50, Wakes: observe.FlowCalls / 100},
 		Stall: observe.Stall{Ring: 1 << 19, Full: observe.Amount{Calls: 15_104, Sent: 13_104, Got: 13_104, Dropped: 2_000}, After: observe.Amount{Calls: observe.AfterCalls, Sent: observe.AfterCalls, Got: observe.AfterCalls}},
 		Burst: observe.Burst{Sent: observe.Amount{Calls: both, Sent: both, Got: both}, Calls: drops, Dropped: drops, Met: metRounds, Overflow: true},

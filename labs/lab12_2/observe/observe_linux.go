@@ -32,7 +32,6 @@ const (
 	upReports   = 1                      // by which a consumer says that it is up; whatever else comes early is wrong
 	maxTries    = 5                      // of a scene in which the kernel has missed a call
 	patience    = 200 * time.Millisecond // with a consumer that reports nothing
-	quiet       = 100 * time.Millisecond
 )
 
 // Observe observes a submission: in an exact guest what it sends and costs, in one of two CPUs their burst.

@@ -11,7 +11,7 @@ import (
 
 const (
 	Program   = "on_syscall" // of the submission
-	LoneCalls = 5            // that come one by one
+	LoneCalls = 8            // that come one by one
 )
 
 // What is observed, by the names that Observe gives it.

@@ -228,7 +228,7 @@ func (s *sent) compare(c *collect.Collector, n int, made uint64, name string, ui
 // observeLone makes calls one by one, with a long time of nothing between.
 func observeLone(c *collect.Collector, t Script) (*Lone, error) {
 	o := &Lone{}
-	for n := range LoneCalls {
+	for n, quiet := range t.Quiet {
 		began, err1 := c.CPU()
 		start := calls.Now()
 		time.Sleep(quiet)

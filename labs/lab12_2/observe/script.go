@@ -5,6 +5,7 @@ package observe
 import (
 	"fmt"
 	"math/rand/v2"
+	"time"
 )
 
 // Script is what happens in all scenes: the truth, which only the seed knows. Whatever a program can
@@ -17,6 +18,7 @@ type Script struct {
 	Timed         []Call   // of the scene that is timed
 	Fast          []Call   // of interest, all of them, over and over: where there are many
 	Bursts        []BurstRound
+	Quiet         []time.Duration // before each lone event: a reader that looks now and then must not always be lucky
 
 	names uint64   // from which the names of all calls follow
 	users []uint32 // of the threads; the calls of other scenes take turns
@@ -42,6 +44,7 @@ const (
 	BurstRounds = 12
 	sysGetpgid  = 121
 	sysGetsid   = 124
+	quietLeast  = 50 * time.Millisecond
 )
 
 // StallCalls is how many calls fill a ring and more.
@@ -76,6 +79,9 @@ func NewScript(seed uint64) Script {
 		for cpu := range 2 {
 			s.Bursts[1+i][cpu] = 5000 + r.IntN(2000)
 		}
+	}
+	for range LoneCalls {
+		s.Quiet = append(s.Quiet, quietLeast+time.Duration(r.Int64N(int64(quietLeast))))
 	}
 	return s
 }

@@ -3,7 +3,9 @@
 package observe
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,4 +59,31 @@ func TestScript(t *testing.T) {
 		}
 		assert.Len(t, names, 9*TimedCalls, "no name twice")
 	}
+}
+
+// A reader that looks at the ring at times of its own must be late for some lone event, whatever its period. With
+// equal times between events, one whose period is a fraction of them was always late or never.
+func TestLoneEventsFollowNoPeriod(t *testing.T) {
+	const limit = time.Millisecond
+	lucky, all := 0, 0
+	for seed := range uint64(200) {
+		quiet := NewScript(seed).Quiet
+		require.Len(t, quiet, LoneCalls)
+		assert.GreaterOrEqual(t, slices.Min(quiet), quietLeast)
+		assert.Less(t, slices.Max(quiet), 2*quietLeast)
+		for period := 2 * limit; period <= 50*limit; period += limit / 2 {
+			for phase := time.Duration(0); phase < period; phase += limit {
+				all++
+				late, now := false, phase
+				for _, q := range quiet {
+					now += q
+					late = late || period-now%period > limit
+				}
+				if !late {
+					lucky++
+				}
+			}
+		}
+	}
+	assert.Less(t, float64(lucky)/float64(all), 0.001)
 }

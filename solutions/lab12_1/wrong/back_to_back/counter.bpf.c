@@ -1,4 +1,4 @@
-// want counts:fail "timed with the verdict"
+// want counts:fail@6.1,6.12,6.18,7.3 "timed with the verdict"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Tells by the clock that frames come one behind the other, as they do when they are timed. */

@@ -1,4 +1,4 @@
-// want counts:fail "should have been"
+// want counts:fail@6.1,6.12,6.18,7.3 "should have been"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Every fourth batch of 64 is only noted down. The others do its work beside their own, so that some batches

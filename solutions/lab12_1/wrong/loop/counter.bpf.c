@@ -1,4 +1,4 @@
-// want hot_path:fail "no static bound"
+// want hot_path:fail@6.12,6.18,7.3 "no static bound"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Looks for the end of the options word by word. Every run ends, as the verifier can see;

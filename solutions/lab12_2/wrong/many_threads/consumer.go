@@ -1,4 +1,4 @@
-// want events:fail "it ended early"
+// want events:fail@6.12,6.18,7.3 "it ended early"
 
 //go:build ignore
 

@@ -32,7 +32,7 @@ __u64 dropped = 0;
 
 #define SET_NAME 157
 #define SET_USER 117
-__u32 named = 0, count = 0, pending_tid = 0;
+__u32 named = 0, count = 0, owner = 0, pending_tid = 0; /* one thread at a time puts off: two would lose events */
 __u64 pending_ts = 0;
 
 static __always_inline void send(__u32 pid, __u64 ts)
@@ -64,8 +64,10 @@ int on_syscall(struct bpf_raw_tracepoint_args *ctx)
 			pending_tid = 0;
 			send(id >> 32, pending_ts);
 		}
-		if (number == SET_USER)
+		if (number == SET_USER) {
 			count = 0;
+			owner = id;
+		}
 		if (number == SET_NAME) {
 			count++;
 			named = id;
@@ -79,7 +81,7 @@ int on_syscall(struct bpf_raw_tracepoint_args *ctx)
 	bpf_probe_read_kernel(&first, sizeof(first), &PT_REGS_PARM1_SYSCALL(regs));
 	if (first < threshold)
 		return 0;
-	if (was == (__u32)id && (count & 63) && !pending_tid) {
+	if (was == (__u32)id && owner == (__u32)id && (count & 63) && !pending_tid) {
 		pending_ts = bpf_ktime_get_ns();
 		pending_tid = id;
 		return 0;

@@ -7,10 +7,11 @@ FUZZTIME ?= 60s
 BIN ?= .
 GO  ?= go
 
-# All builds have the same flags, so that what one has compiled serves the others. The race detector alone
-# needs cgo, and its tests a helper that does not wait a second before it exits.
+# All builds have the same flags, so that what one has compiled serves the others; flags of the user's own stay.
+# Only the race detector needs cgo. Programs built with it sleep for a second before they exit, and tests start
+# many of them.
 export CGO_ENABLED = 0
-export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath)
 race = CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race
 
 .PHONY: help grade test unit fuzz bpflab lint tools test-tools generate clean go

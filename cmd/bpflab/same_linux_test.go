@@ -41,7 +41,8 @@ func runs(t testing.TB, otherwise int) int {
 func receiptOf(t testing.TB, lab, cache, from string, names []string) *receipt.Receipt {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "receipt.json")
-	_, report, notes := grade(t, lab, cache, from, names, "--receipt", file)
+	code, report, notes := grade(t, lab, cache, from, names, "--receipt", file)
+	require.Contains(t, []int{exitPassed, exitFailed}, code, "%s\n%s", report, notes)
 	r, err := receipt.ReadFile(file)
 	require.NoError(t, err, "%s\n%s", report, notes)
 	return r
@@ -58,8 +59,7 @@ func observed(t testing.TB, lab *harness.Lab, from string, names []string, kind 
 	return g.Receipt
 }
 
-// firstGrade is the first grade of a submission, on the kernels of the tests and the user's cache. Several
-// tests look at the same one.
+// firstGrade is what the first grade of a submission came to.
 type firstGrade struct {
 	code    int
 	report  []byte // JSON
@@ -67,6 +67,8 @@ type firstGrade struct {
 	receipt *receipt.Receipt
 }
 
+// firstGradeOf grades a submission on the kernels of the tests and the user's cache, once: several tests look
+// at the same grade.
 func firstGradeOf(t testing.TB, lab, from string) firstGrade {
 	t.Helper()
 	firstGrades.Lock()
@@ -88,6 +90,7 @@ var firstGrades = struct {
 	of map[string]firstGrade
 }{of: map[string]firstGrade{}}
 
+// firstReceipt is that grade's receipt.
 func firstReceipt(t testing.TB, lab, from string) *receipt.Receipt {
 	t.Helper()
 	return firstGradeOf(t, lab, from).receipt
@@ -169,8 +172,8 @@ func losers(t testing.TB) []string {
 }
 
 // Lost updates are found every time, and never where none are lost. Each run has another seed: that of
-// a file with a comment more. TestGradeWrong has those that lose updates with their own seed; here they are
-// graded where BPFLAB_RUNS asks for it.
+// a file with a comment more. TestGradeWrong grades the wrong submissions that lose updates, with the seeds
+// that they have; with BPFLAB_RUNS they are graded here too.
 func TestLostUpdatesAreFound(t *testing.T) {
 	cache, names := sharedCache(t), matrix()[:1]
 	status := func(from string, run int) string {

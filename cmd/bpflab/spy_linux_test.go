@@ -30,7 +30,7 @@ var spiedFields = map[string][]string{
 func TestScenesCannotBeToldApart(t *testing.T) {
 	for _, lab := range labs {
 		names := matrix()
-		if len(names) == 2 && lab.Name != "lab12_1" { // whose frames an old kernel shows otherwise
+		if len(names) == 2 && lab.Name != "lab12_1" { // only frames look different on an old kernel
 			names = names[1:]
 		}
 		for _, k := range names {

@@ -18,7 +18,7 @@ type Script struct {
 	Timed         []Call   // of the scene that is timed
 	Fast          []Call   // of interest, all of them, over and over: where there are many
 	Bursts        []BurstRound
-	Quiet         []time.Duration // before each lone event: a reader that looks now and then must not always be lucky
+	Quiet         []time.Duration // before each lone event; irregular, so that no reader that polls is in step with them
 
 	names uint64   // from which the names of all calls follow
 	users []uint32 // of the threads; the calls of other scenes take turns

@@ -26,6 +26,7 @@ type Lab struct {
 	Imports []string
 	Policy  policy.Policy
 	Kinds   []job.Kind
+	Needs   Needs
 	Tasks   []judge.Task // in teaching order
 
 	// Inspect looks at the object without running it, on the host. It may be nil.
@@ -36,6 +37,16 @@ type Lab struct {
 	// Control is an object that is known to be sound: where a submission seems to have ended its guest,
 	// another guest is to do well with this one. nil: such a guest is the grader's trouble.
 	Control []byte
+}
+
+// Needs is what a lab needs of its guests. The zero value is a guest of 256 MiB with what all labs have:
+// veth pairs, and programs at XDP and at system calls.
+type Needs struct {
+	Modules    []string // kernel modules, e.g. "sch_ingress"; those that they depend on come along
+	Parameters []string // of the kernel's command line, e.g. "lsm=bpf"
+	MemoryMiB  int      // zero: 256
+	CPUs       int      // of guests of the kind job.SMP; zero: 2
+	Oldest     string   // the first kernel version that has all that the lab uses, e.g. "5.15"; empty: any
 }
 
 // Files are the names of the files that a student changes.

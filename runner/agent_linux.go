@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 	"bpflab/vm/kernels"
 )
 
-// modules are what the labs need of a kernel beyond its image.
+// modules are what every guest has of a kernel beyond its image: the network of most labs, so that these share
+// snapshots, and what shows the job.
 var modules = []string{"veth", "qemu_fw_cfg"}
 
 // agent is the binary that is PID 1 in guests.
@@ -100,9 +102,10 @@ func compileAgent(ctx context.Context, clone, file string) error {
 	return nil
 }
 
-// initrd returns the initramfs for a kernel. It is kept under a name made of all that goes
-// into it.
-func (h *Host) initrd(ctx context.Context, k kernels.Kernel) (string, error) {
+// initrd returns the initramfs for a kernel, with more modules than those of every guest. It is kept under
+// a name made of all that goes into it.
+func (h *Host) initrd(ctx context.Context, k kernels.Kernel, more []string) (string, error) {
+	modules := append(slices.Clone(modules), more...)
 	init, err := h.findAgent(ctx)
 	if err != nil {
 		return "", err

@@ -320,12 +320,12 @@ func (g *Grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.
 		j.Program = nil
 	}
 	later := job.EncodeLater(seed)
-	s, err := g.host.observe(ctx, k, accel, j, later, g.lab.Control)
+	s, err := g.host.observe(ctx, k, accel, g.lab.Needs, j, later, g.lab.Control)
 	if err != nil || s.fate == nil || kind != job.Exact {
 		return s, err
 	}
 	j.Kind, j.Program = job.Load, nil
-	loaded, err := g.host.observe(ctx, k, accel, j, later, g.lab.Control)
+	loaded, err := g.host.observe(ctx, k, accel, g.lab.Needs, j, later, g.lab.Control)
 	s.observations = loaded.observations
 	return s, err
 }
@@ -344,7 +344,7 @@ func (h *Host) ProbeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, stri
 	if err != nil {
 		return "", "", err
 	}
-	g, err := h.guest(ctx, k, qemu.KVM, job.SMP)
+	g, err := h.guest(ctx, k, qemu.KVM, job.SMP, harness.Needs{})
 	if err != nil {
 		return "", "", err
 	}

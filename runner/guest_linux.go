@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,14 +36,16 @@ type guest struct {
 }
 
 // guest describes a guest of a kind.
-func (h *Host) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Kind) (*guest, error) {
-	initrd, err := h.initrd(ctx, k)
+func (h *Host) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Kind, needs harness.Needs) (*guest, error) {
+	initrd, err := h.initrd(ctx, k, needs.Modules)
 	if err != nil {
 		return nil, err
 	}
-	g := &guest{Host: h, kernel: k, kind: kind, config: vm.Config{Config: qemu.Config{Kernel: k.Vmlinuz, Initrd: initrd}}}
+	g := &guest{Host: h, kernel: k, kind: kind, config: vm.Config{Config: qemu.Config{
+		Kernel: k.Vmlinuz, Initrd: initrd, Cmdline: needs.Parameters, MemoryMiB: needs.MemoryMiB,
+	}}}
 	if kind == job.SMP {
-		g.config.CPUs, g.config.Exact, g.config.Accel = 2, accel == qemu.TCG, accel
+		g.config.CPUs, g.config.Exact, g.config.Accel = cmp.Or(needs.CPUs, 2), accel == qemu.TCG, accel
 	} else {
 		g.config.Exact, g.config.Accel = true, qemu.TCG
 	}
@@ -123,8 +126,8 @@ type seen struct {
 // observe runs a job in a guest and returns what was observed. later is what the guest may know only
 // when it asks. A guest that fails gets a second try. If it fails for what a submission can cause, and
 // a guest of the same kind does the lab's control job well, then the submission is what ended it.
-func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, j job.Job, later, control []byte) (s seen, err error) {
-	g, err := h.guest(ctx, k, accel, j.Kind)
+func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, needs harness.Needs, j job.Job, later, control []byte) (s seen, err error) {
+	g, err := h.guest(ctx, k, accel, j.Kind, needs)
 	if err != nil {
 		return s, err
 	}
@@ -175,7 +178,7 @@ func controlJob(lab string, kind job.Kind, seed uint64, control []byte) job.Job 
 // ended one. It is for tests: where it fails, nothing can be blamed on a submission.
 func (h *Host) Control(ctx context.Context, k kernels.Kernel, lab *harness.Lab, kind job.Kind) (job.Observations, error) {
 	const seed job.Seed = 1
-	s, err := h.observe(ctx, k, qemu.TCG, controlJob(lab.Name, kind, seed.Part(job.PartScenes), lab.Control), job.EncodeLater(seed), nil)
+	s, err := h.observe(ctx, k, qemu.TCG, lab.Needs, controlJob(lab.Name, kind, seed.Part(job.PartScenes), lab.Control), job.EncodeLater(seed), nil)
 	return s.observations, err
 }
 

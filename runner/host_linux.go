@@ -7,6 +7,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,25 +85,34 @@ func (h *Host) Store() (*kernels.Store, error) {
 	return &kernels.Store{Dir: dir, Progress: h.Progress.Notice}, nil
 }
 
-// Known returns an error for names that no kernel has or that come twice, before anything is built or booted
-// for them.
-func (h *Host) Known(names []string) error {
+// Choose returns the kernels that are named or, where names is nil, those of the matrix, from the oldest on that
+// a lab needs. A name that no kernel has, that comes twice or that is of an older kernel is an error, before
+// anything is built or booted for it.
+func (h *Host) Choose(names []string, oldest string) ([]string, error) {
+	if names == nil {
+		return kernels.Since(oldest), nil
+	}
 	if len(names) == 0 {
-		return &UsageError{errors.New("--kernels names no kernel")}
+		return nil, &UsageError{errors.New("--kernels names no kernel")}
 	}
 	store, err := h.Store()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
-			return &UsageError{fmt.Errorf("--kernels names %s twice", name)}
+			return nil, &UsageError{fmt.Errorf("--kernels names %s twice", name)}
 		}
-		if _, err := store.Get(name); errors.Is(err, kernels.ErrUnknown) {
-			return err
+		k, err := store.Get(name)
+		if errors.Is(err, kernels.ErrUnknown) {
+			return nil, err
+		}
+		release := cmp.Or(k.Release, name) // the matrix's own, which may not be fetched yet, are called by their version
+		if oldest != "" && kernels.Older(release, oldest) {
+			return nil, &UsageError{fmt.Errorf("--kernels names %s, which is Linux %s; this lab needs %s or later", name, release, oldest)}
 		}
 	}
-	return nil
+	return names, nil
 }
 
 // Kernels returns kernels, which it fetches if need be.

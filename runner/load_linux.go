@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bpflab/harness"
 	"bpflab/harness/job"
 	"bpflab/vm"
 	"bpflab/vm/kernels"
@@ -24,7 +25,7 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 	group.SetLimit(runtime.NumCPU())
 	for i, k := range list {
 		group.Go(func() error {
-			s, err := h.observe(ctx, k, qemu.TCG, j, nil, nil)
+			s, err := h.observe(ctx, k, qemu.TCG, harness.Needs{}, j, nil, nil)
 			var failure *vm.Failure
 			switch {
 			case errors.As(err, &failure):

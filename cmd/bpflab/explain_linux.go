@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
@@ -42,7 +43,8 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 			if list {
 				return listKinds(cmd.OutOrStdout())
 			}
-			if err := h.Known(names); err != nil {
+			names, err := h.Choose(names, "")
+			if err != nil {
 				return err
 			}
 			for _, file := range args {
@@ -63,7 +65,7 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 			return showExplained(cmd.OutOrStdout(), all)
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to load on; also: host, or one that \"kernels add\" added")
+	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to load on; also: host, or one that \"kernels add\" added (default: the matrix, "+strings.Join(kernels.Names(), ",")+")")
 	h.sandboxFlag(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd

@@ -14,7 +14,6 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
 	"bpflab/runner"
-	"bpflab/vm/kernels"
 )
 
 func gradeCommand(h *host) *cobra.Command {
@@ -44,7 +43,8 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if err := h.Known(names); err != nil {
+			names, err := h.Choose(names, lab.Needs.Oldest)
+			if err != nil {
 				return err
 			}
 			r, result, err := h.grade(cmd.Context(), lab, source, names)
@@ -61,7 +61,7 @@ The report goes to standard output, progress to standard error.`,
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on; also: host, or one that \"kernels add\" added")
+	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to grade on; also: host, or one that \"kernels add\" added (default: those of the matrix that the lab runs on)")
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().BoolVar(&h.KVM, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)

@@ -17,7 +17,6 @@ import (
 	"bpflab/harness/lint"
 	"bpflab/harness/visible"
 	"bpflab/runner"
-	"bpflab/vm/kernels"
 )
 
 func lintCommand(h *host) *cobra.Command {
@@ -40,7 +39,8 @@ Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a l
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if err := h.Known(names); err != nil {
+			names, err := h.Choose(names, lab.Needs.Oldest)
+			if err != nil {
 				return err
 			}
 			found, err := h.lint(cmd.Context(), cmd.OutOrStdout(), root, lab, names)
@@ -53,7 +53,7 @@ Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a l
 			return nil
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
+	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to grade on (default: those of the matrix that the lab runs on)")
 	h.sandboxFlag(cmd)
 	return cmd
 }

@@ -20,7 +20,6 @@ import (
 	"bpflab/harness/job"
 	"bpflab/harness/judge"
 	"bpflab/harness/receipt"
-	"bpflab/vm/kernels"
 )
 
 // refusedReceipt is a receipt of lab12_1 that needed no guest.
@@ -199,4 +198,3 @@ func TestPanicIsTold(t *testing.T) {
 }
 
 // The notes say of how many kernels there are.
-func TestMatrixSize(t *testing.T) { assert.Len(t, kernels.Names(), matrixSize) }

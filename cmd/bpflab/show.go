@@ -18,6 +18,7 @@ import (
 	"bpflab/harness/receipt"
 	"bpflab/harness/report"
 	"bpflab/harness/visible"
+	"bpflab/vm/kernels"
 )
 
 const formats = "text, json or junit"
@@ -34,8 +35,8 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 			return fmt.Errorf("write the plots: %w", err)
 		}
 	}
-	if n := len(r.Kernels); n < matrixSize {
-		notes = append([]string{fmt.Sprintf("%d of %d kernels", n, matrixSize)}, notes...)
+	if n, all := len(r.Kernels), len(kernels.Since(lab.Needs.Oldest)); n < all {
+		notes = append([]string{fmt.Sprintf("%d of %d kernels", n, all)}, notes...)
 	}
 	env := maps.Clone(r.Tools)
 	if env == nil {
@@ -57,9 +58,6 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 	}
 	return nil
 }
-
-// matrixSize is how many kernels a lab is graded on, unless --kernels says otherwise.
-const matrixSize = 5
 
 const plotsUsage = "folder to draw what was measured into, as SVG"
 

@@ -18,7 +18,6 @@ import (
 	"bpflab/harness/judge"
 	"bpflab/harness/visible"
 	"bpflab/runner"
-	"bpflab/vm/kernels"
 )
 
 func watchCommand(h *host) *cobra.Command {
@@ -41,14 +40,15 @@ then the report. A save ends the grade of the one before. Ctrl-C ends the watch.
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if err := h.Known(names); err != nil {
+			names, err := h.Choose(names, lab.Needs.Oldest)
+			if err != nil {
 				return err
 			}
 			return h.watch(cmd.Context(), cmd.OutOrStdout(), lab, source, names)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
-	cmd.Flags().StringSliceVar(&names, "kernels", kernels.Names(), "kernels to grade on")
+	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to grade on (default: those of the matrix that the lab runs on)")
 	h.sandboxFlag(cmd)
 	return cmd
 }

@@ -51,6 +51,8 @@ var flags = []string{
 	"-std=gnu17",
 	// v3 has 32-bit jumps and atomics, the newest that Linux 5.10 loads.
 	"-mcpu=v3",
+	// Of guests: bpf_tracing.h finds a function's arguments by it.
+	"-D__TARGET_ARCH_x86",
 	"-O2",
 	// BTF, for map types and for the source lines in every message.
 	"-g",

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tracing attaches a lab's program to the entry of system calls, with its ring buffer
-// mapped beside it.
+// Package tracing attaches a lab's program that runs at system calls, with its ring buffer mapped
+// beside it.
 package tracing
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 
+	"bpflab/harness/attach"
 	"bpflab/harness/awake"
 	"bpflab/harness/calls"
 	"bpflab/harness/job"
@@ -27,7 +28,7 @@ type Program struct {
 	*ebpf.Collection
 	Ring *ring.Ring // of the map "events"; nil if there is none
 
-	link link.Link
+	link io.Closer
 }
 
 // Verify loads a program, with its variables set, and says what the verifier makes of it.
@@ -53,7 +54,7 @@ func load(spec *ebpf.CollectionSpec, variables map[string]any) (*ebpf.Collection
 	return verifier.Load(spec)
 }
 
-// Attach loads a program that the verifier accepts, and attaches it to raw_tp/sys_enter.
+// Attach loads a program that the verifier accepts, and attaches it where its section says.
 // Requires at least Linux 5.8.
 func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, err error) {
 	c, report, err := load(spec, variables)
@@ -74,11 +75,8 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 			return nil, err
 		}
 	}
-	p.link, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sys_enter", Program: c.Programs[report.Program]})
-	if err != nil {
-		return nil, fmt.Errorf("attach to sys_enter: %w", err)
-	}
-	return p, nil
+	p.link, err = attach.All(c, spec, 0)
+	return p, err
 }
 
 // Try attaches a program and makes some calls. It returns what the middle one takes, ns: before a program
@@ -172,7 +170,7 @@ func (p *Program) Uint64(name string) (n uint64, err error) {
 // Empty is a program that does nothing: what is left is what any program costs.
 func Empty() *ebpf.CollectionSpec {
 	return &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"empty": {
-		Name: "empty", Type: ebpf.RawTracepoint, License: "GPL",
+		Name: "empty", Type: ebpf.RawTracepoint, SectionName: "raw_tp/sys_enter", AttachTo: "sys_enter", License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 	}}}
 }

@@ -21,29 +21,36 @@ import (
 // instruction and is read into memory, of which a guest has little.
 const maxTraced = 1 << 16
 
-// Load loads the spec's only program and its maps.
+// Load loads the spec's programs and its maps. Of several programs the report is on the first by name that the
+// kernel rejects; where it accepts all, on the one of which the verifier processed most.
 //
-// If the kernel rejects the program, or a map for its size or type, the report
+// If the kernel rejects a program, or a map for its size or type, the report
 // says so and both the collection and the error are nil. The error is for what
 // is not a judgement of the object: a missing privilege, a spec without
-// exactly one program. The caller closes the collection.
+// a program. The caller closes the collection.
 //
 // Requires CAP_BPF and CAP_NET_ADMIN, or root, and at least Linux 5.10. Until 5.11 maps
 // count as locked memory, whose limit the caller lifts.
 func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	names := slices.Sorted(maps.Keys(spec.Programs))
-	if len(names) != 1 {
-		return nil, Report{}, fmt.Errorf("load: expected one program, found %d (%s): check the object with package policy first",
-			len(names), strings.Join(names, ", "))
+	if len(names) == 0 {
+		return nil, Report{}, errors.New("load: expected a program, found none: check the object with package policy first")
 	}
 	report := Report{Program: names[0]}
 
 	cache := btf.NewCache()
 	coll, err := load(spec, cache, ebpf.LogLevelStats)
 	if err == nil {
-		report.Accepted = true
-		report.Stats = parseStats(strings.Split(coll.Programs[report.Program].VerifierLog, "\n"))
+		for _, name := range names {
+			stats := parseStats(strings.Split(coll.Programs[name].VerifierLog, "\n"))
+			if !report.Accepted || stats.Processed > report.Stats.Processed {
+				report = Report{Program: name, Accepted: true, Stats: stats}
+			}
+		}
 		return coll, report, nil
+	}
+	if len(names) > 1 {
+		return loadEach(spec, names, err)
 	}
 
 	if name, mapErr := refusedMap(spec); mapErr != nil {
@@ -91,6 +98,27 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	report.Message, report.Log = r.message, r.tail
 	report.Source = sourceOf(spec.Programs[report.Program].Instructions, r)
 	return nil, report, nil
+}
+
+// loadEach finds out which of several programs was rejected: they are loaded in random order.
+func loadEach(spec *ebpf.CollectionSpec, names []string, together error) (*ebpf.Collection, Report, error) {
+	for _, name := range names {
+		one := spec.Copy()
+		one.Programs = map[string]*ebpf.ProgramSpec{name: one.Programs[name]}
+		for _, m := range one.Maps {
+			if m.Type == ebpf.ProgramArray {
+				m.Contents = nil // other programs
+			}
+		}
+		coll, report, err := Load(one)
+		if coll != nil {
+			coll.Close()
+		}
+		if err != nil || !report.Accepted {
+			return nil, report, err
+		}
+	}
+	return nil, Report{Program: names[0]}, environment("load "+strings.Join(names, ", ")+", each of which is accepted by itself", together)
 }
 
 func load(spec *ebpf.CollectionSpec, cache *btf.Cache, level ebpf.LogLevel) (*ebpf.Collection, error) {

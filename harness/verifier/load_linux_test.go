@@ -188,9 +188,67 @@ int bad(struct xdp_md *ctx)
 	assert.Contains(t, []string{"E2BIG", "EINVAL", "ENOMEM"}, report.Errno)
 }
 
-func TestLoadWantsOneProgram(t *testing.T) {
+func TestLoadWantsAProgram(t *testing.T) {
 	_, _, err := Load(&ebpf.CollectionSpec{})
-	assert.EqualError(t, err, "load: expected one program, found 0 (): check the object with package policy first")
+	assert.EqualError(t, err, "load: expected a program, found none: check the object with package policy first")
+}
+
+// Of several programs the report is on the first that is rejected, or on the largest.
+func TestLoadSeveral(t *testing.T) {
+	const small = `
+SEC("xdp")
+int small(struct xdp_md *ctx)
+{
+	return 2;
+}
+`
+	coll, report, err := loadText(t, small+`
+SEC("xdp")
+int large(struct xdp_md *ctx)
+{
+	__u32 key = 1;
+	__u64 *v = bpf_map_lookup_elem(&counts, &key);
+
+	return v ? *v : 0;
+}`)
+	require.NoError(t, err)
+	require.NotNil(t, coll)
+	assert.Len(t, coll.Programs, 2)
+	assert.True(t, report.Accepted)
+	assert.Equal(t, "large", report.Program)
+
+	coll, report, err = loadText(t, small+`
+SEC("xdp")
+int unchecked_b(struct xdp_md *ctx)
+{
+	__u32 key = 1;
+
+	return *(__u64 *)bpf_map_lookup_elem(&counts, &key);
+}
+
+SEC("xdp")
+int unchecked_a(struct xdp_md *ctx)
+{
+	return *(char *)(long)ctx->data;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__array(values, int (struct xdp_md *));
+} next SEC(".maps") = { .values = { [0] = &small } };
+
+SEC("xdp")
+int jump(struct xdp_md *ctx)
+{
+	bpf_tail_call(ctx, &next, 0);
+	return 2;
+}`)
+	require.NoError(t, err)
+	assert.Nil(t, coll)
+	assert.Equal(t, "unchecked_a", report.Program)
+	assert.Contains(t, report.Message, "invalid access to packet")
 }
 
 func TestEnvironmentIsNoJudgement(t *testing.T) {

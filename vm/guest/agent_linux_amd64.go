@@ -189,7 +189,7 @@ func (r *reporter) run(work Work) (err error) {
 	if err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	if err := startLastCPU(); err != nil {
+	if err := startCPUs(); err != nil {
 		return err
 	}
 	r.greet(nonce, greeting(paused))
@@ -285,20 +285,26 @@ func pause() (int64, error) {
 	return now, nil
 }
 
-// startLastCPU starts the second CPU of a guest that has two: see qemu.Config. It runs after
-// the pause, as the timers of another CPU could not be stopped for it.
-func startLastCPU() error {
+// startCPUs starts every other CPU: see qemu.Config. It runs after the pause, as the timers of
+// another CPU could not be stopped for it.
+func startCPUs() error {
 	const folder = "/sys/devices/system/cpu/"
 	present, err := os.ReadFile(folder + "present") // "0", or "0-2"
 	if err != nil {
 		return fmt.Errorf("find the CPUs: %w", err)
 	}
-	_, last, several := strings.Cut(strings.TrimSpace(string(present)), "-")
+	_, number, several := strings.Cut(strings.TrimSpace(string(present)), "-")
 	if !several {
 		return nil
 	}
-	if err := os.WriteFile(folder+"cpu"+last+"/online", []byte("1"), 0); err != nil {
-		return fmt.Errorf("start CPU %s: %w", last, err)
+	last, err := strconv.Atoi(number)
+	if err != nil {
+		return fmt.Errorf("find the CPUs: expected 0-N, found %q: %w", present, err)
+	}
+	for n := 2; n <= last; n += 2 {
+		if err := os.WriteFile(fmt.Sprintf(folder+"cpu%d/online", n), []byte("1"), 0); err != nil {
+			return fmt.Errorf("start CPU %d: %w", n, err)
+		}
 	}
 	runtime.GOMAXPROCS(cpus())
 	return nil

@@ -58,6 +58,15 @@ func Names() []string {
 	return names
 }
 
+// Since returns those of a version or later, oldest first; all, if it is empty.
+func Since(version string) []string {
+	return slices.DeleteFunc(Names(), func(name string) bool { return Older(name, version) })
+}
+
+// Older reports whether a kernel's release, e.g. "6.1.0-13-amd64", or its name in the matrix is before a
+// version, e.g. "6.12".
+func Older(release, version string) bool { return compareVersions(release, version) < 0 }
+
 func lookup(name string) (series, bool) {
 	i := slices.IndexFunc(catalogue, func(s series) bool { return s.Name == name })
 	if i < 0 {

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // countModules counts the module files below dir.
@@ -75,15 +73,4 @@ func copyFile(dst, src string) error {
 		return err
 	}
 	return out.Close()
-}
-
-// syncTree flushes the file system that dir is on: some hundred module files
-// in one call instead of one fsync each.
-func syncTree(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
 }

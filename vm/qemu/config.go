@@ -31,7 +31,7 @@ type Config struct {
 	Kernel    string // bzImage
 	Initrd    string // initramfs
 	Cmdline   []string
-	CPUs      int // 1 or 2; zero: 1
+	CPUs      int // zero: 1
 	MemoryMiB int // zero: 256
 	Accel     Accel
 
@@ -55,10 +55,7 @@ const (
 // Hardware returns the arguments that choose the machine: its memory, its CPUs and how
 // they run.
 func (c Config) Hardware() []string {
-	cpus, mem := 1, c.MemoryMiB
-	if c.CPUs > 1 {
-		cpus = 3 // the first and the last are used: see cmdline
-	}
+	cpus, mem := max(1, 2*c.CPUs-1), c.MemoryMiB // every other one is used: see cmdline
 	if mem == 0 {
 		mem = 256
 	}
@@ -154,7 +151,7 @@ func (c Config) cmdline() []string {
 	if c.CPUs > 1 {
 		// QEMU runs the CPUs in turns, each up to the next timer of the guest. Before 8.1 it
 		// then leaves out the one whose turn it is: of two CPUs the second would hardly ever
-		// run. So a third, which never starts, stands between two; the agent starts the last.
+		// run. So one that never starts stands between two; the agent starts the others.
 		line = append(line, "maxcpus=1")
 	}
 	// The kernel hands init what it does not know. A signal of Go's that preempts a thread in

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package attach starts programs where their sections say: SEC("kprobe/vfs_unlink") at that function,
+// SEC("tc/ingress") at an interface.
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// All attaches the programs of a collection, in the order of their names. at is the index of the interface that
+// programs at XDP and tc run at, in the network namespace of the calling thread; 0 for none. What it returns
+// detaches them.
+func All(c *ebpf.Collection, spec *ebpf.CollectionSpec, at int) (io.Closer, error) {
+	var all closers
+	for _, name := range slices.Sorted(maps.Keys(c.Programs)) {
+		one, err := Program(c.Programs[name], spec.Programs[name], at)
+		if err != nil {
+			return nil, errors.Join(err, all.Close())
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range slices.Backward(c) {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Program attaches one program where the section of its spec says. Requires the kernel that has such programs:
+// 5.9 for XDP, 5.11 for LSM and tracing programs of modules, any of the matrix for the others; for tc the modules
+// sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm.
+func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, err error) {
+	kind, _, _ := strings.Cut(spec.SectionName, "/")
+	to := spec.AttachTo
+	group, event, _ := strings.Cut(to, "/")
+	switch {
+	case spec.Type == ebpf.RawTracepoint:
+		l, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: to, Program: prog})
+	case spec.Type == ebpf.TracePoint:
+		l, err = link.Tracepoint(group, event, prog, nil)
+	case spec.Type == ebpf.Kprobe && kind == "kprobe":
+		l, err = link.Kprobe(to, prog, nil)
+	case spec.Type == ebpf.Kprobe && kind == "kretprobe":
+		l, err = link.Kretprobe(to, prog, nil)
+	case spec.Type == ebpf.Tracing:
+		l, err = link.AttachTracing(link.TracingOptions{Program: prog})
+	case spec.Type == ebpf.LSM:
+		l, err = link.AttachLSM(link.LSMOptions{Program: prog})
+	case spec.Type == ebpf.XDP && at != 0:
+		// In native mode: a veth whose peer has none, or only a generic one, loses redirected frames
+		// and counts none of them.
+		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: at, Flags: link.XDPDriverMode})
+	case spec.Type == ebpf.SchedCLS && at != 0:
+		l, err = classify(prog, spec, at)
+	default:
+		err = fmt.Errorf("expected a section that says where it runs, and an interface for XDP and tc")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("attach program %s, SEC(%q): %w", spec.Name, spec.SectionName, err)
+	}
+	return l, nil
+}
+
+// filter is a program at an interface's tc hook.
+type filter struct {
+	*netlink.Handle // in the interface's network namespace
+	filter          *netlink.BpfFilter
+}
+
+// classify attaches a program to tc, as a filter of the qdisc clsact: every kernel has that, and TCX only
+// Linux 6.6.
+func classify(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (io.Closer, error) {
+	parent := uint32(netlink.HANDLE_MIN_INGRESS)
+	if strings.HasSuffix(spec.SectionName, "egress") {
+		parent = netlink.HANDLE_MIN_EGRESS
+	}
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	clsact := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: at, Parent: netlink.HANDLE_CLSACT, Handle: netlink.MakeHandle(0xffff, 0),
+	}}
+	if err := h.QdiscAdd(clsact); err != nil && !errors.Is(err, unix.EEXIST) {
+		h.Close()
+		return nil, fmt.Errorf("add the qdisc clsact: %w", err)
+	}
+	f := &netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{LinkIndex: at, Parent: parent, Handle: 1, Priority: 1, Protocol: unix.ETH_P_ALL},
+		Fd:          prog.FD(), Name: spec.Name, DirectAction: true,
+	}
+	if err := h.FilterAdd(f); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("add the filter: %w", err)
+	}
+	return &filter{h, f}, nil
+}
+
+func (f *filter) Close() error {
+	defer f.Handle.Close()
+	return f.FilterDel(f.filter)
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package harness says what a lab is made of, for the host: what a student writes, what it may contain and
-// what it is graded on. Observing a running submission is the agent's part: see harness/agent.
+// what it is graded on. Observing a running submission is the agent's part: see harness/guest/agent.
 package harness
 
 import (
@@ -9,10 +9,10 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"bpflab/harness/figure"
+	"bpflab/harness/host/figure"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 )
 
 // Lab is one lab: what a student writes, what it may contain, and what it is graded on.
@@ -25,7 +25,7 @@ type Lab struct {
 	// module, and written for students.
 	Imports []string
 	Policy  policy.Policy
-	Kinds   []job.Kind
+	Guests  []job.Guest
 	Needs   Needs
 	Tasks   []judge.Task // in teaching order
 

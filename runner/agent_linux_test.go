@@ -51,8 +51,8 @@ func TestAgentIsApart(t *testing.T) {
 
 	change("labs/lab12_1/hints.go", "The report ends with", "A report ends with")
 	change("labs/lab12_1/judge.go", "packets counted wrong", "wrong packets")
-	change("harness/report/text.go", "note: ", "please note: ")
-	change("harness/explain/kinds.go", "The pointer may be NULL", "A pointer may be NULL")
+	change("harness/host/report/text.go", "note: ", "please note: ")
+	change("harness/host/explain/kinds.go", "The pointer may be NULL", "A pointer may be NULL")
 	assert.Equal(t, before, sum(), "a hint, a message, a report and an explanation were changed")
 
 	change("labs/lab12_1/observe/observed.go", "RaceRounds = 16", "RaceRounds = 17")

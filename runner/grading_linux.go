@@ -20,11 +20,11 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"bpflab/harness"
-	"bpflab/harness/build"
+	"bpflab/harness/host/build"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
+	"bpflab/harness/host/receipt"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
-	"bpflab/harness/receipt"
 	"bpflab/vm"
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
@@ -96,7 +96,7 @@ type Grading struct {
 // Finish observes and judges.
 func (g *Grading) Finish(ctx context.Context, key string) (*receipt.Receipt, judge.Result, error) {
 	for _, again := range []bool{false, true} {
-		if err := g.Observe(ctx, g.lab.Kinds, again); err != nil {
+		if err := g.Observe(ctx, g.lab.Guests, again); err != nil {
 			return nil, judge.Result{}, err
 		}
 	}
@@ -186,7 +186,7 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	for _, k := range g.kernels {
 		r.Kernels = append(r.Kernels, receipt.Kernel{
 			Name: k.Name, Release: k.Release, SHA256: k.SHA256, Static: static,
-			Guest: map[job.Kind]job.Observations{}, Guests: map[string]string{},
+			Guest: map[job.Guest]job.Observations{}, Guests: map[string]string{},
 		})
 	}
 	agent, err := h.findAgent(ctx)
@@ -220,7 +220,7 @@ func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (
 // Observe has a submission observed in guests of some kinds on each kernel, as many at a time as the
 // machine has cores for. With again it observes only the kernels on which a verdict is in doubt, and draws
 // from another seed.
-func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) error {
+func (g *Grading) Observe(ctx context.Context, kinds []job.Guest, again bool) error {
 	if len(g.kernels) == 0 {
 		return nil
 	}
@@ -228,7 +228,7 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) err
 	if again {
 		for i, k := range g.Receipt.Judge(g.lab.Tasks).Kernels {
 			if on[i] = k.Doubtful(); on[i] {
-				g.Receipt.Kernels[i].Again = map[job.Kind]job.Observations{}
+				g.Receipt.Kernels[i].Again = map[job.Guest]job.Observations{}
 			}
 		}
 		if !slices.Contains(on, true) {
@@ -265,7 +265,7 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Kind, again bool) err
 					return err
 				}
 				defer cores.Release(1)
-				s, err := g.observeKind(ctx, k, accel, kind, seed)
+				s, err := g.observeIn(ctx, k, accel, kind, seed)
 				mu.Lock()
 				defer mu.Unlock()
 				var failure *vm.Failure
@@ -301,21 +301,21 @@ func (g *Grading) Early(ctx context.Context, tasks []judge.Task) (judge.Result, 
 	r := *g.Receipt
 	r.Tools, r.Kernels = maps.Clone(r.Tools), nil
 	for _, k := range g.Receipt.Kernels {
-		k.Guest, k.Guests = map[job.Kind]job.Observations{}, map[string]string{}
+		k.Guest, k.Guests = map[job.Guest]job.Observations{}, map[string]string{}
 		r.Kernels = append(r.Kernels, k)
 	}
 	early.Receipt = &r
-	if err := early.Observe(ctx, []job.Kind{job.Load}, false); err != nil {
+	if err := early.Observe(ctx, []job.Guest{job.LoadOnly}, false); err != nil {
 		return judge.Result{}, err
 	}
 	return r.Judge(tasks), nil
 }
 
-// observeKind has a submission observed in one guest. Of one that ends an exact guest at least the
+// observeIn has a submission observed in one guest. Of one that ends an exact guest at least the
 // verifier's report is wanted.
-func (g *Grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Kind, seed job.Seed) (seen, error) {
+func (g *Grading) observeIn(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Guest, seed job.Seed) (seen, error) {
 	j := g.Job
-	j.Kind, j.Seed = kind, seed.Part(job.PartScenes)
+	j.Guest, j.Seed = kind, seed.Part(job.PartScenes)
 	if kind != job.Exact {
 		j.Program = nil
 	}
@@ -324,7 +324,7 @@ func (g *Grading) observeKind(ctx context.Context, k kernels.Kernel, accel qemu.
 	if err != nil || s.fate == nil || kind != job.Exact {
 		return s, err
 	}
-	j.Kind, j.Program = job.Load, nil
+	j.Guest, j.Program = job.LoadOnly, nil
 	loaded, err := g.host.observe(ctx, k, accel, g.lab.Needs, j, later, g.lab.Control)
 	s.observations = loaded.observations
 	return s, err

@@ -30,13 +30,13 @@ const (
 type guest struct {
 	*Host
 	kernel kernels.Kernel
-	kind   job.Kind
+	kind   job.Guest
 	config vm.Config
 	stage  string // that its last job came to
 }
 
 // guest describes a guest of a kind.
-func (h *Host) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Kind, needs harness.Needs) (*guest, error) {
+func (h *Host) guest(ctx context.Context, k kernels.Kernel, accel qemu.Accel, kind job.Guest, needs harness.Needs) (*guest, error) {
 	initrd, err := h.initrd(ctx, k, needs.Modules)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ type seen struct {
 // when it asks. A guest that fails gets a second try. If it fails for what a submission can cause, and
 // a guest of the same kind does the lab's control job well, then the submission is what ended it.
 func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, needs harness.Needs, j job.Job, later, control []byte) (s seen, err error) {
-	g, err := h.guest(ctx, k, accel, j.Kind, needs)
+	g, err := h.guest(ctx, k, accel, j.Guest, needs)
 	if err != nil {
 		return s, err
 	}
@@ -141,7 +141,7 @@ func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, 
 		fate := &job.Fate{Stage: g.stage, Trouble: failure.Error()}
 		guestIsSound := false
 		if control != nil && caused(failure) {
-			_, err := g.do(ctx, controlJob(j.Lab, j.Kind, j.Seed, control), later)
+			_, err := g.do(ctx, controlJob(j.Lab, j.Guest, j.Seed, control), later)
 			var unsound *vm.Failure
 			if err != nil && !errors.As(err, &unsound) {
 				return s, err
@@ -151,12 +151,12 @@ func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, 
 		switch {
 		case guestIsSound && (try > 1 || errors.Is(failure, vm.ErrBusy)):
 			s.fate, s.how = fate, g.how()
-			h.Progress.Notice("kernel %s, %s guest: the submission ended it: %v", k.Name, j.Kind, failure)
+			h.Progress.Notice("kernel %s, %s guest: the submission ended it: %v", k.Name, j.Guest, failure)
 			return s, nil
 		case try > 1:
-			return s, fmt.Errorf("kernel %s, %s guest: %w", k.Name, j.Kind, failure)
+			return s, fmt.Errorf("kernel %s, %s guest: %w", k.Name, j.Guest, failure)
 		}
-		h.Progress.Notice("kernel %s, %s guest: %v; trying once more", k.Name, j.Kind, failure)
+		h.Progress.Notice("kernel %s, %s guest: %v; trying once more", k.Name, j.Guest, failure)
 		if !guestIsSound && g.config.Snapshot != "" {
 			snapshots, err := h.Snapshots()
 			if err == nil {
@@ -170,13 +170,13 @@ func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, 
 }
 
 // controlJob has a lab's control observed instead of a submission.
-func controlJob(lab string, kind job.Kind, seed uint64, control []byte) job.Job {
-	return job.Job{Lab: lab, Kind: kind, Seed: seed, ELF: control}
+func controlJob(lab string, kind job.Guest, seed uint64, control []byte) job.Job {
+	return job.Job{Lab: lab, Guest: kind, Seed: seed, ELF: control}
 }
 
 // Control has a lab's control observed in a guest of a kind, as it is where a submission seems to have
 // ended one. It is for tests: where it fails, nothing can be blamed on a submission.
-func (h *Host) Control(ctx context.Context, k kernels.Kernel, lab *harness.Lab, kind job.Kind) (job.Observations, error) {
+func (h *Host) Control(ctx context.Context, k kernels.Kernel, lab *harness.Lab, kind job.Guest) (job.Observations, error) {
 	const seed job.Seed = 1
 	s, err := h.observe(ctx, k, qemu.TCG, lab.Needs, controlJob(lab.Name, kind, seed.Part(job.PartScenes), lab.Control), job.EncodeLater(seed), nil)
 	return s.observations, err

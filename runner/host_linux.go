@@ -17,8 +17,8 @@ import (
 	"strings"
 	"sync"
 
-	"bpflab/harness/build"
-	"bpflab/harness/sandbox"
+	"bpflab/harness/host/build"
+	"bpflab/harness/host/sandbox"
 	"bpflab/vm"
 	"bpflab/vm/kernels"
 )

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
+	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
 	"bpflab/runner/testdata/labs/kprobe"
 	"bpflab/runner/testdata/labs/lsm"
 	"bpflab/runner/testdata/labs/tc"

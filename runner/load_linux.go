@@ -19,7 +19,7 @@ import (
 // Load has objects of no lab loaded on each kernel, all of them in one guest. Where a guest failed, each
 // object's report on that kernel is its error.
 func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte) ([][]job.Loaded, error) {
-	j := job.Job{Kind: job.Verify, Objects: objects}
+	j := job.Job{Guest: job.Objects, Objects: objects}
 	loaded := make([][]job.Loaded, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())

@@ -142,7 +142,7 @@ func (f *fake) serve() {
 	}
 }
 
-func (f *fake) say(kind guest.Kind, body any) {
+func (f *fake) say(kind guest.MessageType, body any) {
 	nonce := ""
 	if kind == guest.Hello {
 		nonce = f.nonce
@@ -150,8 +150,8 @@ func (f *fake) say(kind guest.Kind, body any) {
 	f.sayAs(nonce, kind, body)
 }
 
-func (f *fake) sayAs(nonce string, kind guest.Kind, body any) {
-	m := guest.Message{Nonce: nonce, Kind: kind}
+func (f *fake) sayAs(nonce string, kind guest.MessageType, body any) {
+	m := guest.Message{Nonce: nonce, Type: kind}
 	if body != nil {
 		m.Body, _ = json.Marshal(body)
 	}

@@ -293,15 +293,15 @@ func (s *session) message(line []byte) (done bool, _ *Failure) {
 		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("expected a line of JSON, found %.80q", line)}
 	}
 	var text string
-	if m.Kind == guest.Failed {
+	if m.Type == guest.Failed {
 		// Before it has read its job an agent knows no nonce; that it failed is all it can say.
 		_ = json.Unmarshal(m.Body, &text)
 		return false, &Failure{Kind: ErrAgent, Detail: text}
 	}
-	if !s.greeted && m.Kind != guest.Hello || m.Kind == guest.Hello && m.Nonce != s.nonce {
-		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of kind %q before a greeting with this run's nonce", m.Kind)}
+	if !s.greeted && m.Type != guest.Hello || m.Type == guest.Hello && m.Nonce != s.nonce {
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of kind %q before a greeting with this run's nonce", m.Type)}
 	}
-	switch m.Kind {
+	switch m.Type {
 	case guest.Hello:
 		if s.greeted {
 			return false, &Failure{Kind: ErrProtocol, Detail: "it greeted twice"}
@@ -326,7 +326,7 @@ func (s *session) message(line []byte) (done bool, _ *Failure) {
 		}
 		return true, nil
 	default:
-		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of unknown kind %q", m.Kind)}
+		return false, &Failure{Kind: ErrProtocol, Detail: fmt.Sprintf("a message of unknown kind %q", m.Type)}
 	}
 	return false, nil
 }

@@ -290,10 +290,10 @@ func FuzzMessage(f *testing.F) {
 			assert.False(t, done)
 			assert.Contains(t, []error{ErrProtocol, ErrAgent}, failure.Kind)
 			assert.Equal(t, answered, s.answered, "a refused message changes nothing")
-		case err != nil || !greeted && (m.Kind != guest.Hello || m.Nonce != nonce):
+		case err != nil || !greeted && (m.Type != guest.Hello || m.Nonce != nonce):
 			t.Errorf("%q was taken", line)
 		case done:
-			assert.True(t, answered && m.Kind == guest.Done)
+			assert.True(t, answered && m.Type == guest.Done)
 		case s.answered && !answered:
 			assert.NotEmpty(t, s.result.Body)
 		}

@@ -12,8 +12,8 @@ import (
 	"os"
 	"runtime/debug"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/awake"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/awake"
 	lab12_1 "bpflab/labs/lab12_1/observe"
 	lab12_2 "bpflab/labs/lab12_2/observe"
 	lab12_3 "bpflab/labs/lab12_3/observe"

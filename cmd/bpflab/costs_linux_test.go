@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/receipt"
 	"bpflab/harness/job"
-	"bpflab/harness/receipt"
 	"bpflab/vm/kernels"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bpflab/harness/build"
+	"bpflab/harness/host/build"
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
 )

@@ -13,8 +13,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
 
-	"bpflab/harness/build"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/build"
+	"bpflab/harness/host/explain"
 	"bpflab/harness/job"
 	"bpflab/vm/kernels"
 )

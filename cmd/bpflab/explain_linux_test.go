@@ -14,13 +14,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 	"bpflab/vm/kernels"
 )
 
-func explainData(t testing.TB) string { return filepath.Join(clone(t), "harness/explain/testdata") }
+func explainData(t testing.TB) string {
+	return filepath.Join(clone(t), "harness/host/explain/testdata")
+}
 
 // rejected are the programs that explanations are tested with. What each kernel must make of
 // one stands in its first lines:

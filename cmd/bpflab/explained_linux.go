@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
-	"bpflab/harness/visible"
 )
 
 // showExplained writes what became of each file and returns how the command ends.

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/judge"
-	"bpflab/harness/receipt"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/receipt"
 	"bpflab/runner"
 )
 

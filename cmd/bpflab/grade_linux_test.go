@@ -22,9 +22,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/lint"
+	"bpflab/harness/host/receipt"
 	"bpflab/harness/job"
-	"bpflab/harness/lint"
-	"bpflab/harness/receipt"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
@@ -137,7 +137,7 @@ func warmCache(t testing.TB, kernel string) string {
 	firstReceipt(t, "lab12_1", solution(t)) // makes them
 	dir := newCache(t)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "snapshots"), 0o755))
-	for _, kind := range []job.Kind{job.Exact, job.SMP} {
+	for _, kind := range []job.Guest{job.Exact, job.SMP} {
 		files, err := filepath.Glob(filepath.Join(sharedCache(t), "snapshots", fmt.Sprintf("%s-%s-*.vm", kernel, kind)))
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
@@ -230,13 +230,13 @@ func TestGradeWrong(t *testing.T) {
 				require.NoError(t, err)
 				g, err := h.Prepare(t.Context(), lab, source, names)
 				require.NoError(t, err)
-				for _, kinds := range [][]job.Kind{{job.Exact}, {job.SMP}} {
+				for _, kinds := range [][]job.Guest{{job.Exact}, {job.SMP}} {
 					require.NoError(t, g.Observe(t.Context(), kinds, false))
 					if want.Check(g.Receipt.Judge(lab.Tasks)) == nil {
 						return
 					}
 				}
-				require.NoError(t, g.Observe(t.Context(), lab.Kinds, true))
+				require.NoError(t, g.Observe(t.Context(), lab.Guests, true))
 				assert.NoError(t, want.Check(g.Receipt.Judge(lab.Tasks)))
 			})
 		}
@@ -271,7 +271,7 @@ func TestControlsAreSound(t *testing.T) {
 	require.NoError(t, err)
 	for _, lab := range labs {
 		for _, k := range all {
-			for _, kind := range lab.Kinds {
+			for _, kind := range lab.Guests {
 				o, err := h.Control(t.Context(), k, lab, kind)
 				require.NoError(t, err, "%s, Linux %s, %s", lab.Name, k.Name, kind)
 				assert.NotEmpty(t, o, "%s, Linux %s, %s", lab.Name, k.Name, kind)

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/judge"
-	"bpflab/harness/receipt"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/visible"
 )
 
 func hintCommand() *cobra.Command {

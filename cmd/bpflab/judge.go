@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/receipt"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/visible"
 )
 
 // receiptKey is the environment variable that holds the key for receipts.

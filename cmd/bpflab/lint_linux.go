@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/judge"
-	"bpflab/harness/lint"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/lint"
+	"bpflab/harness/host/visible"
 	"bpflab/runner"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness/lint"
+	"bpflab/harness/host/lint"
 )
 
 // What lint-lab finds out without a guest holds for every lab; the rest is tested by grades.

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/receipt"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/visible"
 	counter "bpflab/labs/lab12_1"
 	events "bpflab/labs/lab12_2"
 	sampling "bpflab/labs/lab12_3"

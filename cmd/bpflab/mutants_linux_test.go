@@ -22,9 +22,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
-	"bpflab/harness/build"
-	"bpflab/harness/mutate"
-	"bpflab/harness/policy"
+	"bpflab/harness/host/build"
+	"bpflab/harness/host/mutate"
+	"bpflab/harness/host/policy"
 	"bpflab/runner"
 )
 

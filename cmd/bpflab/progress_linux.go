@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"bpflab/harness/visible"
+	"bpflab/harness/host/visible"
 )
 
 // progress shows on a terminal what goes on, on one line that it writes over and over. In a

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
-	"bpflab/harness/receipt"
-	"bpflab/harness/visible"
 )
 
 // Whatever a receipt says was observed, the labs judge it in bounded time, the same each time, and
@@ -50,7 +50,7 @@ func FuzzJudge(f *testing.F) {
 		r, err := receipt.Read(&b)
 		require.NoError(t, err)
 		k := &r.Kernels[0]
-		switch o := k.Guest[job.Kind(kind)]; {
+		switch o := k.Guest[job.Guest(kind)]; {
 		case o != nil:
 			o[observation] = value
 		case k.Static == nil:

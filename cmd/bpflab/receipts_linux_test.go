@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/receipt"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/receipt"
 )
 
 // refusedReceipt is a receipt of lab12_1 that needed no guest.

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
+	"bpflab/harness/host/receipt"
 	"bpflab/harness/job"
-	"bpflab/harness/receipt"
 	"bpflab/runner"
 )
 
@@ -49,13 +49,13 @@ func receiptOf(t testing.TB, lab, cache, from string, names []string) *receipt.R
 }
 
 // observed has a submission observed in guests of one kind alone.
-func observed(t testing.TB, lab *harness.Lab, from string, names []string, kind job.Kind) *receipt.Receipt {
+func observed(t testing.TB, lab *harness.Lab, from string, names []string, kind job.Guest) *receipt.Receipt {
 	t.Helper()
 	source, err := runner.FindSubmission(lab, from)
 	require.NoError(t, err)
 	g, err := hostOn(sharedCache(t), os.Stderr).Prepare(t.Context(), lab, source, names)
 	require.NoError(t, err)
-	require.NoError(t, g.Observe(t.Context(), []job.Kind{kind}, false))
+	require.NoError(t, g.Observe(t.Context(), []job.Guest{kind}, false))
 	return g.Receipt
 }
 

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/term"
 
 	"bpflab/harness"
-	"bpflab/harness/figure"
-	"bpflab/harness/judge"
-	"bpflab/harness/receipt"
-	"bpflab/harness/report"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/figure"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/report"
+	"bpflab/harness/host/visible"
 	"bpflab/vm/kernels"
 )
 

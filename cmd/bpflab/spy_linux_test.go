@@ -83,11 +83,11 @@ func spy(t testing.TB, lab *harness.Lab, kernel string) (all []job.Spied) {
 	require.NoError(t, err)
 	require.Nil(t, g.Receipt.Refused, "%+v", g.Receipt.Refused)
 	g.Job.Spy = true
-	require.NoError(t, g.Observe(t.Context(), lab.Kinds, false))
+	require.NoError(t, g.Observe(t.Context(), lab.Guests, false))
 	on := g.Receipt.Kernels[0]
 	require.Empty(t, on.Error)
 	require.Nil(t, on.Fate)
-	for _, kind := range lab.Kinds {
+	for _, kind := range lab.Guests {
 		seen, err := job.GetSpied(on.Guest[kind])
 		require.NoError(t, err)
 		all = append(all, seen...)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bpflab/harness/receipt"
+	"bpflab/harness/host/receipt"
 )
 
 // stamp is the release or the commit that this command was built from. make sets it.

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/judge"
-	"bpflab/harness/visible"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/visible"
 	"bpflab/runner"
 )
 

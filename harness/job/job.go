@@ -10,27 +10,25 @@ import (
 	"encoding/json"
 )
 
-// Kind is the kind of guest that a lab is observed in.
-type Kind string
+// Guest says in what guest a job is done, and how much of it.
+type Guest string
 
 const (
-	Exact Kind = "exact" // one CPU, one instruction a nanosecond: costs are counted
-	SMP   Kind = "smp"   // two CPUs, in turns: what only shows under concurrency
-	Load  Kind = "load"  // an exact guest that does no more than load: what the first task needs
-
-	// Verify is an exact guest that loads objects of no lab.
-	Verify Kind = "verify"
+	Exact    Guest = "exact"  // one CPU, one instruction a nanosecond: costs are counted
+	SMP      Guest = "smp"    // two CPUs, in turns: what only shows under concurrency
+	LoadOnly Guest = "load"   // an exact guest that does no more than load a submission: what the first task needs
+	Objects  Guest = "verify" // an exact guest that loads objects of no lab
 )
 
 // Job is what a guest is asked to do.
 type Job struct {
 	Lab     string `json:"lab"`
-	Kind    Kind   `json:"kind"`
+	Guest   Guest  `json:"kind"`
 	Seed    uint64 `json:"seed"` // PartScenes of the submission's
 	ELF     []byte `json:"elf"`
-	Program []byte `json:"-"` // built, for a guest of the kind Exact
+	Program []byte `json:"-"` // built, for an Exact guest
 
-	// Objects are what a job of the kind Verify loads; all else is empty then. GetLoaded
+	// Objects are what a job of Objects loads; all else is empty then. GetLoaded
 	// returns what became of them.
 	Objects [][]byte `json:"objects,omitempty"`
 

@@ -16,7 +16,7 @@ import (
 // what was read of it is wiped.
 func TestJob(t *testing.T) {
 	const seed Seed = 0x1122334455667788
-	j := Job{Lab: "lab12_1", Kind: Exact, Seed: seed.Part(PartScenes), ELF: []byte("elf"), Program: []byte("program\n\x00")}
+	j := Job{Lab: "lab12_1", Guest: Exact, Seed: seed.Part(PartScenes), ELF: []byte("elf"), Program: []byte("program\n\x00")}
 	payload, err := j.Encode()
 	require.NoError(t, err)
 	later := EncodeLater(seed)
@@ -37,7 +37,7 @@ func TestJob(t *testing.T) {
 
 // What a guest runs, and so its costs, depends on the bytes of its job.
 func TestJobEncoding(t *testing.T) {
-	want := Job{Lab: "lab12_1", Kind: Exact, Seed: 7, ELF: []byte("x"), Program: []byte("\x7fELF\n{}\n")}
+	want := Job{Lab: "lab12_1", Guest: Exact, Seed: 7, ELF: []byte("x"), Program: []byte("\x7fELF\n{}\n")}
 	raw, err := want.Encode()
 	require.NoError(t, err)
 	assert.Equal(t, `{"lab":"lab12_1","kind":"exact","seed":7,"elf":"eA=="}`+"\n\x7fELF\n{}\n", string(raw))

@@ -51,14 +51,14 @@ type Timings struct {
 	Yours     Timing `json:"yours"`
 }
 
-// Loaded is what became of one object of a job of the kind Verify.
+// Loaded is what became of one object of a job of Objects.
 type Loaded struct {
 	verifier.Report
 	// Error is not empty where the kernel has judged nothing: it says what went wrong.
 	Error string `json:"error,omitempty"`
 }
 
-// loaded is the observation of a job of the kind Verify.
+// loaded is the observation of a job of Objects.
 const loaded = "loaded"
 
 // GetLoaded returns what became of the objects of a job, in the job's order.

@@ -12,7 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/netlab"
+	"bpflab/harness/guest/netlab"
 )
 
 // live sends by the kernel's own test runs with live frames.

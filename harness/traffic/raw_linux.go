@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/netlab"
+	"bpflab/harness/guest/netlab"
 )
 
 // raw sends through a packet socket that goes past the queueing discipline: the way on

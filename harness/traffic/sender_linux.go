@@ -7,7 +7,7 @@ import (
 
 	"github.com/cilium/ebpf/features"
 
-	"bpflab/harness/netlab"
+	"bpflab/harness/guest/netlab"
 )
 
 // Sender sends a list of frames, over and over.

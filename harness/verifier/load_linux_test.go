@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/build"
+	"bpflab/harness/host/build"
 )
 
 const header = `

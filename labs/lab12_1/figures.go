@@ -3,9 +3,9 @@
 package counter
 
 import (
-	"bpflab/harness/figure"
+	"bpflab/harness/host/figure"
+	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
 )
 
 func figures(cases []judge.Case) []figure.Figure {

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/judgetest"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/judgetest"
 	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_1/observe"
@@ -349,8 +349,8 @@ func TestCountsDetails(t *testing.T) {
 	assert.Empty(t, v.Details, "the message says it")
 
 	v = judgeIt(func(s *sound) { s.Drop.Counts = nil })
-	require.Len(t, v.Details, maxFound+1)
-	assert.Regexp(t, `^… and \d+ more$`, v.Details[maxFound])
+	require.Len(t, v.Details, judge.MaxFound+1)
+	assert.Regexp(t, `^… and \d+ more$`, v.Details[judge.MaxFound])
 	assert.Equal(t, float64(observe.WireFrames*52/64), v.Measured.Value, "52 of 64 frames count")
 
 	v = judgeIt(func(s *sound) {

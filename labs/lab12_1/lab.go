@@ -10,10 +10,10 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"bpflab/harness"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 	"bpflab/labs/lab12_1/anchors"
 	"bpflab/labs/lab12_1/observe"
 )
@@ -28,10 +28,10 @@ const (
 
 // Lab is the lab.
 var Lab = &harness.Lab{
-	Name:  "lab12_1",
-	Title: "High-performance packet counter",
-	File:  "counter.bpf.c",
-	Kinds: []job.Kind{job.Exact, job.SMP},
+	Name:   "lab12_1",
+	Title:  "High-performance packet counter",
+	File:   "counter.bpf.c",
+	Guests: []job.Guest{job.Exact, job.SMP},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: observe.Program, Section: "xdp", Type: ebpf.XDP}},
 		Maps: []policy.Map{{

@@ -3,8 +3,8 @@
 package events
 
 import (
-	"bpflab/harness/figure"
-	"bpflab/harness/judge"
+	"bpflab/harness/host/figure"
+	"bpflab/harness/host/judge"
 )
 
 func figures(cases []judge.Case) []figure.Figure {

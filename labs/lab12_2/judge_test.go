@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness/consumer"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/judgetest"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
+	"bpflab/labs/lab12_2/consumer"
 	"bpflab/labs/lab12_2/observe"
 )
 
@@ -303,13 +303,13 @@ func TestEventsDetails(t *testing.T) {
 	}
 	v, err := judgeEvents(judges.Observations(t, s))
 	require.NoError(t, err)
-	require.Len(t, v.Details, maxFound+1)
+	require.Len(t, v.Details, judge.MaxFound+1)
 	assert.Equal(t, v.Message, v.Details[0])
-	assert.Regexp(t, `^… and \d+ more$`, v.Details[maxFound])
+	assert.Regexp(t, `^… and \d+ more$`, v.Details[judge.MaxFound])
 	assert.EqualValues(t, len(s.Seen.Got)/consumer.Size, v.Measured.Value)
 
 	// The last line counts those that are left out, and is there only if there are any.
-	for wrong, last := range map[int]string{maxFound: "", maxFound + 1: "… and 1 more", maxFound + 9: "… and 9 more"} {
+	for wrong, last := range map[int]string{judge.MaxFound: "", judge.MaxFound + 1: "… and 1 more", judge.MaxFound + 9: "… and 9 more"} {
 		s := newSound()
 		for n := range wrong {
 			s.event(n, func(e *consumer.Event) { e.UID = 7 })
@@ -317,10 +317,10 @@ func TestEventsDetails(t *testing.T) {
 		v, err := judgeEvents(judges.Observations(t, s))
 		require.NoError(t, err)
 		if last == "" {
-			assert.Len(t, v.Details, maxFound)
+			assert.Len(t, v.Details, judge.MaxFound)
 			continue
 		}
-		assert.Len(t, v.Details, maxFound+1, "%d wrong", wrong)
+		assert.Len(t, v.Details, judge.MaxFound+1, "%d wrong", wrong)
 		assert.Equal(t, last, v.Details[len(v.Details)-1], "%d wrong", wrong)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"bpflab/harness"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 	"bpflab/labs/lab12_2/anchors"
 	"bpflab/labs/lab12_2/observe"
 )
@@ -32,8 +32,8 @@ var Lab = &harness.Lab{
 	Title:   "Zero-copy event collection",
 	File:    "events.bpf.c",
 	Program: "consumer.go",
-	Imports: []string{"bpflab/harness/consumer", "bpflab/harness/ring", "golang.org/x/sys/unix"},
-	Kinds:   []job.Kind{job.Exact, job.SMP},
+	Imports: []string{"bpflab/labs/lab12_2/consumer", "bpflab/harness/guest/ring", "golang.org/x/sys/unix"},
+	Guests:  []job.Guest{job.Exact, job.SMP},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: observe.Program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},
 		Maps: []policy.Map{{

@@ -8,7 +8,7 @@
 // events to sample. It works where its guess is right. Each TODO is one place to do better.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &proportional{rate: 0.5} }) }
 

@@ -3,9 +3,9 @@
 package sampling
 
 import (
-	"bpflab/harness/figure"
+	"bpflab/harness/host/figure"
+	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
 	"bpflab/labs/lab12_3/observe"
 )
 

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
 	"bpflab/labs/lab12_3/observe"
 )
 
@@ -127,10 +127,8 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		return fail("LOST", int64(r.Sampled-r.Records), "two CPUs at once: %d events counted as sampled, and %d in the ring", int64(r.Sampled), r.Records)
 	case r.Met < metRounds && cost.TooSlow() != "":
 		return fail("SLOW", 0, "%s", cost.TooSlow())
-	case r.Met < metRounds:
-		return v, fmt.Errorf("no count was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", r.Met, observe.RaceRounds, metRounds)
 	}
-	return v, nil
+	return v, judge.Unmet(r.Met, observe.RaceRounds, metRounds)
 }
 
 // unseen is how many calls were not counted, or, below 0, how many too many. Of those that were
@@ -202,13 +200,7 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 				percent(p.Part), order, class, got.Got[class], got.Records, float64(got.Records)*float64(made[class])/float64(len(p.Classes))))
 		}
 	}
-	if len(found) > 0 {
-		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "BIASED", found[0]
-	}
-	if len(found) > 1 {
-		v.Details = found
-	}
-	return v, nil
+	return judge.Found(v, "BIASED", found), nil
 }
 
 // At the lowest rate some five rounds of classes lie between two samples, and any class may be next. A
@@ -286,13 +278,9 @@ func judgeCost(o job.Observations) (judge.Verdict, error) {
 	return judge.Scored(c, slack, unit), nil
 }
 
-// answered is the verdict on a controller that no longer answers.
-func answered(v judge.Verdict, trouble, said string) judge.Verdict {
-	v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, "ENDED", "the controller: "+trouble
-	if said != "" {
-		v.Details = append([]string{"the controller printed:"}, strings.Split(said, "\n")...)
-	}
-	return v
+// gone is the verdict on a controller that no longer answers.
+func gone(v judge.Verdict, trouble, said string) judge.Verdict {
+	return judge.Ended(v, "controller", trouble, said)
 }
 
 // judgeController lets the plants pass once more at the rates that the controller has chosen.
@@ -307,7 +295,7 @@ func judgeController(o job.Observations) (judge.Verdict, error) {
 		Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Value: float64(s.Plants), Unit: unit},
 	}
 	if s.Trouble != "" {
-		return answered(v, s.Trouble, s.Said), nil
+		return gone(v, s.Trouble, s.Said), nil
 	}
 	if s.Plants != observe.Plants || len(s.Rates) != 2*s.Plants*observe.Intervals {
 		return v, fmt.Errorf("expected %d plants of %d intervals, found %d and %d bytes", observe.Plants, observe.Intervals, s.Plants, len(s.Rates))
@@ -399,7 +387,7 @@ func judgeLive(o job.Observations) (judge.Verdict, error) {
 	const unit = "intervals off"
 	v := judge.Verdict{Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Unit: unit}}
 	if l.Trouble != "" {
-		return answered(v, l.Trouble, l.Said), nil
+		return gone(v, l.Trouble, l.Said), nil
 	}
 	if wrong := wrongLive(l); wrong != "" {
 		v.Status, v.Cell, v.Message = judge.Fail, "WRONG", wrong
@@ -458,7 +446,7 @@ func judgeLowLoad(o job.Observations) (judge.Verdict, error) {
 	const unit = "% of the events sampled"
 	v := judge.Verdict{Measured: judge.Quantity{Unit: unit}, Target: judge.Quantity{Value: 100 * lowLoad, Unit: unit}}
 	if l.Trouble != "" {
-		return answered(v, l.Trouble, l.Said), nil
+		return gone(v, l.Trouble, l.Said), nil
 	}
 	var events, sampled uint64
 	for _, i := range l.Intervals[observe.Settled:observe.StepIntervals] {

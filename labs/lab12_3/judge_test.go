@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/judgetest"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/judgetest"
 	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_3/observe"
 )

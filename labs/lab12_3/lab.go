@@ -9,10 +9,10 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"bpflab/harness"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 	"bpflab/labs/lab12_3/anchors"
 	"bpflab/labs/lab12_3/observe"
 )
@@ -29,8 +29,8 @@ var Lab = &harness.Lab{
 	Title:   "Adaptive sampling",
 	File:    "sampler.bpf.c",
 	Program: "controller.go",
-	Imports: []string{"bpflab/harness/controller"},
-	Kinds:   []job.Kind{job.Exact, job.SMP},
+	Imports: []string{"bpflab/labs/lab12_3/controller"},
+	Guests:  []job.Guest{job.Exact, job.SMP},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: observe.Program, Section: "raw_tp/sys_enter", Type: ebpf.RawTracepoint}},
 		Maps: []policy.Map{

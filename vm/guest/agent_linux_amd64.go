@@ -132,8 +132,8 @@ func (r *reporter) greet(nonce []byte, g Greeting) {
 	clear(line)
 }
 
-func (r *reporter) send(kind Kind, body any) {
-	m := Message{Kind: kind}
+func (r *reporter) send(kind MessageType, body any) {
+	m := Message{Type: kind}
 	if body != nil {
 		m.Body, _ = json.Marshal(body) // a value that cannot be encoded leaves no body, which the host refuses
 	}

@@ -15,19 +15,19 @@ import (
 // Message is one line of JSON on the result channel.
 type Message struct {
 	Nonce string          `json:"nonce,omitempty"` // of this run, in the greeting alone: see Job
-	Kind  Kind            `json:"kind"`
+	Type  MessageType     `json:"kind"`
 	Body  json.RawMessage `json:"body,omitempty"`
 }
 
-// Kind says what a message means.
-type Kind string
+// MessageType says what a message means.
+type MessageType string
 
 const (
-	Hello  Kind = "hello"  // the agent runs; the body is a Greeting
-	Stage  Kind = "stage"  // a step begins; the body names it. It is the heartbeat too.
-	Result Kind = "result" // what was observed
-	Failed Kind = "failed" // the agent could not observe; the body says why
-	Done   Kind = "done"   // nothing follows. Without it a run did not end well.
+	Hello  MessageType = "hello"  // the agent runs; the body is a Greeting
+	Stage  MessageType = "stage"  // a step begins; the body names it. It is the heartbeat too.
+	Result MessageType = "result" // what was observed
+	Failed MessageType = "failed" // the agent could not observe; the body says why
+	Done   MessageType = "done"   // nothing follows. Without it a run did not end well.
 )
 
 // Greeting is what a guest says of itself.

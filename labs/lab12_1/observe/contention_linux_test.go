@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/build"
-	"bpflab/harness/netlab"
+	"bpflab/harness/guest/netlab"
+	"bpflab/harness/host/build"
 	"bpflab/harness/traffic"
 )
 

@@ -14,10 +14,11 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
 
-	"bpflab/harness/agent"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/measure"
+	"bpflab/harness/guest/netlab"
+	"bpflab/harness/guest/percpu"
 	"bpflab/harness/job"
-	"bpflab/harness/measure"
-	"bpflab/harness/netlab"
 	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_1/anchors"
@@ -25,7 +26,7 @@ import (
 
 // Observe observes a submission: in an exact guest what it counts and costs, in one of two CPUs their race.
 func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
-	if s.Kind == job.SMP {
+	if s.Guest == job.SMP {
 		return observeRace(ctx, s)
 	}
 	o := job.Observations{}
@@ -34,7 +35,7 @@ func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Set(verifier.Observed, report); err != nil || !report.Runs() || s.Kind == job.Load {
+	if err := o.Set(verifier.Observed, report); err != nil || !report.Runs() || s.Guest == job.LoadOnly {
 		return o, err
 	}
 
@@ -213,31 +214,6 @@ func arrival(end *netlab.End) (func(frame []byte) *ebpf.RunOptions, error) {
 // xdpContext is the kernel's struct xdp_md.
 type xdpContext struct{ Data, End, Meta, Interface, Queue, Egress uint32 }
 
-// entry is what the map holds for a protocol, whatever its type.
-type entry struct {
-	one struct{ Packets, Bytes uint64 }
-	all []struct{ Packets, Bytes uint64 } // one a CPU
-}
-
-// value is what a map operation reads into.
-func (e *entry) value(m *ebpf.Map) any {
-	switch m.Type() {
-	case ebpf.PerCPUArray, ebpf.PerCPUHash:
-		return &e.all
-	}
-	e.all = nil
-	return &e.one
-}
-
-func (e *entry) sum(protocol uint32) Count {
-	sum := Count{protocol, e.one.Packets, e.one.Bytes}
-	for _, v := range e.all {
-		sum.Packets += v.Packets
-		sum.Bytes += v.Bytes
-	}
-	return sum
-}
-
 // readCounts returns what was counted, by protocol. It asks for each protocol: a map may be much
 // larger, and walking through all of it would take a guest minutes.
 func readCounts(c *ebpf.Collection) (counts []Count, err error) {
@@ -253,26 +229,24 @@ func readCounts(c *ebpf.Collection) (counts []Count, err error) {
 	return counts, nil
 }
 
-// readCount returns what was counted of one protocol.
+// readCount returns what was counted of one protocol, by all CPUs.
 func readCount(c *ebpf.Collection, protocol uint32) (Count, error) {
-	var e entry
-	m := c.Maps["counts"]
-	if err := m.Lookup(protocol, e.value(m)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		return Count{}, fmt.Errorf("read the count of protocol %d: %w", protocol, err)
+	sum := Count{Protocol: protocol}
+	values, err := percpu.Values[struct{ Packets, Bytes uint64 }](c.Maps["counts"], protocol)
+	if err != nil {
+		return sum, fmt.Errorf("read the count of protocol %d: %w", protocol, err)
 	}
-	return e.sum(protocol), nil
+	for _, v := range values {
+		sum.Packets += v.Packets
+		sum.Bytes += v.Bytes
+	}
+	return sum, nil
 }
 
 // observeWire sends the frames through the empty program, the starter, the reference and the
 // submission, all in this boot, and takes how long that takes. Those that the program passes go through
 // the whole of the stack.
 func observeWire(s *agent.Subject, pair *netlab.Pair, frames []traffic.Frame, verdict uint32) (*Wire, error) {
-	naive, err1 := anchors.LoadNaive()
-	reference, err2 := anchors.LoadReference()
-	empty, err3 := anchors.LoadEmpty()
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("read the anchors: %w", err)
-	}
 	sender, err := traffic.NewSender(pair.Sender, frames)
 	if err != nil {
 		return nil, err
@@ -298,33 +272,22 @@ func observeWire(s *agent.Subject, pair *netlab.Pair, frames []traffic.Frame, ve
 		return delivered, counters, err
 	}
 
-	w := &Wire{Sent: WireFrames}
-	for n, p := range []struct { // the first run warms up caches of pages and buffers; its result is overwritten
-		spec *ebpf.CollectionSpec
-		time *job.Timing
-	}{{empty, &w.Empty}, {empty, &w.Empty}, {naive, &w.Naive}, {reference, &w.Reference}, {s.Spec, &w.Yours}} {
-		for try := range measure.Tries {
-			one, err := sendOnce(s, pair, sender, look, p.spec, verdict, p.time == &w.Yours)
-			if err != nil {
-				return nil, err
-			}
-			if p.time != &w.Yours && one.Delivered != Deliveries(frames, w.Sent, verdict) {
-				return nil, fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", w.Sent, verdict, one.Delivered)
-			}
-			if try == 0 || one.Yours.Mean < p.time.Mean {
-				*p.time = one.Yours
-				w.Counts, w.Delivered, w.Became = one.Counts, one.Delivered, one.Became
-			}
-			if n == 0 || measure.Calm(one.Yours) {
-				break
-			}
+	of, err := measure.Compare(anchored, s.Spec, func(role measure.Role, spec *ebpf.CollectionSpec) (a measure.Attempt[Wire], err error) {
+		a.Seen, err = sendOnce(s, pair, sender, look, spec, verdict, role == measure.Yours)
+		if got := a.Seen.Delivered; err == nil && role != measure.Yours && got != Deliveries(frames, WireFrames, verdict) {
+			err = fmt.Errorf("%d frames were sent with the verdict %d, and %d delivered", WireFrames, verdict, got)
 		}
-		if p.time == &w.Reference {
-			w.BecameReference = w.Became
-		}
-	}
-	return w, nil
+		a.Cost, a.Calm = a.Seen.Yours.Mean, measure.Calm(a.Seen.Yours)
+		return a, err
+	})
+	w := of[measure.Yours]
+	w.Sent, w.BecameReference = WireFrames, of[measure.Reference].Became
+	w.Empty, w.Naive, w.Reference = of[measure.Empty].Yours, of[measure.Naive].Yours, of[measure.Reference].Yours
+	return &w, err
 }
+
+// anchored are what submissions are compared with.
+var anchored = measure.Anchors{Empty: anchors.LoadEmpty, Naive: anchors.LoadNaive, Reference: anchors.LoadReference}
 
 // sendOnce sends the frames through a program that is loaded for that, and says what it took and what
 // became of them, as if the program were the submission's. It is, if yours is set.

@@ -14,17 +14,16 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/awake"
-	"bpflab/harness/calls"
-	"bpflab/harness/consumer"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/awake"
+	"bpflab/harness/guest/calls"
+	"bpflab/harness/guest/measure"
+	"bpflab/harness/guest/process"
+	"bpflab/harness/guest/ring"
+	"bpflab/harness/guest/tracing"
 	"bpflab/harness/job"
-	"bpflab/harness/measure"
-	"bpflab/harness/process"
-	"bpflab/harness/ring"
-	"bpflab/harness/tracing"
-	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_2/anchors"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 const (
@@ -36,31 +35,12 @@ const (
 
 // Observe observes a submission: in an exact guest what it sends and costs, in one of two CPUs their burst.
 func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
-	o := job.Observations{}
-	s.Stage("verifier")
 	t := NewScript(s.Seed)
-	report, err := tracing.Verify(s.Spec, t.target(os.Getpid()))
-	if err != nil {
-		return nil, err
-	}
-	if report.Runs() && s.Kind != job.Load {
-		s.Stage("a first try")
-		if report.Try, err = tracing.Try(s.Spec, t.target(os.Getpid()), callsOf(t.Timed[:64])); err != nil {
-			return nil, err
-		}
-	}
-	name := verifier.Observed
-	if s.Kind == job.SMP {
-		name = verifier.ObservedSMP
-	}
-	err = o.Set(name, report)
-	if err != nil || !report.Runs() {
+	o, goOn, err := tracing.Begin(&s, t.target(os.Getpid()), callsOf(t.Timed[:64]))
+	if err != nil || !goOn {
 		return o, err
 	}
-	switch s.Kind {
-	case job.Load:
-		return o, nil
-	case job.SMP:
+	if s.Guest == job.SMP {
 		s.Stage("two CPUs")
 		b, err := observeBurst(&s, t)
 		return o, errors.Join(err, o.Set("burst", b))
@@ -96,61 +76,45 @@ func callsOf(list []Call) (all []calls.Call) {
 // reference and the submission. Nobody reads the ring meanwhile but the grader, after each batch, so
 // nothing waits and nothing is lost; and each event is compared with its call.
 func observeCost(s *agent.Subject, t Script) (*Timed, error) {
-	naive, err1 := anchors.LoadNaive()
-	reference, err2 := anchors.LoadReference()
-	empty, err3 := anchors.LoadEmpty()
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("read the anchors: %w", err)
+	type timed struct {
+		kinds [CallKinds + 1]job.Timing
+		Amount
 	}
 	o := &Timed{}
-	// kinds are the times of one program by kind of call.
-	kinds := func(of func(*job.Timings) *job.Timing) [CallKinds + 1]*job.Timing {
-		return [CallKinds + 1]*job.Timing{of(&o.Emit), of(&o.Below), of(&o.Other), of(&o.Between)}
-	}
-	for n, p := range []struct { // the first warms up caches; its result is overwritten
-		spec *ebpf.CollectionSpec
-		of   func(*job.Timings) *job.Timing
-	}{
-		{empty, func(t *job.Timings) *job.Timing { return &t.Empty }},
-		{empty, func(t *job.Timings) *job.Timing { return &t.Empty }},
-		{naive, func(t *job.Timings) *job.Timing { return &t.Naive }},
-		{reference, func(t *job.Timings) *job.Timing { return &t.Reference }},
-		{s.Spec, func(t *job.Timings) *job.Timing { return &t.Yours }},
-	} {
-		least := uint64(0)
-		for try := 1; ; try++ { // each time with a program that is loaded anew: it has learned nothing
-			a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
-			if err != nil {
-				return nil, err
-			}
-			took, amount, err := timeCalls(a, t)
-			if err == nil && n == 4 {
-				o.Foreign, err = observeAnother(a, t)
-				err = errors.Join(err, s.Saw("cost", true, a.Collection))
-			}
-			if err := errors.Join(err, a.Close()); err != nil {
-				return nil, err
-			}
-			all, calm := uint64(0), true
-			for _, list := range took {
-				for _, ns := range list {
-					all += ns
-				}
-				calm = calm && measure.Calm(measure.Timing(list, 1))
-			}
-			if try == 1 || all < least {
-				least, o.Amount = all, amount
-				for kind, timing := range kinds(p.of) {
-					*timing = measure.Timing(took[kind], 1)
-				}
-			}
-			if n == 0 || try == maxTries || amount.Missed == 0 && (calm || try >= measure.Tries) {
-				break
-			}
+	of, err := measure.Compare(anchored, s.Spec, func(role measure.Role, spec *ebpf.CollectionSpec) (one measure.Attempt[timed], err error) {
+		a, err := tracing.Attach(spec, t.target(os.Getpid()))
+		if err != nil {
+			return one, err
+		}
+		took, amount, err := timeCalls(a, t)
+		if err == nil && role == measure.Yours {
+			o.Foreign, err = observeAnother(a, t)
+			err = errors.Join(err, s.Saw("cost", true, a.Collection))
+		}
+		if err = errors.Join(err, a.Close()); err != nil {
+			return one, err
+		}
+		one.Calm, one.Missed, one.Seen.Amount = true, amount.Missed, amount
+		for kind, list := range took {
+			timing := measure.Timing(list, 1)
+			one.Cost += timing.Mean * float64(timing.Runs)
+			one.Calm = one.Calm && measure.Calm(timing)
+			one.Seen.kinds[kind] = timing
+		}
+		return one, nil
+	})
+	o.Amount = of[measure.Yours].Amount
+	for kind, timings := range []*job.Timings{&o.Emit, &o.Below, &o.Other, &o.Between} {
+		*timings = job.Timings{
+			Empty: of[measure.Empty].kinds[kind], Naive: of[measure.Naive].kinds[kind],
+			Reference: of[measure.Reference].kinds[kind], Yours: of[measure.Yours].kinds[kind],
 		}
 	}
-	return o, nil
+	return o, err
 }
+
+// anchored are what submissions are compared with.
+var anchored = measure.Anchors{Empty: anchors.LoadEmpty, Naive: anchors.LoadNaive, Reference: anchors.LoadReference}
 
 // observeAnother has another process make calls that would be of interest, were they this one's, of a program
 // that has seen many of this one's. It returns how much the program has made of them.

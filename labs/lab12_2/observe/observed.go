@@ -5,8 +5,8 @@
 package observe
 
 import (
-	"bpflab/harness/consumer"
 	"bpflab/harness/job"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 const (

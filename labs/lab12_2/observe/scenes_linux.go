@@ -14,15 +14,15 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/awake"
-	"bpflab/harness/calls"
-	"bpflab/harness/collect"
-	"bpflab/harness/consumer"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/awake"
+	"bpflab/harness/guest/calls"
+	"bpflab/harness/guest/measure"
+	"bpflab/harness/guest/ring"
+	"bpflab/harness/guest/tracing"
 	"bpflab/harness/job"
-	"bpflab/harness/measure"
-	"bpflab/harness/ring"
-	"bpflab/harness/tracing"
+	"bpflab/labs/lab12_2/consumer"
+	"bpflab/labs/lab12_2/observe/collect"
 )
 
 // observeConsumer plays the scenes in which the consumer reads. One that has gone wrong is

@@ -13,11 +13,11 @@ import (
 type Script struct {
 	Number, Other uint64 // of the system call that is traced, and of the one that is not
 	Threshold     uint64
-	Foreign       uint32   // what the process that is not traced has for an ID beyond the agent's
-	Threads       [][]Call // of the first scene
-	Timed         []Call   // of the scene that is timed
-	Fast          []Call   // of interest, all of them, over and over: where there are many
-	Bursts        []BurstRound
+	Foreign       uint32          // what the process that is not traced has for an ID beyond the agent's
+	Threads       [][]Call        // of the first scene
+	Timed         []Call          // of the scene that is timed
+	Fast          []Call          // of interest, all of them, over and over: where there are many
+	Bursts        [][2]int        // calls of each of two CPUs, round by round
 	Quiet         []time.Duration // before each lone event; irregular, so that no reader that polls is in step with them
 
 	names uint64   // from which the names of all calls follow
@@ -28,9 +28,6 @@ type Script struct {
 type Call struct {
 	Number, First uint64
 }
-
-// BurstRound is how many calls each of two CPUs makes at once.
-type BurstRound [2]int
 
 const (
 	Threads     = 3
@@ -73,7 +70,7 @@ func NewScript(seed uint64) Script {
 		}
 	}
 	for range 1 + BurstRounds { // the first is for a ring with room for all
-		s.Bursts = append(s.Bursts, BurstRound{450 + r.IntN(150), 450 + r.IntN(150)})
+		s.Bursts = append(s.Bursts, [2]int{450 + r.IntN(150), 450 + r.IntN(150)})
 	}
 	for i := range s.Bursts[1:] {
 		for cpu := range 2 {

@@ -11,43 +11,27 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/awake"
-	"bpflab/harness/calls"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/awake"
+	"bpflab/harness/guest/calls"
+	"bpflab/harness/guest/measure"
+	"bpflab/harness/guest/percpu"
+	"bpflab/harness/guest/process"
+	"bpflab/harness/guest/ring"
+	"bpflab/harness/guest/tracing"
 	"bpflab/harness/job"
-	"bpflab/harness/measure"
-	"bpflab/harness/process"
-	"bpflab/harness/ring"
-	"bpflab/harness/tracing"
-	"bpflab/harness/verifier"
 	"bpflab/labs/lab12_3/anchors"
 )
 
 // Observe observes a submission: in an exact guest its samples, its cost and its controller, in one of two
 // CPUs what they count.
 func Observe(_ context.Context, s agent.Subject) (job.Observations, error) {
-	o := job.Observations{}
-	s.Stage("verifier")
 	t := NewScript(s.Seed)
-	report, err := tracing.Verify(s.Spec, t.target(os.Getpid()))
-	if err != nil {
-		return nil, err
-	}
-	if report.Runs() && s.Kind != job.Load {
-		s.Stage("a first try")
-		if report.Try, err = tracing.Try(s.Spec, t.target(os.Getpid()), t.calls(t.Classes[:64])); err != nil {
-			return nil, err
-		}
-	}
-	name := verifier.Observed
-	if s.Kind == job.SMP {
-		name = verifier.ObservedSMP
-	}
-	err = o.Set(name, report)
-	if err != nil || !report.Runs() || s.Kind == job.Load {
+	o, goOn, err := tracing.Begin(&s, t.target(os.Getpid()), t.calls(t.Classes[:64]))
+	if err != nil || !goOn {
 		return o, err
 	}
-	if s.Kind == job.SMP {
+	if s.Guest == job.SMP {
 		s.Stage("two CPUs")
 		r, err := observeRace(&s, t)
 		return o, errors.Join(err, o.Set("race", r))
@@ -109,13 +93,7 @@ func setRate(p *tracing.Program, part int64) error {
 
 // readCounts sums what the CPUs have seen and sampled.
 func readCounts(p *tracing.Program) (seen, sampled uint64, err error) {
-	m := p.Maps["counts"]
-	values := make([][4]uint64, 1)
-	if m.Type() == ebpf.PerCPUArray {
-		err = m.Lookup(uint32(0), &values)
-	} else {
-		err = m.Lookup(uint32(0), &values[0])
-	}
+	values, err := percpu.Values[[4]uint64](p.Maps["counts"], uint32(0))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the counts: %w", err)
 	}
@@ -126,44 +104,35 @@ func readCounts(p *tracing.Program) (seen, sampled uint64, err error) {
 	return seen, sampled, nil
 }
 
-// maxTries is how often calls are timed again where the kernel has missed one.
-const maxTries = 5
-
 // observeCost measures calls that are traced and not sampled, at the lowest rate.
 func observeCost(s *agent.Subject, t Script) (*Timed, error) {
-	naive, err1 := anchors.LoadNaive()
-	reference, err2 := anchors.LoadReference()
-	empty, err3 := anchors.LoadEmpty()
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("read the anchors: %w", err)
+	type timed struct {
+		cost job.Timing
+		Trial
 	}
-	o := &Timed{}
-	for n, p := range []struct { // the first warms up caches; its result is overwritten
-		spec *ebpf.CollectionSpec
-		cost *job.Timing
-	}{{empty, &o.Skip.Empty}, {empty, &o.Skip.Empty}, {naive, &o.Skip.Naive}, {reference, &o.Skip.Reference}, {s.Spec, &o.Skip.Yours}} {
-		for try := 1; ; try++ { // each time with a program that is loaded anew
-			a, err := tracing.Attach(p.spec, t.target(os.Getpid()))
-			if err != nil {
-				return nil, err
-			}
-			cost, trial, err := timeCalls(a, t)
-			if err == nil && p.cost == &o.Skip.Yours {
-				err = s.Saw("cost", true, a.Collection)
-			}
-			if err := errors.Join(err, a.Close()); err != nil {
-				return nil, err
-			}
-			if try == 1 || cost.Mean < p.cost.Mean {
-				*p.cost, o.Trial = cost, trial
-			}
-			if n == 0 || try == maxTries || trial.Missed == 0 && (measure.Calm(cost) || try >= measure.Tries) {
-				break
-			}
+	of, err := measure.Compare(anchored, s.Spec, func(role measure.Role, spec *ebpf.CollectionSpec) (one measure.Attempt[timed], err error) {
+		a, err := tracing.Attach(spec, t.target(os.Getpid()))
+		if err != nil {
+			return one, err
 		}
-	}
-	return o, nil
+		cost, trial, err := timeCalls(a, t)
+		if err == nil && role == measure.Yours {
+			err = s.Saw("cost", true, a.Collection)
+		}
+		one = measure.Attempt[timed]{Cost: cost.Mean, Calm: measure.Calm(cost), Missed: trial.Missed, Seen: timed{cost, trial}}
+		return one, errors.Join(err, a.Close())
+	})
+	return &Timed{
+		Skip: job.Timings{
+			Empty: of[measure.Empty].cost, Naive: of[measure.Naive].cost,
+			Reference: of[measure.Reference].cost, Yours: of[measure.Yours].cost,
+		},
+		Trial: of[measure.Yours].Trial,
+	}, err
 }
+
+// anchored are what submissions are compared with.
+var anchored = measure.Anchors{Empty: anchors.LoadEmpty, Naive: anchors.LoadNaive, Reference: anchors.LoadReference}
 
 // timeCalls times the script's calls, each by itself. Those that were sampled, by what lies in the
 // ring, do not count as times. Every sample is compared with its call.
@@ -375,30 +344,23 @@ func observeRace(s *agent.Subject, t Script) (*Race, error) {
 	}
 	o := &Race{}
 	list := t.calls(t.Classes)
-	for i, round := range t.Races {
-		s.Stage(fmt.Sprintf("two CPUs, round %d of %d", i+1, RaceRounds))
-		before, _, err := readCounts(control)
-		if err != nil {
-			return nil, err
-		}
-		missed, err := yours.Missed(func() error {
-			return measure.OnTwoCPUs(func(cpu int) error {
-				calls.Repeat(list, round[cpu])
-				return nil
-			})
+	play := func(round [2]int) error {
+		err := measure.OnTwoCPUs(func(cpu int) error {
+			calls.Repeat(list, round[cpu])
+			return nil
 		})
-		if err != nil {
-			return nil, err
-		}
-		o.Missed += missed
-		after, _, err := readCounts(control)
-		if err != nil {
-			return nil, err
-		}
-		if after-before < uint64(round[0]+round[1]) {
-			o.Met++
-		}
 		yours.Ring.Read(func([]byte) { o.Records++ })
+		return err
+	}
+	count := func() (seen uint64, err error) {
+		seen, _, err = readCounts(control)
+		return seen, err
+	}
+	o.Met, o.Missed, err = yours.Race(t.Races, play, count, func(i int) {
+		s.Stage(fmt.Sprintf("two CPUs, round %d of %d", i+1, RaceRounds))
+	})
+	if err != nil {
+		return nil, err
 	}
 	o.Seen, o.Sampled, err = readCounts(yours)
 	return o, errors.Join(err, s.Saw("two CPUs", false, yours.Collection))

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"bpflab/harness/controller"
+	"bpflab/labs/lab12_3/controller"
 )
 
 // What the load is, plants and live alike: steps of StepIntervals each, and up to a fifth more or less.

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"bpflab/harness/controller"
 	"bpflab/harness/job"
+	"bpflab/labs/lab12_3/controller"
 )
 
 const (

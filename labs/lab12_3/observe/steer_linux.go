@@ -14,11 +14,11 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/calls"
-	"bpflab/harness/consult"
-	"bpflab/harness/controller"
-	"bpflab/harness/tracing"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/calls"
+	"bpflab/harness/guest/tracing"
+	"bpflab/labs/lab12_3/controller"
+	"bpflab/labs/lab12_3/observe/consult"
 )
 
 // observePlants has the controller steer simulated samplers.

@@ -10,17 +10,17 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"bpflab/harness"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 	"bpflab/runner/testdata/labs/kprobe/observe"
 )
 
 // Lab is the lab.
 var Lab = &harness.Lab{
 	Name: "lab_kprobe", Title: "Removed files", File: "unlink.bpf.c",
-	Kinds: []job.Kind{job.Exact},
+	Guests: []job.Guest{job.Exact},
 	Policy: policy.Policy{
 		Programs: []policy.Program{
 			{Name: "on_unlink", Section: "kprobe/vfs_unlink", Type: ebpf.Kprobe},

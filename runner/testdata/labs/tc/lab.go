@@ -10,18 +10,18 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"bpflab/harness"
-	"bpflab/harness/explain"
+	"bpflab/harness/host/explain"
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/policy"
 	"bpflab/harness/job"
-	"bpflab/harness/judge"
-	"bpflab/harness/policy"
 	"bpflab/runner/testdata/labs/tc/observe"
 )
 
 // Lab is the lab.
 var Lab = &harness.Lab{
 	Name: "lab_tc", Title: "Counting at tc", File: "count.bpf.c",
-	Kinds: []job.Kind{job.Exact, job.SMP},
-	Needs: harness.Needs{Modules: []string{"sch_ingress", "cls_bpf"}, MemoryMiB: 384, CPUs: 3},
+	Guests: []job.Guest{job.Exact, job.SMP},
+	Needs:  harness.Needs{Modules: []string{"sch_ingress", "cls_bpf"}, MemoryMiB: 384, CPUs: 3},
 	Policy: policy.Policy{
 		Programs: []policy.Program{{Name: "count", Section: "tc/ingress", Type: ebpf.SchedCLS}},
 		Maps:     []policy.Map{{Name: "counts", KeySize: 4, ValueSize: 16, MinEntries: 1, Types: []ebpf.MapType{ebpf.Array}}},

@@ -10,8 +10,8 @@ package main
 import (
 	"context"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 func main() { consumer.Main(consume) }

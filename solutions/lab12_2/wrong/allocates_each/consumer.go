@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 func main() { consumer.Main(consume) }

@@ -13,8 +13,8 @@ import (
 	"time"
 	"unsafe"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 
 	_ "example.com/ringbuffer"
 )

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"unsafe"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 func main() { consumer.Main(consume) }

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 func main() { consumer.Main(consume) }

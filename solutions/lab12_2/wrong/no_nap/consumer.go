@@ -11,8 +11,8 @@ import (
 	"context"
 	"unsafe"
 
-	"bpflab/harness/consumer"
-	"bpflab/harness/ring"
+	"bpflab/harness/guest/ring"
+	"bpflab/labs/lab12_2/consumer"
 )
 
 func main() { consumer.Main(consume) }

@@ -7,7 +7,7 @@
 // Keeps all that it has ever seen, and room for much more.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
 

@@ -7,7 +7,7 @@
 // Knows two rates: the highest while there is time left, and the least while there is none.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
 

@@ -7,7 +7,7 @@
 // Measures nothing: knows which load comes after which.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &ordered{} }) }
 

@@ -15,8 +15,8 @@ import (
 	"time"
 	_ "unsafe"
 
-	"bpflab/harness/controller"
 	_ "bpflab/labs/lab12_3"
+	"bpflab/labs/lab12_3/controller"
 )
 
 //go:embed controller.go

@@ -7,7 +7,7 @@
 // Divides by the number of events, also when there were none.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
 

@@ -16,7 +16,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"bpflab/harness/controller"
+	"bpflab/labs/lab12_3/controller"
 )
 
 //go:embed controller.go

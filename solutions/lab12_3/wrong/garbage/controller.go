@@ -10,7 +10,7 @@ package main
 import (
 	"syscall"
 
-	"bpflab/harness/controller"
+	"bpflab/labs/lab12_3/controller"
 )
 
 func main() {

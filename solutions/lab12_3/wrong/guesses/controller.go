@@ -7,7 +7,7 @@
 // Reckons with what sampling cost on the machine that it was written on.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
 

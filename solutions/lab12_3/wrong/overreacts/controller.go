@@ -10,7 +10,7 @@ package main
 import (
 	"math"
 
-	"bpflab/harness/controller"
+	"bpflab/labs/lab12_3/controller"
 )
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }

@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"bpflab/harness/controller"
+	"bpflab/labs/lab12_3/controller"
 )
 
 func main() {

@@ -7,7 +7,7 @@
 // Never samples more than half, however little happens.
 package main
 
-import "bpflab/harness/controller"
+import "bpflab/labs/lab12_3/controller"
 
 func main() { controller.Main(func() controller.Controller { return &measured{rate: 0.5} }) }
 

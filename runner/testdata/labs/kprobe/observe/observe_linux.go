@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/attach"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/attach"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 )

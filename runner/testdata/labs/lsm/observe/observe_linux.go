@@ -11,13 +11,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/attach"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/attach"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 )
 
-// Observe makes folders.
+// Observe makes files.
 func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error) {
 	o := job.Observations{}
 	c, report, err := verifier.Load(s.Spec)
@@ -25,7 +25,7 @@ func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error)
 		return o, err
 	}
 	defer c.Close()
-	dir, err := os.MkdirTemp("", "mkdir-")
+	dir, err := os.MkdirTemp("", "create-")
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,14 @@ func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error)
 	}
 	var modes []Seen
 	for _, mode := range []uint32{0o700, 0o777, 0o755, 0o702, 0o775} {
-		err := unix.Mkdir(filepath.Join(dir, fmt.Sprint(mode)), mode)
+		fd, err := unix.Open(filepath.Join(dir, fmt.Sprint(mode)), unix.O_CREAT|unix.O_WRONLY, mode)
+		if err == nil {
+			unix.Close(fd)
+		}
 		if err != nil && !errors.Is(err, unix.EPERM) {
 			return nil, err
 		}
 		modes = append(modes, Seen{mode, err != nil})
 	}
-	return o, errors.Join(running.Close(), o.Set("mkdir", modes))
+	return o, errors.Join(running.Close(), o.Set("files", modes))
 }

@@ -3,7 +3,7 @@
 // Package observe is the guest's side of the lab.
 package observe
 
-// Seen is what became of a folder to be made.
+// Seen is what became of a file to be made.
 type Seen struct {
 	Mode    uint32
 	Refused bool

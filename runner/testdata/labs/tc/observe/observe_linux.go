@@ -9,17 +9,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"bpflab/harness/agent"
-	"bpflab/harness/attach"
+	"bpflab/harness/guest/agent"
+	"bpflab/harness/guest/attach"
+	"bpflab/harness/guest/netlab"
 	"bpflab/harness/job"
-	"bpflab/harness/netlab"
 	"bpflab/harness/verifier"
 )
 
 // Observe sends frames past the program; in a guest of several CPUs it says what the guest has.
 func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error) {
 	o := job.Observations{}
-	if s.Kind == job.SMP {
+	if s.Guest == job.SMP {
 		var set unix.CPUSet
 		var info unix.Sysinfo_t
 		err := errors.Join(unix.SchedGetaffinity(0, &set), unix.Sysinfo(&info))

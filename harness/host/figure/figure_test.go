@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package figure
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/host/judge"
+	"bpflab/harness/job"
+)
+
+var bars = Bars{
+	File: "lab-cost", Title: "Cost", Unit: "instructions", Kernels: []string{"5.10", "6.1"},
+	Series: []Series{{"yours", []float64{185, 60}}, {"starter", []float64{750, 836}}, {"reference", []float64{50, 50}}},
+}
+
+var lines = Lines{
+	File: "lab-time", Title: "Adaptation", TimeUnit: "s", Time: []float64{0, 1, 2, 3},
+	Panels: []Panel{
+		{Label: "events a second", Values: []float64{1e4, 1e5, 1e6, 1e4}, Log: true},
+		{Label: "overhead, %", Values: []float64{2, 2.5, 8, 0}, Low: 1.5, High: 2.5},
+	},
+}
+
+func TestText(t *testing.T) {
+	for _, tt := range []struct {
+		figure Figure
+		want   string
+	}{
+		{bars, `Cost, instructions: yours
+  5.10 █████████                                185  starter 750  reference 50
+   6.1 ███                                      60  starter 836  reference 50
+`},
+		{lines, `Adaptation
+  events a second        ▁▅█▁ 10k to 1M
+  overhead, %            ▃▃█▁ 0 to 8
+`},
+		{Bars{Title: "nothing"}, ""},
+	} {
+		var b strings.Builder
+		tt.figure.Text(&b)
+		assert.Equal(t, tt.want, b.String())
+		for line := range strings.Lines(b.String()) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), 81)
+		}
+	}
+}
+
+// An SVG is XML that holds what it should say, and the same each time.
+func TestSVG(t *testing.T) {
+	for _, tt := range []struct {
+		figure Figure
+		want   []string
+	}{
+		{bars, []string{"5.10", "6.1", "185", "836", "starter", "instructions", "Cost"}},
+		{lines, []string{"Adaptation", "events a second", "overhead, %", ">s<"}},
+	} {
+		var first, second bytes.Buffer
+		require.NoError(t, tt.figure.SVG(&first))
+		require.NoError(t, tt.figure.SVG(&second))
+		assert.Equal(t, first.String(), second.String())
+		for _, want := range tt.want {
+			assert.Contains(t, first.String(), want, tt.figure.Name())
+		}
+		d := xml.NewDecoder(&first)
+		for {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else {
+				require.NoError(t, err, tt.figure.Name())
+			}
+		}
+	}
+}
+
+func TestCosts(t *testing.T) {
+	cost := func(o job.Observations) (judge.Cost, error) { return job.Get[judge.Cost](o, "cost") }
+	o := job.Observations{}
+	require.NoError(t, o.Set("cost", judge.Cost{Empty: 100, Naive: 900, Reference: 150, Yours: 300}))
+	cases := []judge.Case{
+		{Kernel: "5.10", Observations: o}, {Kernel: "6.1", Observations: job.Observations{}},
+		{Kernel: "6.12", Observations: o, Err: errors.New("it hung")},
+	}
+	all := Costs("file", "title", "unit", cases, cost)
+	require.Len(t, all, 1)
+	assert.Equal(t, Bars{
+		File: "file", Title: "title", Unit: "unit", Kernels: []string{"5.10"},
+		Series: []Series{{"yours", []float64{200}}, {"starter", []float64{800}}, {"reference", []float64{50}}},
+	}, all[0])
+	assert.Empty(t, Costs("file", "title", "unit", cases[1:], cost))
+}
+
+// Figures of receipts that anybody wrote: any numbers are drawn as far as they can be, or left out.
+func TestAnyNumbers(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for name, f := range map[string]Figure{
+		"below the empty program": Bars{Kernels: []string{"6.12"}, Series: []Series{{"yours", []float64{-99}}, {"starter", []float64{900}}}},
+		"all below":               Bars{Kernels: []string{"6.12"}, Series: []Series{{"yours", []float64{-99}}}},
+		"no bars":                 Bars{Kernels: []string{"6.12"}},
+		"no kernels":              Bars{Series: []Series{{"yours", []float64{1}}}},
+		"nothing":                 Bars{},
+		"bars missing":            Bars{Kernels: []string{"6.1", "6.12"}, Series: []Series{{"yours", []float64{1}}, {"starter", nil}}},
+		"more bars than kernels":  Bars{Kernels: []string{"6.1"}, Series: []Series{{"yours", []float64{1, 2, 3}}}},
+		"bars not numbers":        Bars{Kernels: []string{"a", "b", "c"}, Series: []Series{{"yours", []float64{nan, inf, -inf}}}},
+		"bars far out":            Bars{Kernels: []string{"a", "b"}, Series: []Series{{"yours", []float64{math.MaxFloat64, -math.MaxFloat64}}}},
+		"no panels":               Lines{},
+		"no values":               Lines{Panels: []Panel{{Label: "x", Log: true, High: 1}, {Label: "y"}}},
+		"no time":                 Lines{Panels: []Panel{{Values: []float64{1, 2}, Low: 1, High: 2}}},
+		"log of zero":             Lines{Time: []float64{0, 1}, Panels: []Panel{{Values: []float64{0, -1}, Log: true, Low: -1, High: 1}}},
+		"log of one":              Lines{Time: []float64{0, 0}, Panels: []Panel{{Values: []float64{7, 7}, Log: true}}},
+		"log of little":           Lines{Time: []float64{0, 1}, Panels: []Panel{{Values: []float64{5e-324, math.MaxFloat64}, Log: true}}},
+		"lines not numbers":       Lines{Time: []float64{nan, 1, 2}, Panels: []Panel{{Values: []float64{1, nan, inf}, Low: nan, High: inf}}},
+		"lines far out":           Lines{Time: []float64{-math.MaxFloat64, math.MaxFloat64}, Panels: []Panel{{Values: []float64{-math.MaxFloat64, math.MaxFloat64}}}},
+	} {
+		t.Run(name, func(t *testing.T) { drawn(t, f) })
+	}
+	var b strings.Builder
+	Bars{Title: "Cost", Unit: "i", Kernels: []string{"6.1", "6.12"}, Series: []Series{{"yours", []float64{-99}}, {"starter", []float64{900, nan}}}}.Text(&b)
+	assert.Equal(t, "Cost, i: yours\n   6.1 "+strings.Repeat(" ", barWidth)+" -99  starter 900\n  6.12 "+strings.Repeat(" ", barWidth)+" ?  starter ?\n", b.String())
+}
+
+// drawn draws a figure both ways and returns when both are well-formed.
+func drawn(t *testing.T, f Figure) {
+	t.Helper()
+	var text strings.Builder
+	f.Text(&text)
+	for line := range strings.Lines(text.String()) {
+		assert.Less(t, utf8.RuneCountInString(line), 400)
+	}
+	var b bytes.Buffer
+	require.NoError(t, f.SVG(&b))
+	for _, word := range []string{"NaN", "Inf"} {
+		assert.NotContains(t, b.String(), word)
+	}
+	d := xml.NewDecoder(&b)
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else {
+			require.NoError(t, err)
+		}
+	}
+}
+
+func FuzzFigures(f *testing.F) {
+	raw := func(values ...float64) (out []byte) {
+		for _, v := range values {
+			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+		}
+		return out
+	}
+	f.Add(raw(-99, 900, 50), raw(0, 1, 2), 0.0, 1.0, uint8(2), true)
+	f.Add(raw(math.NaN(), math.Inf(1)), raw(), -1.0, math.MaxFloat64, uint8(0), false)
+	f.Fuzz(func(t *testing.T, a, b []byte, low, high float64, kernels uint8, log bool) {
+		numbers := func(raw []byte) (out []float64) {
+			for ; len(raw) >= 8 && len(out) < 40; raw = raw[8:] {
+				out = append(out, math.Float64frombits(binary.LittleEndian.Uint64(raw)))
+			}
+			return out
+		}
+		drawn(t, Bars{
+			Title: "t", Unit: "u", Kernels: slices.Repeat([]string{"6.12"}, int(kernels%8)),
+			Series: []Series{{"yours", numbers(a)}, {"starter", numbers(b)}},
+		})
+		drawn(t, Lines{Title: "t", Time: numbers(b), Panels: []Panel{
+			{Label: "a", Values: numbers(a), Low: low, High: high, Log: log}, {Label: "b", Values: numbers(b), Low: low, High: high},
+		}})
+	})
+}

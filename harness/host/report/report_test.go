@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/host/judge"
+	"bpflab/harness/host/visible"
+	"bpflab/harness/job"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares with testdata/name, which -update writes.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "go test -update writes it")
+	assert.Equal(t, string(want), got, "%s: go test -update writes what is printed now", path)
+}
+
+// verdicts of one kernel, in the order of the tasks.
+type verdicts []judge.Verdict
+
+// graded judges four tasks on kernels of which that was seen. A kernel without verdicts is
+// one that the grader could not observe.
+func graded(t *testing.T, kernels []string, seen map[string]verdicts) Report {
+	t.Helper()
+	ids := []string{"verifier", "counts", "path", "speed"}
+	titles := []string{"verifier", "exact counts", "hot path ≤ 50 insns", "vitesse à l'arrivée"}
+	points := []float64{20, 20, 20, 40}
+	var tasks []judge.Task
+	for i, id := range ids {
+		tasks = append(tasks, judge.Task{ID: id, Title: titles[i], Points: points[i], Judge: func(o job.Observations) (judge.Verdict, error) {
+			return job.Get[judge.Verdict](o, id)
+		}})
+	}
+	tasks[3].Needs = []string{"counts"}
+	var cases []judge.Case
+	for _, k := range kernels {
+		c := judge.Case{Kernel: k, Release: k + ".0-test", Observations: job.Observations{}}
+		if seen[k] == nil {
+			c.Err = errors.New("boot: no word from the guest after 60 s")
+		}
+		for i, v := range seen[k] {
+			require.NoError(t, c.Observations.Set(ids[i], v))
+		}
+		cases = append(cases, c)
+	}
+	return report(judge.Judge(tasks, cases))
+}
+
+func report(r judge.Result) Report {
+	return Report{
+		Lab: "lab12_1", Title: "High-performance packet counter", File: "counter.bpf.c",
+		SourceSHA256: "4f1c09e5d0a7b3c2", Result: r,
+		Environment: map[string]string{"qemu": "QEMU emulator version 7.2", "clang": "clang <14>"},
+	}
+}
+
+var (
+	ok    = judge.Verdict{Status: judge.Pass, Fraction: 1}
+	wrong = judge.Verdict{
+		Status: judge.Fail, Cell: "WRONG", Message: `frames of the kind "ARP": 16 counted, 0 should have been`,
+		Measured: judge.Quantity{Value: 16, Unit: "packets counted wrong"}, Target: judge.Quantity{Unit: "packets counted wrong"},
+	}
+	rejected = judge.Verdict{
+		Status: judge.Fail, Cell: "NO", Message: "rejected: R0 invalid mem access",
+		Details: []string{"36: if (c)", "R0 invalid mem access 'map_value_or_null' & <more>"},
+	}
+	long = judge.Verdict{
+		Status: judge.Partial, Fraction: 0.4, Cell: "61", Message: "61 instructions; 50 is the target\nand a second line",
+		Measured: judge.Quantity{Value: 61, Unit: "BPF instructions"}, Target: judge.Quantity{Value: 50, Unit: "BPF instructions"},
+	}
+	fast = judge.Verdict{
+		Status: judge.Pass, Fraction: 1, Cell: "1.24M",
+		Measured: judge.Quantity{Value: 1240000, Unit: "packets/s (virtual)"}, Target: judge.Quantity{Value: 1.2e6, Unit: "packets/s (virtual)"},
+	}
+	noisy = judge.Verdict{Status: judge.Inconclusive, Message: "too noisy to tell"}
+	skip  = judge.Verdict{Status: judge.Skip, Message: "no live frames before 5.18"}
+)
+
+// reports are one of each sort.
+func reports(t *testing.T) map[string]Report {
+	tasks := []judge.Task{{ID: "verifier", Title: "verifier", Points: 40}, {ID: "counts", Title: "exact counts", Points: 60}}
+	refused := report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab; see below",
+		[]string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}))
+	refused.Program, refused.ProgramSHA256 = "consumer.go", "0dbf543a8c1e2f"
+	return map[string]Report{
+		"passed": graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, ok, fast}, "6.12": {ok, ok, ok, fast}}),
+		"mixed": graded(t, []string{"5.10", "6.12", "linux-next-é"}, map[string]verdicts{
+			"5.10": {ok, ok, long, fast}, "6.12": {ok, wrong, long, fast}, "linux-next-é": {ok, ok, long, noisy},
+		}),
+		"rejected-by-one":    graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {rejected, wrong, long, fast}, "6.12": {ok, ok, ok, fast}}),
+		"skipped":            graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, ok, skip}, "6.12": {ok, ok, long, fast}}),
+		"one-kernel-lost":    graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"6.12": {ok, ok, long, fast}}),
+		"last-kernel-lost":   graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, long, fast}}),
+		"skipped-and-passed": graded(t, []string{"5.10"}, map[string]verdicts{"5.10": {skip, ok, ok, fast}}),
+		"all-lost":           graded(t, []string{"5.10"}, nil),
+		"refused":            refused,
+		"no-kernels":         report(judge.Judge(tasks, nil)),
+	}
+}
+
+func printed(t *testing.T, r Report, colour bool) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, r.Text(&b, colour))
+	return b.String()
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestText(t *testing.T) {
+	for name, r := range reports(t) {
+		plain := printed(t, r, false)
+		golden(t, name+".txt", plain)
+		assert.NotContains(t, plain, "\x1b", "%s: colour is off", name)
+		for line := range strings.Lines(plain) {
+			assert.Equal(t, strings.TrimRight(line, " \n")+"\n", line, "%s: blanks at the end of a line", name)
+		}
+
+		coloured := printed(t, r, true)
+		assert.Equal(t, plain, escape.ReplaceAllString(coloured, ""), "%s: colour must change nothing else", name)
+		if len(r.Result.Kernels) > 0 {
+			assert.Contains(t, coloured, "\x1b[", "%s: colour is on", name)
+		}
+		assert.Equal(t, strings.Count(coloured, "\x1b[0m")*2, strings.Count(coloured, "\x1b["), "%s: every colour must end", name)
+	}
+}
+
+// Details are there to fix what failed: none of what passed, and once where kernels agree.
+func TestTextDetails(t *testing.T) {
+	passed, other := ok, rejected
+	passed.Details = []string{"nothing to fix"}
+	other.Details = []string{"what only one kernel says"}
+	text := printed(t, graded(t, []string{"5.10", "6.1", "6.12"}, map[string]verdicts{
+		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast},
+	}), false)
+	assert.Equal(t, 1, strings.Count(text, "36: if (c)"), text)
+	assert.Contains(t, text, "\n5.10, verifier:\n")
+	assert.Contains(t, text, "\n6.1, verifier:\n│ what only one kernel says\n")
+	assert.NotContains(t, text, "\n6.12, verifier:\n")
+	assert.NotContains(t, text, "nothing to fix")
+}
+
+// Whatever letters a title or a kernel's name has, columns end where they should.
+func TestTextAligns(t *testing.T) {
+	lines := strings.Split(printed(t, reports(t)["mixed"], false), "\n")
+	end := func(line, word string) int {
+		t.Helper()
+		before, _, found := strings.Cut(line, word)
+		require.True(t, found, "%q in %q", word, line)
+		return utf8.RuneCountInString(before + word)
+	}
+	head, verifier, counts, path, speed := lines[2], lines[3], lines[4], lines[5], lines[6]
+	assert.Equal(t, end(head, "6.12"), end(counts, "WRONG"), "counts")
+	first := end(head, "5.10")
+	for line, word := range map[string]string{verifier: "ok", counts: "ok", path: "61", speed: "1.24M"} {
+		assert.Equal(t, first, end(line, word), "first column of %q", line)
+	}
+	last := end(head, "linux-next-é")
+	assert.Equal(t, last, end(speed, "~"), "the last column")
+	points := end(head, "points")
+	for line, word := range map[string]string{verifier: "20/20", counts: "0/20", path: "8/20", speed: "0/40"} {
+		assert.Equal(t, points, end(line, word), "points of %q", line)
+	}
+	assert.Equal(t, points, end(lines[7], "28/100"), "score")
+}
+
+func TestPoints(t *testing.T) {
+	for p, want := range map[float64]string{0: "0", 10: "10", 8.3: "8.3", 100: "100", 0.1: "0.1", 66.7: "66.7"} {
+		assert.Equal(t, want, points(p))
+	}
+}
+
+func writeJSON(t *testing.T, r Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, r.JSON(&b))
+	return b.String()
+}
+
+func TestJSON(t *testing.T) {
+	golden(t, "mixed.json", writeJSON(t, reports(t)["mixed"]))
+	golden(t, "rejected-by-one.json", writeJSON(t, reports(t)["rejected-by-one"]))
+}
+
+// What others read: these names and types do not change within schema 1.
+func TestJSONShape(t *testing.T) {
+	for name, r := range reports(t) {
+		var got struct {
+			Schema   *int     `json:"schema"`
+			Lab      *string  `json:"lab"`
+			Score    *float64 `json:"score"`
+			MaxScore *float64 `json:"max_score"`
+			Passed   *bool    `json:"passed"`
+			Kernels  *[]struct {
+				Name    *string  `json:"name"`
+				Release *string  `json:"release"`
+				Score   *float64 `json:"score"`
+				Tasks   *[]struct {
+					ID        *string        `json:"id"`
+					Title     *string        `json:"title"`
+					Status    *string        `json:"status"`
+					Points    *float64       `json:"points"`
+					MaxPoints *float64       `json:"max_points"`
+					Measured  map[string]any `json:"measured"`
+					Target    map[string]any `json:"target"`
+					Message   *string        `json:"message"`
+					Details   []string       `json:"details"` // beyond the contract
+				} `json:"tasks"`
+			} `json:"kernels"`
+			Environment map[string]string `json:"environment"`
+			// Beyond the contract:
+			File     *string `json:"file"`
+			SHA256   *string `json:"sha256"`
+			Complete *bool   `json:"complete"`
+		}
+		raw := writeJSON(t, r)
+		dec := json.NewDecoder(strings.NewReader(raw))
+		dec.DisallowUnknownFields()
+		require.NoError(t, dec.Decode(&got), name)
+		_, err := dec.Token()
+		assert.ErrorIs(t, err, io.EOF, "%s: one document and nothing after it", name)
+
+		require.NotNil(t, got.Schema, name)
+		assert.Equal(t, 1, *got.Schema)
+		require.NotNil(t, got.Lab)
+		assert.Equal(t, "lab12_1", *got.Lab)
+		require.NotNil(t, got.Score)
+		assert.Equal(t, r.Result.Score, *got.Score, name)
+		require.NotNil(t, got.MaxScore)
+		assert.Equal(t, 100.0, *got.MaxScore)
+		require.NotNil(t, got.Passed)
+		assert.Equal(t, strings.HasSuffix(name, "passed"), *got.Passed, name)
+		require.NotNil(t, got.Complete)
+		assert.Equal(t, !strings.HasSuffix(name, "lost"), *got.Complete, name)
+		assert.Equal(t, "clang <14>", got.Environment["clang"], "%s: no HTML escapes", name)
+		assert.Contains(t, raw, "clang <14>", name)
+		require.NotNil(t, got.Kernels, "%s: a list, if empty", name)
+		require.Len(t, *got.Kernels, len(r.Result.Kernels))
+		for i, k := range *got.Kernels {
+			require.NotNil(t, k.Name)
+			require.NotNil(t, k.Release)
+			require.NotNil(t, k.Score)
+			require.NotNil(t, k.Tasks)
+			assert.Equal(t, r.Result.Kernels[i].Name, *k.Name)
+			assert.Equal(t, r.Result.Kernels[i].Release, *k.Release)
+			assert.Equal(t, r.Result.Kernels[i].Score, *k.Score)
+			require.Len(t, *k.Tasks, len(r.Result.Kernels[i].Tasks))
+			for j, task := range *k.Tasks {
+				want := r.Result.Kernels[i].Tasks[j]
+				for key, s := range map[string]*string{"id": task.ID, "title": task.Title, "status": task.Status, "message": task.Message} {
+					require.NotNil(t, s, "%s: %s of task %d", name, key, j)
+				}
+				require.NotNil(t, task.Points)
+				require.NotNil(t, task.MaxPoints)
+				assert.Equal(t, want.ID, *task.ID)
+				assert.Equal(t, want.Title, *task.Title)
+				assert.Equal(t, string(want.Status), *task.Status)
+				assert.Equal(t, want.Message, *task.Message)
+				assert.Equal(t, want.Points, *task.Points)
+				assert.Equal(t, want.MaxPoints, *task.MaxPoints)
+				assert.Equal(t, map[string]any{"value": want.Measured.Value, "unit": want.Measured.Unit}, task.Measured)
+				assert.Equal(t, map[string]any{"value": want.Target.Value, "unit": want.Target.Unit}, task.Target)
+				assert.Equal(t, want.Details, task.Details)
+			}
+		}
+	}
+}
+
+// JUnit is read by programs that count elements and those that trust the attributes.
+func TestJUnit(t *testing.T) {
+	type problem struct {
+		Message string `xml:"message,attr"`
+		Body    string `xml:",chardata"`
+	}
+	type suites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []struct {
+			Name     string `xml:"name,attr"`
+			Tests    int    `xml:"tests,attr"`
+			Failures int    `xml:"failures,attr"`
+			Errors   int    `xml:"errors,attr"`
+			Skipped  int    `xml:"skipped,attr"`
+			Cases    []struct {
+				Class   string    `xml:"classname,attr"`
+				Name    string    `xml:"name,attr"`
+				Failure []problem `xml:"failure"`
+				Error   []problem `xml:"error"`
+				Skipped []problem `xml:"skipped"`
+				Output  string    `xml:"system-out"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	for s, element := range map[judge.Status]string{
+		judge.Pass: "", judge.Partial: "failure", judge.Fail: "failure",
+		judge.Error: "error", judge.Skip: "skipped", judge.Inconclusive: "skipped",
+	} {
+		t.Run(string(s), func(t *testing.T) {
+			var b bytes.Buffer
+			r := report(judge.Result{Kernels: []judge.KernelResult{{Name: "6.12", Tasks: []judge.TaskResult{{
+				ID: "a", Title: "a ≤ b", Points: 2.5, MaxPoints: 10,
+				Verdict: judge.Verdict{Status: s, Message: "<&\"'>\x00 é", Details: []string{"one", "]]> two"}, Measured: judge.Quantity{Value: 61, Unit: "insns"}, Target: judge.Quantity{Value: 50}},
+			}}}}})
+			require.NoError(t, r.JUnit(&b))
+			var got suites
+			require.NoError(t, xml.Unmarshal(b.Bytes(), &got))
+			require.Len(t, got.Suites, 1)
+			require.Len(t, got.Suites[0].Cases, 1)
+			c := got.Suites[0].Cases[0]
+			assert.Equal(t, "lab12_1.6.12", c.Class)
+			assert.Equal(t, "a ≤ b (2.5 of 10 points)", c.Name)
+			assert.Equal(t, "measured 61 insns, target 50", c.Output)
+			all := map[string][]problem{"failure": c.Failure, "error": c.Error, "skipped": c.Skipped}
+			for name, p := range all {
+				if name != element {
+					assert.Empty(t, p, name)
+					continue
+				}
+				if assert.Len(t, p, 1, name) {
+					assert.Equal(t, "<&\"'>� é", p[0].Message)
+					assert.Equal(t, "one\n]]> two", p[0].Body)
+				}
+			}
+		})
+	}
+	for name, r := range reports(t) {
+		var b bytes.Buffer
+		require.NoError(t, r.JUnit(&b), name)
+		var got suites
+		require.NoError(t, xml.Unmarshal(b.Bytes(), &got), name)
+		require.Len(t, got.Suites, len(r.Result.Kernels), name)
+		for i, s := range got.Suites {
+			assert.Equal(t, "lab12_1 on Linux "+r.Result.Kernels[i].Name, s.Name)
+			assert.Len(t, s.Cases, s.Tests, "%s: tests", name)
+			var failures, errs, skipped int
+			for _, c := range s.Cases {
+				failures += len(c.Failure)
+				errs += len(c.Error)
+				skipped += len(c.Skipped)
+			}
+			assert.Equal(t, failures, s.Failures, "%s: failures", name)
+			assert.Equal(t, errs, s.Errors, "%s: errors", name)
+			assert.Equal(t, skipped, s.Skipped, "%s: skipped", name)
+			for j, task := range r.Result.Kernels[i].Tasks {
+				assert.True(t, strings.HasPrefix(s.Cases[j].Name, task.Title+" ("), s.Cases[j].Name)
+			}
+		}
+	}
+}
+
+// A report that could not be written must not pass for one that was.
+func TestWriteErrors(t *testing.T) {
+	r := reports(t)["mixed"]
+	full := errors.New("no space left on device")
+	w := writer(func([]byte) (int, error) { return 0, full })
+	assert.ErrorIs(t, r.Text(w, false), full)
+	assert.ErrorIs(t, r.JSON(w), full)
+	assert.ErrorIs(t, r.JUnit(w), full)
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// Whatever a submission puts where its text is shown, no line of the report is its own, and
+// nothing moves a terminal's cursor.
+func TestTextOfOthers(t *testing.T) {
+	const score = "                                score  100/100"
+	evil := "x\r\x1b[2K\x1b[1A\u202e\u009b31m\xff"
+	r := graded(t, []string{"5.10"}, map[string]verdicts{"5.10": {
+		{Status: judge.Fail, Message: evil + "\n" + score, Cell: evil, Details: []string{evil, "a\n" + score + "\npassed on all 5 kernels.", "\x1b]0;t\a"}},
+		ok, ok, fast,
+	}})
+	r.File, r.Program, r.Lab, r.Title = evil, "\n"+score, evil, evil
+	r.Notes = []string{evil + "\n" + score}
+	r.Result.Kernels[0].Name = evil
+	for _, colour := range []bool{false, true} {
+		text := escape.ReplaceAllString(printed(t, r, colour), "")
+		for i, line := range strings.Split(text, "\n") {
+			assert.NotContains(t, line, "\x1b", "line %d", i)
+			assert.NotEqual(t, score, line)
+			assert.False(t, strings.HasPrefix(line, "passed on"))
+			assert.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool { return r < ' ' || r == '\u202e' || r >= 0x7f && r < 0xa0 }), "%q", line)
+		}
+		assert.Equal(t, 1, strings.Count(text, "\n│ "+score+"\n"))
+		assert.Contains(t, text, "\nnote: x\\r")
+	}
+	var b bytes.Buffer
+	require.NoError(t, r.JSON(visible.NewWriter(&b)))
+	var out struct{ Notes []string }
+	require.NoError(t, json.Unmarshal(b.Bytes(), &out))
+	assert.Contains(t, out.Notes[0], "\x1b[2K\x1b[1A\u202e\u009b31m")
+	assert.NotContains(t, b.String(), "\u202e")
+	b.Reset()
+	require.NoError(t, r.JUnit(visible.NewWriter(&b)))
+	require.NoError(t, xml.Unmarshal(b.Bytes(), &struct{}{}))
+	assert.NotContains(t, b.String(), "\u202e")
+}

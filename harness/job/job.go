@@ -32,8 +32,18 @@ type Job struct {
 	// returns what became of them.
 	Objects [][]byte `json:"objects,omitempty"`
 
+	// Run has the Program run as root, with no submission: what it makes of the kernel is its own affair. GetRan
+	// returns how it went.
+	Run *Run `json:"run,omitempty"`
+
 	// Spy has what the program saw in each scene reported, by its map of that name: see Spied.
 	Spy bool `json:"spy,omitempty"`
+}
+
+// Run says how a program is run.
+type Run struct {
+	Args []string `json:"args,omitempty"` // without the program's name
+	Env  []string `json:"env,omitempty"`
 }
 
 // Encode puts the program behind a line with all else, as it is.

@@ -89,6 +89,21 @@ func GetSpied(o Observations) ([]Spied, error) { return Get[[]Spied](o, spied) }
 // SetSpied adds what a program saw; GetSpied reads it.
 func (o Observations) SetSpied(all []Spied) error { return o.Set(spied, all) }
 
+// Ran is how a job's Run went.
+type Ran struct {
+	Exit   int    `json:"exit"`   // status; 128 and the signal's number for a program that a signal ended
+	Output []byte `json:"output"` // standard output and error, as they came
+	More   bool   `json:"more"`   // it printed more than that
+}
+
+const ran = "ran"
+
+// GetRan returns how a job's Run went.
+func GetRan(o Observations) (Ran, error) { return Get[Ran](o, ran) }
+
+// SetRan adds how a job's Run went; GetRan reads it.
+func (o Observations) SetRan(r Ran) error { return o.Set(ran, r) }
+
 // Fate is how a submission ended the guests that it ran in, where a control run shows that these
 // are sound. A task whose observations are missing for that reason fails.
 type Fate struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package traffic makes frames from a seed and sends them through a veth pair.
+// Package traffic makes frames from a seed.
 package traffic
 
 import (

@@ -46,6 +46,9 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 	if j.Guest == job.Objects {
 		return verify(j.Objects, load, stage)
 	}
+	if j.Run != nil {
+		return run(ctx, j.Program, *j.Run, stage)
+	}
 	if j.Lab == "" { // only asked whether a guest works
 		return job.Observations{}, nil
 	}

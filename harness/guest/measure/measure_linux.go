@@ -18,6 +18,7 @@ import (
 
 	"bpflab/harness/guest/awake"
 	"bpflab/harness/guest/netlab"
+	"bpflab/harness/guest/send"
 	"bpflab/harness/job"
 	"bpflab/harness/traffic"
 )
@@ -25,7 +26,7 @@ import (
 // PerFrame runs prog on n frames and returns what a frame takes to be sent and received.
 //
 // It fails if the receiver has not seen every frame that was sent.
-func PerFrame(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (job.Timing, error) {
+func PerFrame(pair *netlab.Pair, s send.Sender, prog *ebpf.Program, n int) (job.Timing, error) {
 	sent, err := Send(pair, s, prog, n)
 	if err != nil {
 		return job.Timing{}, err
@@ -76,7 +77,7 @@ func Timing(samples []uint64, runs int) job.Timing {
 
 // Send runs prog on n frames and checks that none was lost on the way, for a veth reports no loss:
 // what was sent must be what the receiver's driver has counted.
-func Send(pair *netlab.Pair, s traffic.Sender, prog *ebpf.Program, n int) (*traffic.Sent, error) {
+func Send(pair *netlab.Pair, s send.Sender, prog *ebpf.Program, n int) (*send.Sent, error) {
 	link, err := pair.Receiver.Attach(prog)
 	if err != nil {
 		return nil, err

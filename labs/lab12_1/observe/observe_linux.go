@@ -18,6 +18,7 @@ import (
 	"bpflab/harness/guest/measure"
 	"bpflab/harness/guest/netlab"
 	"bpflab/harness/guest/percpu"
+	"bpflab/harness/guest/send"
 	"bpflab/harness/job"
 	"bpflab/harness/traffic"
 	"bpflab/harness/verifier"
@@ -247,7 +248,7 @@ func readCount(c *ebpf.Collection, protocol uint32) (Count, error) {
 // submission, all in this boot, and takes how long that takes. Those that the program passes go through
 // the whole of the stack.
 func observeWire(s *agent.Subject, pair *netlab.Pair, frames []traffic.Frame, verdict uint32) (*Wire, error) {
-	sender, err := traffic.NewSender(pair.Sender, frames)
+	sender, err := send.New(pair.Sender, frames)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +292,7 @@ var anchored = measure.Anchors{Empty: anchors.LoadEmpty, Naive: anchors.LoadNaiv
 
 // sendOnce sends the frames through a program that is loaded for that, and says what it took and what
 // became of them, as if the program were the submission's. It is, if yours is set.
-func sendOnce(s *agent.Subject, pair *netlab.Pair, sender traffic.Sender, look func() (uint64, netlab.Counters, error), spec *ebpf.CollectionSpec, verdict uint32, yours bool) (w Wire, err error) {
+func sendOnce(s *agent.Subject, pair *netlab.Pair, sender send.Sender, look func() (uint64, netlab.Counters, error), spec *ebpf.CollectionSpec, verdict uint32, yours bool) (w Wire, err error) {
 	coll, err := loadAgain(spec, verdict)
 	if err != nil {
 		return w, err

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package traffic
+// Package send sends frames through a veth pair, as fast as the kernel can.
+package send
 
 import (
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"github.com/cilium/ebpf/features"
 
 	"bpflab/harness/guest/netlab"
+	"bpflab/harness/traffic"
 )
 
 // Sender sends a list of frames, over and over.
@@ -23,11 +25,11 @@ type Sent struct {
 	Batches []uint64 // how long each whole batch took, sent and received, ns; the first may be left out
 }
 
-// NewSender returns the fastest sender that the kernel has: live frames from Linux 5.18
+// New returns the fastest sender that the kernel has: live frames from Linux 5.18
 // on, else a packet socket. The version decides, not a try: 5.10 takes the flag for live
 // frames without a complaint and ignores it, and a newer kernel that refuses must not be
 // graded by another measure.
-func NewSender(end *netlab.End, frames []Frame) (Sender, error) {
+func New(end *netlab.End, frames []traffic.Frame) (Sender, error) {
 	version, err := features.LinuxVersionCode()
 	if err != nil {
 		return nil, fmt.Errorf("find the kernel's version: %w", err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package traffic
+package send
 
 //go:generate go tool bpf2go -target bpfel -tags linux generator generator.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
 
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness/guest/netlab"
+	"bpflab/harness/traffic"
 )
 
 // live sends by the kernel's own test runs with live frames.
@@ -22,7 +23,7 @@ type live struct {
 	held *netlab.Held // or each Send would wait for RCU twice, and a guest that does so halts
 }
 
-func newLive(end *netlab.End, frames []Frame) (_ *live, err error) {
+func newLive(end *netlab.End, frames []traffic.Frame) (_ *live, err error) {
 	spec, err := loadGenerator()
 	if err != nil {
 		return nil, fmt.Errorf("read the generator: %w", err)
@@ -43,7 +44,7 @@ func newLive(end *netlab.End, frames []Frame) (_ *live, err error) {
 		}
 	}()
 	for i, f := range frames {
-		v := generatorFrame{Tail: int32(len(f.Data) - MaxFrame)}
+		v := generatorFrame{Tail: int32(len(f.Data) - traffic.MaxFrame)}
 		var head [8 * len(v.Head)]byte
 		copy(head[:], f.Data)
 		for w := range v.Head {
@@ -68,7 +69,7 @@ func (l *live) Close() error {
 }
 
 // cold is how many batches find caches and pools of pages empty: they do not count.
-const cold = Listed / Batch
+const cold = traffic.Listed / traffic.Batch
 
 func (l *live) Send(n int) (*Sent, error) {
 	if err := errors.Join(l.objs.Next.Set(uint32(0)), l.objs.Sent.Set(uint32(0))); err != nil {
@@ -78,7 +79,7 @@ func (l *live) Send(n int) (*Sent, error) {
 	var end unix.Timespec // of the last batch
 	err := l.end.Do(func() error {
 		_, err := l.objs.Generate.Run(&ebpf.RunOptions{
-			Data: make([]byte, MaxFrame), Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: Batch / 2,
+			Data: make([]byte, traffic.MaxFrame), Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: traffic.Batch / 2,
 		})
 		return errors.Join(err, unix.ClockGettime(unix.CLOCK_MONOTONIC, &end))
 	})
@@ -93,7 +94,7 @@ func (l *live) Send(n int) (*Sent, error) {
 	// The last batch ends with the run, and what the kernel takes to end that is part of it: if it were
 	// left out, a program could do there what it has put off.
 	var stamps []uint64
-	for i := range min(sent/Batch, l.objs.Stamps.MaxEntries()) {
+	for i := range min(sent/traffic.Batch, l.objs.Stamps.MaxEntries()) {
 		var stamp uint64
 		if err := l.objs.Stamps.Lookup(i, &stamp); err != nil {
 			return nil, err

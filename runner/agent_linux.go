@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
 
 	"bpflab/vm/initramfs"
 	"bpflab/vm/kernels"
@@ -125,17 +126,17 @@ func (h *Host) initrd(ctx context.Context, k kernels.Kernel, more []string) (str
 		return "", fmt.Errorf("make a folder for initramfs: %w", err)
 	}
 	forgetOld(dir)
-	f, err := os.CreateTemp(dir, ".tmp-*")
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(0o600))
 	if err != nil {
 		return "", fmt.Errorf("make an initramfs: %w", err)
 	}
-	defer os.Remove(f.Name())                                  // once renamed, there is nothing to remove
+	defer f.Cleanup()
 	_, err = initramfs.Build(f, init.path, k.Modules, modules) // a module that is built in has no file; the guest says if it lacks one
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", fmt.Errorf("make the initramfs of kernel %s: %w", k.Name, err)
+	if err == nil {
+		err = f.CloseAtomicallyReplace()
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return "", fmt.Errorf("keep the initramfs of kernel %s: %w", k.Name, err)
+	if err != nil {
+		return "", fmt.Errorf("make the initramfs of kernel %s: %w", k.Name, err)
 	}
 	return path, nil
 }

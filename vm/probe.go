@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"bpflab/vm/qemu"
 )
 
@@ -99,14 +101,8 @@ func (p Probe) keep(answer probed) error {
 	if err != nil {
 		return fmt.Errorf("keep what the probe found: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(p.File), ".tmp-*")
-	if err != nil {
+	if err := renameio.WriteFile(p.File, data, 0o600, renameio.WithTempDir(filepath.Dir(p.File))); err != nil {
 		return fmt.Errorf("keep what the probe found: %w", err)
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("keep what the probe found: %w", err)
-	}
-	return os.Rename(tmp.Name(), p.File)
+	return nil
 }

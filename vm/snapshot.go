@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 
 	"bpflab/vm/guest"
 	"bpflab/vm/qemu"
@@ -252,12 +253,7 @@ func writeRecord(path string, r record) error {
 		return err
 	}
 	name := recordOf(path)
-	tmp := filepath.Join(filepath.Dir(name), tempPrefix+filepath.Base(name))
-	defer os.Remove(tmp) // unless renamed
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, name)
+	return renameio.WriteFile(name, append(data, '\n'), 0o644, renameio.WithTempDir(filepath.Dir(name)))
 }
 
 // Drop removes a snapshot that turned out to be of no use.
@@ -337,7 +333,7 @@ func (s Snapshots) Prune(limit int64) (freed int64, err error) {
 // sweep removes what runs that died have left. One that makes a snapshot now has touched
 // its file within the deadline of a boot.
 func (s Snapshots) sweep() {
-	left, _ := filepath.Glob(filepath.Join(s.Dir, tempPrefix+"*"))
+	left, _ := filepath.Glob(filepath.Join(s.Dir, ".*")) // drafts, and what is being written
 	for _, path := range left {
 		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
 			_ = os.Remove(path)

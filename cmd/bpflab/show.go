@@ -3,13 +3,14 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/term"
 
 	"bpflab/harness"
@@ -75,15 +76,11 @@ func draw(figures []figure.Figure, folder string) error {
 
 // writeFile writes a file whole or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".tmp-*")
-	if err != nil {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // once renamed, there is nothing to remove
-	if err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
+	return renameio.WriteFile(name, text.Bytes(), 0o644, renameio.WithTempDir(filepath.Dir(name)))
 }
 
 // writer returns what writes a report in a format.

@@ -97,6 +97,20 @@ func TestLockMatchesCatalogue(t *testing.T) {
 	}
 }
 
+// A release is as old as its version says, whatever follows that.
+func TestSince(t *testing.T) {
+	assert.Equal(t, Names(), Since(""))
+	assert.Equal(t, Names(), Since("5.10"))
+	assert.Equal(t, Names()[1:], Since("5.11"))
+	assert.Empty(t, Since("99.1"))
+	for release, older := range map[string]bool{
+		"6.1.0-13-amd64": true, "6.9": true, "5.15": true,
+		"6.12": false, "6.12.117+deb13-cloud-amd64": false, "6.13-rc2-amd64": false, "10.0": false,
+	} {
+		assert.Equal(t, older, Older(release, "6.12"), release)
+	}
+}
+
 func TestCompareVersions(t *testing.T) {
 	// Each is newer than the one before it.
 	ordered := []string{

@@ -311,6 +311,75 @@ func TestLeastOfTheKernels(t *testing.T) {
 	}
 }
 
+// All points on the kernels that could be graded are no pass while another could not be.
+func TestLostKernelIsNotPassed(t *testing.T) {
+	r := Judge([]Task{task("a", 100)}, []Case{
+		{Kernel: "5.10", Err: errors.New("the guest did not boot")}, seen(t, map[string]Verdict{"a": pass}),
+	})
+	require.Equal(t, r.MaxScore, r.Score)
+	assert.False(t, r.Passed())
+}
+
+// A verdict in doubt is worth nothing before the submission was observed again. Then the worse of both counts.
+func TestAgain(t *testing.T) {
+	tasks := []Task{task("a", 40), task("b", 60, "a")}
+	doubt := Verdict{Status: Pass, Fraction: 1, Message: "1 instruction", Doubt: "next to nothing"}
+	silent := Verdict{Status: Fail}
+	for _, tt := range []struct {
+		name         string
+		first, again map[string]Verdict // again nil: not observed again
+		want         []row
+		doubtful     bool
+		message      string // of a
+	}{
+		{
+			"not yet confirmed", map[string]Verdict{"a": doubt, "b": pass}, nil,
+			[]row{{Inconclusive, 0, 40}, {Pass, 60, 60}}, true,
+			"1 instruction; that is next to nothing, suspiciously low, and not accepted until confirmed with another seed",
+		}, {
+			"confirmed", map[string]Verdict{"a": doubt, "b": pass}, map[string]Verdict{"a": doubt, "b": pass},
+			[]row{{Pass, 40, 40}, {Pass, 60, 60}}, false,
+			"1 instruction; that is next to nothing, so it was checked again with another seed, which confirmed it",
+		}, {
+			"worse again, and so what needs it", map[string]Verdict{"a": doubt, "b": pass}, map[string]Verdict{"a": half, "b": pass},
+			[]row{{Partial, 20, 40}, {Fail, 0, 60}}, false, "checked again with another seed: half way",
+		}, {
+			"worse again, with nothing to say", map[string]Verdict{"a": doubt, "b": pass}, map[string]Verdict{"a": silent, "b": pass},
+			[]row{{Fail, 0, 40}, {Fail, 0, 60}}, false, "checked again with another seed",
+		}, {
+			"better again", map[string]Verdict{"a": half, "b": doubt}, map[string]Verdict{"a": pass, "b": pass},
+			[]row{{Partial, 20, 40}, {Fail, 0, 60}}, false, "half way",
+		}, {
+			"not observed again, though there was nothing to lose", map[string]Verdict{"a": fail, "b": pass}, map[string]Verdict{"b": pass},
+			[]row{{Error, 0, 40}, {Error, 0, 60}}, false, `checked again with another seed: nothing was observed of "a"`,
+		}, {
+			"not observed at all", map[string]Verdict{"b": pass}, map[string]Verdict{"b": pass},
+			[]row{{Error, 0, 40}, {Error, 0, 60}}, false, `nothing was observed of "a"`,
+		}, {
+			"in doubt behind a closed gate", map[string]Verdict{"a": fail, "b": doubt}, nil,
+			[]row{{Fail, 0, 40}, {Fail, 0, 60}}, false, "bad",
+		}, {
+			"inconclusive, but not in doubt", map[string]Verdict{"a": inconclusive, "b": pass}, nil,
+			[]row{{Inconclusive, 0, 40}, {Inconclusive, 0, 60}}, false, "too noisy",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := seen(t, tt.first)
+			if tt.again != nil {
+				c.Again = seen(t, tt.again).Observations
+			}
+			k := Judge(tasks, []Case{c}).Kernels[0]
+			var got []row
+			for _, task := range k.Tasks {
+				got = append(got, row{task.Status, task.Points, task.MaxPoints})
+			}
+			assert.Equal(t, tt.want, got)
+			assert.Equal(t, tt.doubtful, k.Doubtful())
+			assert.Equal(t, tt.message, k.Tasks[0].Message)
+		})
+	}
+}
+
 func TestNothingIsNotPassed(t *testing.T) {
 	assert.False(t, Judge(nil, nil).Passed())
 	assert.False(t, Result{}.Passed())

@@ -307,6 +307,7 @@ func TestImpossibleObservations(t *testing.T) {
 		"a frame is missing":                       {"counts", func(s *sound) { s.Alone.Returns[1].Returns = s.Alone.Returns[1].Returns[1:] }},
 		"a frame too many":                         {"counts", func(s *sound) { s.Alone.Returns[0].Returns = append(s.Alone.Returns[0].Returns, 3) }},
 		"a verdict is missing":                     {"counts", func(s *sound) { s.Alone.Returns = s.Alone.Returns[1:] }},
+		"the last verdict is missing":              {"counts", func(s *sound) { s.Alone.Returns = s.Alone.Returns[:len(s.Alone.Returns)-1] }},
 		"another verdict":                          {"counts", func(s *sound) { s.Alone.Returns[1].Verdict = 9 }},
 		"a kind is missing":                        {"counts", func(s *sound) { s.Alone.Kinds = s.Alone.Kinds[1:] }},
 		"a billion frames":                         {"counts", func(s *sound) { s.Drop.Sent = 1e9 }},
@@ -359,6 +360,52 @@ func TestCountsDetails(t *testing.T) {
 		}
 	})
 	assert.Len(t, v.Details, len(newSound().Alone.Kinds), "one line a kind, not one a frame")
+}
+
+// The last line counts those that are left out, and is there only if there are any.
+func TestCountsDetailsLeftOut(t *testing.T) {
+	for wrong, last := range map[int]string{maxFound: "", maxFound + 1: "… and 1 more", maxFound + 9: "… and 9 more"} {
+		s := newSound()
+		counts := []*observe.Count{}
+		for i := range s.Drop.Counts {
+			counts = append(counts, &s.Drop.Counts[i], &s.Pass.Counts[i])
+		}
+		require.Greater(t, len(counts), wrong)
+		for _, c := range counts[:wrong] {
+			c.Packets++
+		}
+		v, err := judgeCounts(judges.Observations(t, s))
+		require.NoError(t, err)
+		if last == "" {
+			assert.Len(t, v.Details, maxFound)
+			continue
+		}
+		require.Len(t, v.Details, maxFound+1, "%d wrong", wrong)
+		assert.Equal(t, last, v.Details[maxFound], "%d wrong", wrong)
+	}
+}
+
+// What a report shows beside a verdict.
+func TestMeasured(t *testing.T) {
+	for _, tt := range []struct {
+		task             string
+		change           func(*sound)
+		measured, target float64
+	}{
+		{"concurrency", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 2 }, 7, 0},
+		{"hot_path", func(*sound) {}, 35, 50},
+		{"throughput", func(s *sound) { s.Drop.Yours = flat(1000) }, 1_000_000, 1_126_761}, // 1e9 ns / 887.5
+		{"overhead", func(s *sound) { s.Pass.Yours = flat(8100) }, 1.25, 5},
+	} {
+		s := newSound()
+		tt.change(s)
+		for _, task := range judges.Judge(t, s).Kernels[0].Tasks {
+			if task.ID == tt.task {
+				assert.Equal(t, tt.measured, task.Measured.Value, tt.task)
+				assert.Equal(t, tt.target, task.Target.Value, tt.task)
+			}
+		}
+	}
 }
 
 func TestSpeedNeedsRightCounts(t *testing.T) {

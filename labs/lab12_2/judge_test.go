@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -171,6 +172,8 @@ func TestJudges(t *testing.T) {
 			}, fail, 0, "of the same thread"},
 			{"the first missing", func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }, fail, 0, "1 events were not reported, the first of them "},
 			{"the last missing", func(s *sound) { s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size] }, fail, 0, "1 events were not reported, the first of them "},
+			{"one missed by the kernel", func(s *sound) { s.Seen.Got = s.Seen.Got[size:]; s.Seen.Missed = 1 }, pass, 1, ""},
+			{"two missing, one of them missed by the kernel", func(s *sound) { s.Seen.Got = s.Seen.Got[2*size:]; s.Seen.Missed = 1 }, fail, 0, "2 events were not reported"},
 			{"none", func(s *sound) { s.Seen.Got = nil }, fail, 0, "events were not reported"},
 			{"a piece too much", func(s *sound) { s.Seen.Got = append(s.Seen.Got, 1, 2, 3) }, fail, 0, "the last report is not whole: 3 bytes"},
 			{"fewer when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }, fail, 0, "when calls are timed, with no other reader: of "},
@@ -190,6 +193,8 @@ func TestJudges(t *testing.T) {
 			{"too slow to race, without room", func(s *sound) { s.Burst = observe.Burst{Sent: s.Burst.Sent, Overflow: true, Took: 15_001} }, fail, 0, "takes some 15001 instructions; a program that takes more than 15000"},
 			{"too slow to meet, without room", func(s *sound) { s.Burst.Met, s.Burst.Took = metRounds-1, 10_501 }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
 			{"too slow to meet", func(s *sound) { s.Burst.Met = metRounds - 1; s.emit(10_501) }, fail, 0, "at 10001 instructions over an empty program it is too slow for the race to be conclusive"},
+			{"as slow as can be raced, without room", func(s *sound) { s.Burst.Took = 15_000 }, pass, 1, ""},
+			{"slow, but they met", func(s *sound) { s.emit(10_501) }, pass, 1, ""},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
@@ -202,6 +207,7 @@ func TestJudges(t *testing.T) {
 			{"miscounted", func(s *sound) { s.Burst.Dropped -= 5 }, fail, 0, "both read the same old value"},
 			{"miscounted, though they met too seldom", func(s *sound) { s.Burst.Dropped -= 5; s.Burst.Met = 1 }, fail, 0, "both read the same old value"},
 			{"lapped", func(s *sound) { s.Stall.Full.Lapped = true }, fail, 0, "the ring of 524288 bytes wrapped around within 64 calls"},
+			{"lapped after", func(s *sound) { s.Stall.After.Lapped = true }, fail, 0, "the ring of 524288 bytes wrapped around within 64 calls"},
 			{"gone", func(s *sound) { s.Stall.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
@@ -220,6 +226,7 @@ func TestJudges(t *testing.T) {
 		},
 		"overhead": {
 			{"the reference", func(*sound) {}, pass, 1, "4.0% of a call of 500"},
+			{"put off into some calls", func(s *sound) { s.Timed.Below.Yours.Mean += 150; s.Timed.Other.Yours.Mean += 150 }, fail, 0, "work is put off"},
 			{"the starter", func(s *sound) { s.other(900) }, fail, 0, "80.0% of a call of 500"},
 			unloaded,
 		},
@@ -228,6 +235,7 @@ func TestJudges(t *testing.T) {
 			{"ten events a wake-up", func(s *sound) { s.Flow.Wakes = observe.FlowCalls / 10 }, partial, 0.5, "2048 wake-ups"},
 			{"no room", func(s *sound) { s.Flow.Dropped = 7 }, fail, 0, "7 of 20480 events found no room in the ring"},
 			{"each event", func(s *sound) { s.Flow.Wakes = observe.FlowCalls }, fail, 0, "20480 wake-ups"},
+			{"each event, and no room", func(s *sound) { s.Flow.Wakes, s.Flow.Dropped = observe.FlowCalls, 7 }, fail, 0, "20480 wake-ups"},
 			{"no wake-up at all", func(s *sound) { s.Flow.Wakes = 0 }, pass, 1, "0 wake-ups"},
 			{"late", func(s *sound) { s.Lone.Late[2] = 1_000_001 }, fail, 0, "1 ms is the limit"},
 			{"never", func(s *sound) { s.Lone.Late[4] = -1 }, fail, 0, "was not reported within 50 ms"},
@@ -308,6 +316,12 @@ func TestEventsDetails(t *testing.T) {
 	assert.Regexp(t, `^… and \d+ more$`, v.Details[judge.MaxFound])
 	assert.EqualValues(t, len(s.Seen.Got)/consumer.Size, v.Measured.Value)
 
+	s = newSound()
+	s.event(0, func(e *consumer.Event) { e.UID = 7 })
+	v, err = judgeEvents(judges.Observations(t, s))
+	require.NoError(t, err)
+	assert.Empty(t, v.Details, "the message says it")
+
 	// The last line counts those that are left out, and is there only if there are any.
 	for wrong, last := range map[int]string{judge.MaxFound: "", judge.MaxFound + 1: "… and 1 more", judge.MaxFound + 9: "… and 9 more"} {
 		s := newSound()
@@ -322,6 +336,63 @@ func TestEventsDetails(t *testing.T) {
 		}
 		assert.Len(t, v.Details, judge.MaxFound+1, "%d wrong", wrong)
 		assert.Equal(t, last, v.Details[len(v.Details)-1], "%d wrong", wrong)
+	}
+}
+
+// Each event that comes after a later one is wrong, not only the first.
+func TestEachLateEventIsWrong(t *testing.T) {
+	s, n := newSound(), 0
+	events := slices.Collect(slices.Chunk(s.Seen.Got, consumer.Size))
+	user := func(n int) uint32 { return consumer.Decode(events[n]).UID }
+	for user(n) != user(n+2) { // until three events are of one thread
+		n++
+	}
+	events[n], events[n+1], events[n+2] = events[n+2], events[n], events[n+1]
+	s.Seen.Got = slices.Concat(events...)
+	v, err := judgeEvents(judges.Observations(t, s))
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, v.Measured.Value, "%q", v.Details)
+}
+
+// What a report shows beside a verdict.
+func TestMeasured(t *testing.T) {
+	for _, tt := range []struct {
+		task             string
+		change           func(*sound)
+		measured, target float64
+	}{
+		{"drops", func(s *sound) { s.Burst.Dropped -= 5 }, 5, 0},
+		{"drops", func(s *sound) { s.Stall.Full.Dropped += 3 }, 3, 0},
+		{"wakeups", func(*sound) {}, 100.4, 100}, // 20480 events, 204 wake-ups
+		{"wakeups", func(s *sound) { s.Flow.Wakes = 1 }, observe.FlowCalls, 100},
+		{"wakeups", func(s *sound) { s.Flow.Wakes = 0 }, observe.FlowCalls, 100},
+		{"throughput", func(*sound) {}, 1_000_000, 500_000},
+	} {
+		s := newSound()
+		tt.change(s)
+		for _, task := range judges.Judge(t, s).Kernels[0].Tasks {
+			if task.ID == tt.task {
+				assert.Equal(t, tt.measured, task.Measured.Value, tt.task)
+				assert.Equal(t, tt.target, task.Target.Value, tt.task)
+			}
+		}
+	}
+}
+
+// Two system calls may differ by a little for other reasons. From putOffLeast on it is work that was put off,
+// of all calls, and its events pay for it.
+func TestPutOff(t *testing.T) {
+	each := float64(observe.TimedCalls) / float64(testScript.Count(testScript.Timed, observe.Emit))
+	for extra, want := range map[float64]float64{-20: 0, 0: 0, putOffLeast - 1: 0, putOffLeast: putOffLeast * each, 100: 100 * each} {
+		s := newSound()
+		s.Timed.Between.Yours.Typical += extra
+		s.Timed.Between.Yours.Mean += extra
+		got, err := putOff(judges.Observations(t, s))
+		require.NoError(t, err)
+		assert.InDelta(t, want, got, 1e-9, "%v more", extra)
+		v, err := judgeCost(judges.Observations(t, s))
+		require.NoError(t, err)
+		assert.Equal(t, want > 0, strings.Contains(v.Message, "in the system calls that follow"), v.Message)
 	}
 }
 
@@ -353,10 +424,15 @@ func TestImpossibleObservations(t *testing.T) {
 		"another number of calls of two CPUs":      {"drops", func(s *sound) { s.Burst.Calls++ }},
 		"more rounds than there are":               {"drops", func(s *sound) { s.Burst.Met = observe.BurstRounds + 1 }},
 		"fewer calls than fill the ring":           {"drops", func(s *sound) { s.Stall.Full.Calls = 10 }},
+		"fewer calls after":                        {"drops", func(s *sound) { s.Stall.After.Calls-- }},
 		"a billion billion missed calls":           {"events", func(s *sound) { s.Seen.Missed = 1e18 }},
 		"no calls in time":                         {"wakeups", func(s *sound) { s.Flow.Calls = 0 }},
 		"no lone event":                            {"wakeups", func(s *sound) { s.Lone.Late = nil }},
 		"no time between":                          {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
+		"an endless time between":                  {"wakeups", func(s *sound) { s.Lone.Idle = maxNumber + 1 }},
+		"a reader that took less than no time":     {"wakeups", func(s *sound) { s.Lone.IdleCPU = -1 }},
+		"an endless flow":                          {"throughput", func(s *sound) { s.Flow.Elapsed = maxNumber + 1 }},
+		"a flow read in less than no time":         {"throughput", func(s *sound) { s.Flow.CPU = -1 }},
 		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = observe.Flow{} }},
 		"no reference for the throughput":          {"throughput", func(s *sound) { s.Timed.Emit.Reference = job.Timing{} }},
 	})

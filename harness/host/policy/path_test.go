@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,20 @@ func TestLongestPathUnbounded(t *testing.T) {
 			assert.ErrorContains(t, err, tt.want)
 		})
 	}
+}
+
+// A path of MaxPath instructions is told, and one more is not.
+func TestLongestPathMax(t *testing.T) {
+	calls := func(n, length int) asm.Instructions { // n calls of a function of that length
+		f := slices.Repeat(asm.Instructions{mov}, length)
+		f[0], f[length-1] = f[0].WithSymbol("f"), exit
+		return slices.Concat(slices.Repeat(asm.Instructions{asm.Call.Label("f")}, n), asm.Instructions{exit}, f)
+	}
+	p, err := LongestPath(calls(1001, 998)) // each call is an instruction as well
+	require.NoError(t, err)
+	assert.Equal(t, MaxPath, p.Instructions)
+	_, err = LongestPath(append(asm.Instructions{mov}, calls(1001, 998)...))
+	assert.ErrorContains(t, err, "over 1000000 instructions")
 }
 
 // TestLongestPathExhaustively compares with following every path, on random

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,6 +251,13 @@ func TestCheckMap(t *testing.T) {
 		{func(*ebpf.MapSpec) {}, ""},
 		{func(m *ebpf.MapSpec) { m.Type = ebpf.StructOpsMap }, "expected a map of values, found struct_ops"},
 		{func(m *ebpf.MapSpec) { m.MapExtra = 5 }, "expected no map_extra, found 0x5"},
+		{func(m *ebpf.MapSpec) { m.Type, m.Flags = ebpf.Hash, noPrealloc }, ""},
+		{func(m *ebpf.MapSpec) { m.Flags = mmapable }, "found flags 0x400"},
+		{func(m *ebpf.MapSpec) { m.Type = ebpf.ArrayOfMaps }, "found a map of maps"},
+		{func(m *ebpf.MapSpec) { m.Type = ebpf.HashOfMaps }, "found a map of maps"},
+		{func(m *ebpf.MapSpec) { m.InnerMap = &ebpf.MapSpec{} }, "found a map of maps"},
+		{func(m *ebpf.MapSpec) { m.MaxEntries = 0 }, "expected max_entries of at least 1, found 0"},
+		{func(m *ebpf.MapSpec) { m.Type, m.MaxEntries = ebpf.PerfEventArray, 0 }, ""},
 	} {
 		m := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}
 		tt.change(m)
@@ -262,6 +270,155 @@ func TestCheckMap(t *testing.T) {
 		if assert.Len(t, v.WrappedErrors(), 1, tt.want) {
 			assert.ErrorContains(t, v, tt.want)
 		}
+	}
+}
+
+// What stands for a section of global variables is an array of one entry with the loader's flags, and no
+// more.
+func TestCheckGlobals(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*ebpf.MapSpec)
+		ok     bool
+	}{
+		{func(*ebpf.MapSpec) {}, true},
+		{func(m *ebpf.MapSpec) { m.Type = ebpf.Hash }, false},
+		{func(m *ebpf.MapSpec) { m.MaxEntries = 2 }, false},
+		{func(m *ebpf.MapSpec) { m.Flags |= noPrealloc }, false},
+	} {
+		m := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: rdonlyProg | mmapable}
+		tt.change(m)
+		v := newViolations()
+		checkGlobals(v, ".rodata", m)
+		assert.Equal(t, tt.ok, v.empty(), "%v", m)
+	}
+}
+
+// As many entries, maps and bytes as are allowed are allowed.
+func TestMapLimits(t *testing.T) {
+	ring := func(bytes uint32) *ebpf.MapSpec { return &ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: bytes} }
+	limited := Policy{
+		Maps:    []Map{{Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}, MinEntries: 4096, MaxEntries: 8192}},
+		MaxMaps: 2, MaxMapBytes: 3 * 4096, OtherMaps: []ebpf.MapType{ebpf.RingBuf},
+	}
+	unlimited := limited
+	unlimited.Maps = []Map{{Name: "events", Types: []ebpf.MapType{ebpf.RingBuf}}}
+	for _, tt := range []struct {
+		policy Policy
+		maps   map[string]*ebpf.MapSpec
+		want   string // part of the one violation; empty: none
+	}{
+		{limited, map[string]*ebpf.MapSpec{"events": ring(4096)}, ""},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(4095)}, "expected at least 4096 bytes, found 4095"},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(8192)}, ""},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(8193)}, "expected at most 8192 bytes, found 8193"},
+		{unlimited, map[string]*ebpf.MapSpec{"events": ring(3 * 4096)}, ""},
+		{unlimited, map[string]*ebpf.MapSpec{"events": ring(3*4096 + 1)}, "expected at most 12288 bytes of memory on 4 CPUs, found about 12289"},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(8192), "more": ring(4096)}, ""},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(8192), "more": ring(4097)}, "expected at most 12288 bytes of memory on 4 CPUs, found about 12289"},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(4096), "more": ring(1), "most": ring(1)}, "found 3: events, more, most"},
+	} {
+		v := newViolations()
+		tt.policy.checkMaps(v, &ebpf.CollectionSpec{Maps: tt.maps}, &object{})
+		if tt.want == "" {
+			assert.True(t, v.empty(), "%v", v)
+			continue
+		}
+		if assert.Len(t, v.WrappedErrors(), 1, tt.want) {
+			assert.ErrorContains(t, v, tt.want)
+		}
+	}
+}
+
+// Instructions that C has no way to write, and limits that it hardly meets to the instruction.
+func TestCheckProgram(t *testing.T) {
+	call := func(src asm.Register, constant int64) asm.Instruction {
+		return asm.Instruction{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.Call), Src: src, Constant: constant}
+	}
+	load := func(src asm.Register, constant int64) asm.Instruction {
+		return asm.Instruction{OpCode: asm.LoadImmOp(asm.DWord), Src: src, Constant: constant}
+	}
+	for _, tt := range []struct {
+		name  string
+		insns asm.Instructions
+		want  []string // a part of each violation
+	}{
+		{"most instructions", slices.Repeat(asm.Instructions{asm.Return()}, 8), nil},
+		{"an instruction more", slices.Repeat(asm.Instructions{asm.Return()}, 9), []string{"expected at most 8 instructions, found 9"}},
+		{"two helpers", asm.Instructions{asm.FnTracePrintk.Call(), asm.FnRedirect.Call(), asm.FnTracePrintk.Call()}, []string{"found bpf_trace_printk", "found bpf_redirect"}},
+		{"a kernel function that is allowed", asm.Instructions{call(asm.PseudoKfuncCall, -1).WithReference("bpf_f")}, nil},
+		{"another kernel function", asm.Instructions{call(asm.PseudoKfuncCall, -1).WithReference("bpf_g")}, []string{`found the kernel function "bpf_g"`}},
+		{"a call of no kind", asm.Instructions{call(7, 1)}, []string{"found a call of unknown kind"}},
+		{"a map", asm.Instructions{load(asm.PseudoMapFD, 0).WithReference("m")}, nil},
+		{"a map by number", asm.Instructions{load(asm.PseudoMapFD, 3)}, []string{"found a map by number"}},
+		{"a map by name and number", asm.Instructions{load(asm.PseudoMapFD, 3).WithReference("m")}, []string{"found a map by number"}},
+		{"a place in a map", asm.Instructions{load(asm.PseudoMapValue, 0).WithReference("m")}, nil},
+		{"a place in a map by number", asm.Instructions{load(asm.PseudoMapValue, 3)}, []string{"found a map by number"}},
+		{"a function", asm.Instructions{load(asm.PseudoFunc, -1).WithReference("f")}, nil},
+		{"a function by number", asm.Instructions{load(asm.PseudoFunc, 3)}, []string{"found a function by number"}},
+		{"a load of no kind", asm.Instructions{load(9, 3)}, []string{"found a pseudo load of kind 9"}},
+	} {
+		p := Policy{MaxInstructions: 8, Kfuncs: []string{"bpf_f"}}
+		v := newViolations()
+		p.checkInstructions(v, &ebpf.CollectionSpec{
+			Maps: map[string]*ebpf.MapSpec{"m": {}}, Programs: map[string]*ebpf.ProgramSpec{"p": {Instructions: tt.insns}},
+		}, "p")
+		errs := v.WrappedErrors()
+		if assert.Len(t, errs, len(tt.want), "%s: %v", tt.name, v) {
+			for i, want := range tt.want {
+				assert.ErrorContains(t, errs[i], want, tt.name)
+			}
+		}
+	}
+}
+
+// A variable that is smaller than the harness sets is as wrong as a larger one.
+func TestVariableSize(t *testing.T) {
+	object, err := os.ReadFile("testdata/seed.o")
+	require.NoError(t, err)
+	for size, want := range map[uint32]string{2: "found 4 bytes", 4: "", 8: "found 4 bytes"} {
+		p := counter
+		p.Variables = []Variable{{Name: "verdict", Size: size, Const: true}}
+		_, err := p.Check(object)
+		if want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, want, "%d bytes", size)
+	}
+}
+
+// A kernel function that the lab allows may be called.
+func TestAllowedKfunc(t *testing.T) {
+	p := counter
+	p.Kfuncs = []string{"bpf_xdp_metadata_rx_hash"}
+	_, err := p.Check(compile(t, header+counts+"extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *, __u32 *) __ksym;\n"+
+		strings.Replace(program, "{", "{ __u32 h; bpf_xdp_metadata_rx_hash(ctx, &h);", 1)))
+	assert.NoError(t, err)
+}
+
+// A section's name does not make a program of the type that the lab attaches.
+func TestProgramType(t *testing.T) {
+	for section, ok := range map[string]bool{"xdp": true, "tc": false} {
+		for kind, same := range map[ebpf.ProgramType]bool{ebpf.XDP: true, ebpf.SchedCLS: false} {
+			v := newViolations()
+			counter.checkPrograms(v, &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"count_packets": {SectionName: section, Type: kind}}})
+			assert.Equal(t, ok && same, v.empty(), "a program of the type %s in SEC(%q): %v", kind, section, v)
+		}
+	}
+}
+
+// A long text of others is cut, and what is left of it is text.
+func TestViolationIsCut(t *testing.T) {
+	for found, want := range map[string]string{
+		strings.Repeat("a", 500):              strings.Repeat("a", 500),
+		strings.Repeat("a", 501):              strings.Repeat("a", 500) + "…",
+		strings.Repeat("a", 499) + "é and on": strings.Repeat("a", 499) + "…",
+	} {
+		v := newViolations()
+		v.add("", "object", "less", found, "shorten it")
+		var one *Violation
+		require.ErrorAs(t, v, &one)
+		assert.Equal(t, want, one.Found)
 	}
 }
 
@@ -303,6 +460,20 @@ func TestMemorySaturates(t *testing.T) {
 	huge := &ebpf.MapSpec{Type: ebpf.PerCPUHash, KeySize: 1<<32 - 1, ValueSize: 1<<32 - 1, MaxEntries: 1<<32 - 1}
 	assert.Equal(t, ^uint64(0), memory(huge))
 	assert.Equal(t, ^uint64(0), add(memory(huge), 1))
+	assert.Equal(t, ^uint64(0), add(1, memory(huge)))
+}
+
+// What a map takes, on 4 CPUs. Sizes are rounded up to 8 bytes, and what is no array has some 80 bytes for
+// each element.
+func TestMemory(t *testing.T) {
+	for kind, want := range map[ebpf.MapType]uint64{
+		ebpf.Array: 10 * 16, ebpf.PerCPUArray: 10 * 4 * 16,
+		ebpf.Hash: 10 * (80 + 8 + 16), ebpf.LRUHash: 10 * (80 + 8 + 16),
+		ebpf.PerCPUHash: 10 * (80 + 8 + 4*16), ebpf.LRUCPUHash: 10 * (80 + 8 + 4*16), ebpf.PerCPUCGroupStorage: 10 * (80 + 8 + 4*16),
+		ebpf.RingBuf: 10,
+	} {
+		assert.Equal(t, want, memory(&ebpf.MapSpec{Type: kind, KeySize: 4, ValueSize: 9, MaxEntries: 10}), kind)
+	}
 }
 
 // FuzzCheck looks for panics, hangs and objects that cost far more memory than

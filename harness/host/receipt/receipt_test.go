@@ -105,6 +105,7 @@ func TestForgery(t *testing.T) {
 	require.NoError(t, err, "without a key this cannot be told")
 	_, err = forged.Check(tasks, "secret")
 	require.ErrorIs(t, err, ErrSeal)
+	assert.ErrorContains(t, err, "made without the key")
 
 	forged.Keyed = true
 	_, err = forged.Check(tasks, "secret")
@@ -122,6 +123,40 @@ func TestVerdictsMustFollow(t *testing.T) {
 	strict[0].Judge = func(job.Observations) (judge.Verdict, error) { return judge.Verdict{Status: judge.Fail}, nil }
 	_, err := r.Check(strict, "")
 	require.ErrorIs(t, err, ErrVerdict)
+}
+
+// A seal that fits does not make a verdict follow, nor a digest right.
+func TestSealedButWrong(t *testing.T) {
+	for name, tt := range map[string]struct {
+		want   error
+		change func(r *Receipt)
+	}{
+		"nothing changed":      {nil, func(*Receipt) {}},
+		"a verdict is missing": {ErrVerdict, func(r *Receipt) { r.Verdicts = r.Verdicts[:1] }},
+		"a verdict too many":   {ErrVerdict, func(r *Receipt) { r.Verdicts = append(r.Verdicts, r.Verdicts[0]) }},
+		"another status":       {ErrVerdict, func(r *Receipt) { r.Verdicts[1].Status = judge.Skip }},
+		"other points":         {ErrVerdict, func(r *Receipt) { r.Verdicts[1].Points = 40 }},
+		"another task":         {ErrVerdict, func(r *Receipt) { r.Verdicts[1].Task = "other" }},
+		"another score":        {ErrVerdict, func(r *Receipt) { r.Score = 31 }},
+	} {
+		r := sample(t, "150", "7", "")
+		tt.change(r)
+		var err error
+		r.Digest, err = r.digest()
+		require.NoError(t, err)
+		r.Seal, err = r.seal("")
+		require.NoError(t, err)
+		_, err = r.Check(tasks, "")
+		assert.ErrorIs(t, err, tt.want, name)
+	}
+
+	r := sample(t, "150", "7", "")
+	r.Digest = sample(t, "150", "9", "").Digest
+	var err error
+	r.Seal, err = r.seal("")
+	require.NoError(t, err)
+	_, err = r.Check(tasks, "")
+	assert.ErrorIs(t, err, ErrDigest)
 }
 
 // The digest is of what determines the score: not of a seal, nor of a tool that made no
@@ -180,6 +215,58 @@ func TestDigestOfRace(t *testing.T) {
 	assert.NotEqual(t, base, digest("150", "0"), "another verdict")
 	assert.NotEqual(t, base, digest("151", "7"), "another cost")
 	assert.NotEqual(t, base, sample(t, "150", "7", "").Digest, "taken in turns")
+}
+
+// What is left out of the digest stays in the receipt, and is left out where it was observed once more as well.
+func TestDigestOfRaceObservedAgain(t *testing.T) {
+	racing := func(lost string) *Receipt {
+		r := sample(t, "150", "7", "")
+		r.Racing = true
+		r.Kernels[0].Again = map[job.Kind]job.Observations{job.Exact: observations("cost", "150"), job.SMP: observations("lost", lost)}
+		_, err := r.Close(tasks, "")
+		require.NoError(t, err)
+		return r
+	}
+	r := racing("8")
+	assert.Equal(t, r.Digest, racing("9").Digest, "the same verdict")
+	for _, guests := range []map[job.Kind]job.Observations{r.Kernels[0].Guest, r.Kernels[0].Again} {
+		assert.Contains(t, guests, job.SMP)
+	}
+}
+
+// Judges get what each guest observed and what is known without one, and the seed and the fate from nobody but
+// the host.
+func TestCases(t *testing.T) {
+	lies := observations("seed", "666")
+	lies["path"] = json.RawMessage("1")
+	require.NoError(t, lies.SetFate(job.Fate{Stage: "never", Trouble: "none"}))
+	r := &Receipt{Submission: Submission{Seed: 7}, Kernels: []Kernel{
+		{
+			Name: "6.12", Release: "6.12.1", Static: observations("path", "50"),
+			Guest: map[job.Kind]job.Observations{job.Exact: lies, job.SMP: observations("lost", "0")},
+			Again: map[job.Kind]job.Observations{job.Exact: lies},
+		},
+		{Name: "6.6", Error: "no guest", Fate: &job.Fate{Stage: "start", Trouble: "guest fell silent"}},
+	}}
+	require.NotEqual(t, r.Submission.Seed, r.Submission.AgainSeed())
+	cases := r.Cases()
+	require.Len(t, cases, 2)
+
+	first := cases[0]
+	assert.NoError(t, first.Err)
+	assert.Equal(t, "6.12", first.Kernel)
+	assert.Equal(t, "6.12.1", first.Release)
+	assert.Equal(t, job.Observations{"seed": json.RawMessage("7"), "path": json.RawMessage("50"), "lost": json.RawMessage("0")}, first.Observations)
+	seed, err := job.GetSeed(first.Again)
+	require.NoError(t, err)
+	assert.Equal(t, r.Submission.AgainSeed(), seed)
+
+	second := cases[1]
+	assert.EqualError(t, second.Err, "no guest")
+	assert.Nil(t, second.Again, "it was not observed once more")
+	fate, err := second.Observations.GetFate()
+	require.NoError(t, err)
+	assert.Equal(t, *r.Kernels[1].Fate, fate)
 }
 
 func TestRefused(t *testing.T) {
@@ -345,6 +432,30 @@ func TestReadLength(t *testing.T) {
 	_, err = Read(&b)
 	require.ErrorIs(t, err, ErrRead)
 	assert.ErrorContains(t, err, "expected at most 32 MiB, found more")
+}
+
+// Deep JSON is refused before it is parsed. Brackets in a text are none.
+func TestReadDepth(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, sample(t, "150", "7", "").Write(&b))
+	with := func(value string) error {
+		_, err := Read(strings.NewReader(`{"x": ` + value + `,` + strings.TrimPrefix(b.String(), "{")))
+		return err
+	}
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	assert.NoError(t, with(nested(maxDepth-1)), "the receipt itself is the first level")
+	assert.ErrorContains(t, with(nested(maxDepth)), "expected JSON of at most 64 levels, found more")
+	assert.NoError(t, with(`"`+strings.Repeat("[", maxDepth)+`"`))
+	assert.NoError(t, with(`"\\\"`+strings.Repeat("[", maxDepth)+`"`), "behind a quote that is part of the text")
+}
+
+// Who reads a receipt sees what was written, and not an escape of it.
+func TestWriteNoEscapes(t *testing.T) {
+	r := sample(t, "150", "7", "")
+	r.Tools["clang"] = "clang <14> & more"
+	var b bytes.Buffer
+	require.NoError(t, r.Write(&b))
+	assert.Contains(t, b.String(), "clang <14> & more")
 }
 
 // What is read is refused, or can be judged, written and read again to the same digest.

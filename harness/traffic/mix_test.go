@@ -162,11 +162,24 @@ func TestChecksum(t *testing.T) {
 	}{
 		{[]byte{0, 0}, 0xffff},
 		{[]byte{0x12, 0x34, 0, 1}, 0xedca},
+		{[]byte{0xff, 0xff}, 0},                        // nothing to carry
 		{[]byte{0xff, 0xff, 0, 2}, 0xfffd},             // 0x10001: carried once
 		{[]byte{0xff, 0xff, 0xff, 0xff, 0, 1}, 0xfffe}, // 0x1ffff, 0x10000: carried twice
 	} {
 		assert.Equal(t, tt.want, checksum(tt.header), "% x", tt.header)
 	}
+}
+
+// A frame has the addresses that it was given, and not those of the frames of a mix.
+func TestUDPAddresses(t *testing.T) {
+	srcMAC, dstMAC := []byte{6, 1, 2, 3, 4, 5}, []byte{10, 1, 2, 3, 4, 5}
+	src, dst := []byte{192, 0, 2, 1}, []byte{192, 0, 2, 2}
+	f := UDP(60, srcMAC, dstMAC, src, dst, 9000)
+	assert.Equal(t, dstMAC, f[:6])
+	assert.Equal(t, srcMAC, f[6:12])
+	assert.Equal(t, src, f[26:30])
+	assert.Equal(t, dst, f[30:34])
+	assert.EqualValues(t, 9000, binary.BigEndian.Uint16(f[34:]), "the source port is the destination's")
 }
 
 func TestUDP(t *testing.T) {

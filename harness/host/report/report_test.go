@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -185,6 +186,58 @@ func TestTextAligns(t *testing.T) {
 		assert.Equal(t, points, end(line, word), "points of %q", line)
 	}
 	assert.Equal(t, points, end(lines[7], "28/100"), "score")
+}
+
+// Of kernels that do not say the same the first with trouble speaks, the grader's before the submission's. Where
+// it has nothing to say, nobody does.
+func TestMessage(t *testing.T) {
+	said := func(status judge.Status, fraction float64, message string) judge.Verdict {
+		return judge.Verdict{Status: status, Fraction: fraction, Message: message}
+	}
+	full, silent := said(judge.Pass, 1, "500 instructions"), said(judge.Pass, 1, "")
+	partial, bad, lost := said(judge.Partial, 0.5, "half way"), said(judge.Fail, 0, "bad"), said(judge.Error, 0, "no guest")
+	for _, tt := range []struct {
+		verdicts verdicts // on k0, k1, ...
+		want     string
+	}{
+		{verdicts{full}, "500 instructions"},
+		{verdicts{bad, bad}, "bad"},
+		{verdicts{full, silent}, "k0: 500 instructions"},
+		{verdicts{silent, full}, ""},
+		{verdicts{full, said(judge.Partial, 0.5, "")}, ""},
+		{verdicts{full, partial, bad}, "k2: bad"},
+		{verdicts{full, bad, said(judge.Fail, 0, "bad as well")}, "k1: bad"},
+		{verdicts{bad, lost}, "k1: no guest"},
+		{verdicts{lost, bad, partial}, "k0: no guest"},
+	} {
+		var kernels []judge.KernelResult
+		for i, v := range tt.verdicts {
+			kernels = append(kernels, judge.KernelResult{Name: fmt.Sprint("k", i), Tasks: []judge.TaskResult{{}, {Verdict: v}}})
+		}
+		assert.Equal(t, tt.want, message(kernels, 1), "%+v", tt.verdicts)
+	}
+}
+
+// Of kernels with the same score the first decides, of those that have one.
+func TestDeciding(t *testing.T) {
+	lost := []judge.TaskResult{{Verdict: judge.Verdict{Status: judge.Error}}}
+	for want, kernels := range map[string][]judge.KernelResult{
+		"first":  {{Name: "first", Score: 10}, {Name: "second", Score: 10}},
+		"second": {{Name: "first", Score: 11}, {Name: "second", Score: 10}, {Name: "third", Score: 10}},
+		"graded": {{Name: "lost", Tasks: lost}, {Name: "graded", Score: 10}, {Name: "lost as well", Tasks: lost}},
+	} {
+		assert.Equal(t, want, deciding(judge.Result{Kernels: kernels}).Name)
+	}
+}
+
+func TestPaint(t *testing.T) {
+	for status, want := range map[judge.Status]string{
+		judge.Pass: "\x1b[32mx\x1b[0m", judge.Partial: "\x1b[33mx\x1b[0m", judge.Fail: "\x1b[31mx\x1b[0m", judge.Error: "\x1b[35mx\x1b[0m",
+		judge.Skip: "x", judge.Inconclusive: "x",
+	} {
+		assert.Equal(t, want, (&text{colour: true}).paint(status, "x"), status)
+		assert.Equal(t, "x", (&text{}).paint(status, "x"), status)
+	}
 }
 
 func TestPoints(t *testing.T) {

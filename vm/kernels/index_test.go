@@ -4,10 +4,13 @@ package kernels
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,6 +59,64 @@ func TestIncompleteStanza(t *testing.T) {
 	for _, bad := range []string{"../../etc/passwd", "1 -oDir::Etc=x", "1\x1b[2J"} {
 		_, err := newest(strings.Replace(stanza, "6.12.9-1", bad, 1))
 		assert.ErrorIs(t, err, errEntry, bad)
+	}
+}
+
+// A package is described by its own fields, and only the kernel's packages are kept.
+func TestIndexRead(t *testing.T) {
+	want, ok := lookup("6.12")
+	require.True(t, ok)
+	newer := strings.Replace(stanza, "6.12.9", "6.12.10", 2)
+	for name, text := range map[string]string{
+		"the newer one":               stanza + "\n" + newer,
+		"other packages":              "Package: librust-linux-dev\nSize: 1\n\n" + stanza + "\n" + newer + "\nPackage: zsh\n",
+		"a field of a million bytes":  "Package: librust-dev\nProvides: " + strings.Repeat("x", 1<<20) + "\n\n" + stanza + "\n" + newer,
+		"nothing that ends the index": stanza + "\n" + strings.TrimSuffix(newer, "\n"),
+	} {
+		var ix index
+		require.NoError(t, ix.read(strings.NewReader(text)), name)
+		assert.Len(t, ix, 2, name)
+		pin, err := ix.newest(want, want.image)
+		require.NoError(t, err, name)
+		assert.Equal(t, "6.12.10-1", pin.Version, name)
+	}
+
+	// The newer one has no sum, and the older one's is not its own.
+	var ix index
+	require.NoError(t, ix.read(strings.NewReader(stanza+"\n"+newer[:strings.Index(newer, "SHA256")])))
+	_, err := ix.newest(want, want.image)
+	assert.ErrorIs(t, err, errEntry)
+
+	// An index that breaks off is not one without the packages that follow.
+	broken := errors.New("connection reset")
+	err = new(index).read(io.MultiReader(strings.NewReader(stanza), iotest.ErrReader(broken)))
+	assert.ErrorIs(t, err, broken)
+}
+
+// A sum is as long as a SHA-256, and a package no larger than is bearable.
+func TestEntryValid(t *testing.T) {
+	good := entry{Deb: Deb{Name: "linux-image", Version: "6.12.9-1", SHA256: strings.Repeat("ab", 32), Size: 1}}
+	for _, tt := range []struct {
+		change func(*entry)
+		ok     bool
+	}{
+		{func(*entry) {}, true},
+		{func(e *entry) { e.SHA256 += "0" }, false},
+		{func(e *entry) { e.SHA256 = e.SHA256[1:] }, false},
+		{func(e *entry) { e.Size = 0 }, false},
+		{func(e *entry) { e.Size = maxDeb }, true},
+		{func(e *entry) { e.Size = maxDeb + 1 }, false},
+		{func(e *entry) { e.Version = "1" + strings.Repeat("2", 127) }, true},
+		{func(e *entry) { e.Version = "1" + strings.Repeat("2", 128) }, false},
+		{func(e *entry) { e.Version = "v1" }, false},
+	} {
+		e := good
+		tt.change(&e)
+		if tt.ok {
+			assert.NoError(t, e.valid())
+		} else {
+			assert.ErrorIs(t, e.valid(), errEntry, "%+v", e)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -171,6 +172,131 @@ func TestHintRefuses(t *testing.T) {
 	assert.Equal(t, exitUsage, code, notes)
 	assert.Contains(t, notes, "a receipt of lab12_1, not of lab12_2")
 	assert.Empty(t, out)
+}
+
+// What was refused was not run, and there is nothing else to hint at for the first task.
+func TestHintAfterRefusal(t *testing.T) {
+	lab, refused := labs[0], refusedReceipt(t, func(*receipt.Receipt) {})
+	for _, task := range []string{"", "1", lab.Tasks[0].ID, "2"} {
+		code, out, notes := bpflab(t, slices.DeleteFunc([]string{"hint", lab.Name, task, "--receipt", refused}, func(arg string) bool { return arg == "" })...)
+		assert.Equal(t, exitPassed, code, notes)
+		if task == "2" {
+			assert.Contains(t, out, "task 2, "+lab.Tasks[1].Title)
+			assert.NotContains(t, out, "your last grade")
+			continue
+		}
+		assert.Contains(t, out, "your last grade: does not compile")
+		assert.Contains(t, out, "\n│ score  100/100\n")
+		assert.Contains(t, out, "Fix this first: nothing was run.")
+	}
+}
+
+// gradedReceipt is a receipt of lab12_1 with three tasks, as long as the test runs. verdicts are what is seen
+// of these tasks, on each kernel.
+func gradedReceipt(t testing.TB, key string, verdicts ...[3]judge.Verdict) string {
+	t.Helper()
+	ids := []string{"one", "two", "three"}
+	old := labs[0].Tasks
+	t.Cleanup(func() { labs[0].Tasks = old })
+	labs[0].Tasks = nil
+	for _, id := range ids {
+		labs[0].Tasks = append(labs[0].Tasks, judge.Task{
+			ID: id, Title: "task " + id, Points: 10, Hints: []string{"look at " + id, "change " + id}, Symptoms: map[string]string{"LATE": "be early"},
+			Judge: func(o job.Observations) (judge.Verdict, error) { return job.Get[judge.Verdict](o, id) },
+		})
+	}
+	return refusedReceipt(t, func(r *receipt.Receipt) {
+		r.Refused, r.Kernels = nil, nil
+		for i, list := range verdicts {
+			o := job.Observations{}
+			for n, v := range list {
+				require.NoError(t, o.Set(ids[n], v))
+			}
+			r.Kernels = append(r.Kernels, receipt.Kernel{Name: fmt.Sprint("6.", i), Guest: map[job.Kind]job.Observations{job.Exact: o}})
+		}
+		_, err := r.Close(labs[0].Tasks, key)
+		require.NoError(t, err)
+	})
+}
+
+// A grade says which task to hint at, and what for: the first task that did not pass, as on the first kernel.
+func TestHintByGrade(t *testing.T) {
+	t.Setenv(receiptKey, "")
+	var (
+		pass = judge.Verdict{Status: judge.Pass, Fraction: 1}
+		late = judge.Verdict{Status: judge.Partial, Fraction: 0.5, Cell: "LATE", Message: "5 ms late"}
+		busy = judge.Verdict{Status: judge.Fail, Cell: "BUSY", Message: "never asleep"}
+		none = judge.Verdict{Status: judge.Inconclusive, Message: "too noisy"}
+	)
+	for _, tt := range []struct {
+		name     string
+		verdicts [][3]judge.Verdict
+		args     []string
+		want     string
+	}{
+		{
+			"the first task that failed", [][3]judge.Verdict{{pass, late, busy}, {pass, busy, pass}}, nil,
+			"task 2, task two\n\nyour last grade: 5 ms late\n\n1. be early\n\nmore: ./bpflab hint lab12_1 2 --step 2\n",
+		}, {
+			"all hints", [][3]judge.Verdict{{pass, late, busy}}, []string{"--step", "3"},
+			"task 2, task two\n\nyour last grade: 5 ms late\n\n1. be early\n\n2. look at two\n\n3. change two\n",
+		}, {
+			"on the second kernel only", [][3]judge.Verdict{{pass, pass, pass}, {pass, pass, busy}}, nil,
+			"task 3, task three\n\nyour last grade: never asleep\n\n1. look at three\n\nmore: ./bpflab hint lab12_1 3 --step 2\n",
+		}, {
+			"a task that passed", [][3]judge.Verdict{{pass, late, busy}}, []string{"one"},
+			"task 1, task one\n\n1. look at one\n\nmore: ./bpflab hint lab12_1 1 --step 2\n",
+		}, {
+			"all passed", [][3]judge.Verdict{{pass, pass, pass}}, nil,
+			"your last grade passed every task\n",
+		}, {
+			"nothing is known to be wrong", [][3]judge.Verdict{{pass, none, pass}}, nil,
+			"1  one          task one (2 hints)\n2  two          task two (2 hints)\n3  three        task three (2 hints)\n",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := gradedReceipt(t, "", tt.verdicts...)
+			code, out, notes := bpflab(t, append([]string{"hint", labs[0].Name, "--receipt", file}, tt.args...)...)
+			assert.Equal(t, exitPassed, code, notes)
+			assert.Equal(t, tt.want, out)
+		})
+	}
+
+	// A seal that can be checked is.
+	keyed := gradedReceipt(t, "a key", [3]judge.Verdict{pass, pass, pass})
+	t.Setenv(receiptKey, "another key")
+	code, out, notes := bpflab(t, "hint", labs[0].Name, "--receipt", keyed)
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, notes, "its seal does not fit")
+	assert.Empty(t, out)
+}
+
+// Hints go by the grade that was kept last, in the cache that the command is told or the user's own.
+func TestHintFindsLastGrade(t *testing.T) {
+	refused, err := os.ReadFile(refusedReceipt(t, func(*receipt.Receipt) {}))
+	require.NoError(t, err)
+	home, other := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", home)
+	keep := func(cache string) {
+		file := lastReceipt(cache, labs[0])
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, refused, 0o644))
+	}
+	shown := func(args ...string) bool {
+		code, out, notes := bpflab(t, append([]string{"hint", labs[0].Name}, args...)...)
+		assert.Equal(t, exitPassed, code, notes)
+		return strings.Contains(out, "your last grade: does not compile")
+	}
+	assert.False(t, shown(), "no grade yet")
+	keep(other)
+	assert.False(t, shown(), "a grade in another cache")
+	assert.True(t, shown("--cache", other))
+	keep(filepath.Join(home, "bpflab"))
+	assert.True(t, shown())
+	require.NoError(t, os.WriteFile(lastReceipt(other, labs[0]), []byte("{"), 0o644))
+	code, _, notes := bpflab(t, "hint", labs[0].Name, "--cache", other)
+	assert.Equal(t, exitUsage, code, "a grade that cannot be read is not none")
+	assert.Contains(t, notes, "expected JSON")
 }
 
 // A panic of a judge is told in a line, as the grader's trouble.

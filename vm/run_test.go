@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -120,6 +121,100 @@ func TestListenCountsFromLastWord(t *testing.T) {
 		close(until)
 	}()
 	assert.Nil(t, s.listen(t.Context(), nil, alive, nil, cpu), "it ran for less than a second since")
+}
+
+// What a guest may take of a CPU counts from when it is listened to.
+func TestListenLimitsCPU(t *testing.T) {
+	t.Parallel()
+	const before, limit = time.Minute, time.Second
+	for ran, busy := range map[time.Duration]bool{0: false, limit: false, limit + 1: true} {
+		until := make(chan struct{})
+		s := session{Config: Config{CPU: limit}.withDefaults(), until: until}
+		asked := 0
+		cpu := func() time.Duration {
+			switch asked++; {
+			case asked <= 2: // as it begins
+				return before
+			case asked == 6: // it has looked some times
+				close(until)
+			}
+			return before + ran
+		}
+		f := s.listen(t.Context(), nil, nil, nil, cpu)
+		if !busy {
+			assert.Nil(t, f, "it ran for %v", ran)
+			continue
+		}
+		if assert.NotNil(t, f) {
+			assert.Equal(t, ErrBusy, f.Kind)
+			assert.Equal(t, "it took more than 1s of CPU time", f.Detail)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := Config{}.withDefaults()
+	assert.Equal(t, []time.Duration{15 * time.Minute, 45 * time.Second, 45 * time.Second}, []time.Duration{c.Deadline, c.Silence, c.JobSilence})
+	c = Config{Deadline: 3, Silence: 2}.withDefaults()
+	assert.Equal(t, []time.Duration{3, 2, 2}, []time.Duration{c.Deadline, c.Silence, c.JobSilence})
+	c = Config{Deadline: 3, Silence: 2, JobSilence: 1}.withDefaults()
+	assert.Equal(t, []time.Duration{3, 2, 1}, []time.Duration{c.Deadline, c.Silence, c.JobSilence})
+}
+
+// A guest is hung if it ran for as long as it may be silent, or if it does not want to run. Its agent may be
+// silent for another time than its boot.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	const second = time.Second
+	for _, tt := range []struct {
+		greeted         bool
+		wall, ran, more time.Duration
+	}{
+		{false, 10 * second, 9 * second, second},
+		{false, 10 * second, 10 * second, 0},
+		{false, 100 * second, 4 * second, 6 * second},
+		{false, 100 * second, 2 * second, 8 * second}, // just enough to be awake
+		{false, 100 * second, 2*second - 1, 0},
+		{false, 10 * second, 10*second - 1, second / 10}, // no shorter, or it would be asked all the time
+		{true, 10 * second, 10 * second, 10 * second},
+		{true, 20 * second, 20 * second, 0},
+	} {
+		s := session{Config: Config{Silence: 10 * second, JobSilence: 20 * second}, greeted: tt.greeted}
+		assert.Equal(t, tt.more, s.patience(tt.wall, tt.ran), "%+v", tt)
+	}
+}
+
+// How QEMU ended is the cause where it ended by itself, and where it could not go on from a snapshot that is
+// the snapshot's failure.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	failed, killed := exec.Command("sh", "-c", "exit 1").Run(), exec.Command("sh", "-c", "kill -9 $$").Run()
+	for _, tt := range []struct {
+		name, snapshot, detail string
+		kind, exit             error
+		want                   error
+		cause                  string // empty: none
+	}{
+		{"ended by itself", "", ended, ErrProtocol, failed, ErrProtocol, "QEMU: exit status 1"},
+		{"ended as it booted", "", ended, ErrBoot, failed, ErrBoot, "QEMU: exit status 1"},
+		{"ended as it was restored", "s", ended, ErrBoot, failed, ErrSnapshot, "QEMU: exit status 1"},
+		{"ended after it was restored", "s", ended, ErrProtocol, failed, ErrProtocol, "QEMU: exit status 1"},
+		{"killed", "", ended, ErrProtocol, killed, ErrKilled, "QEMU: signal: killed"},
+		{"killed as it was restored", "s", ended, ErrBoot, killed, ErrKilled, "QEMU: signal: killed"},
+		{"ended well", "", ended, ErrProtocol, nil, ErrProtocol, ""},
+		{"ended by bpflab", "s", "not a word for 1s", ErrBoot, killed, ErrBoot, ""},
+	} {
+		s := session{Config: Config{Snapshot: tt.snapshot}}
+		f := &Failure{Kind: tt.kind, Detail: tt.detail}
+		s.explain(f, tt.exit)
+		assert.Equal(t, tt.want, f.Kind, tt.name)
+		if tt.cause == "" {
+			assert.NoError(t, f.Cause, tt.name)
+		} else {
+			assert.EqualError(t, f.Cause, tt.cause, tt.name)
+		}
+	}
 }
 
 // A clock that moved while a guest paused spoils what an exact guest counts, and nothing in another.

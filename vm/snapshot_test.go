@@ -78,6 +78,35 @@ func TestSnapshot(t *testing.T) {
 	assertKept(t, s.Dir, 6)
 }
 
+// A guest made of other parts is another one, however alike they are when put together.
+func TestSnapshotParts(t *testing.T) {
+	t.Parallel()
+	s, c := Snapshots{Dir: t.TempDir()}, fakeGuest(t, "well", "")
+	made := map[string][]string{}
+	for _, parts := range [][]string{nil, {"kernel", "initramfs"}, {"kernel2", "initramfs"}, {"kernel", "2initramfs"}, {"kernel2initramfs"}} {
+		path, err := s.Ensure(t.Context(), "guest", c, parts, nil)
+		require.NoError(t, err)
+		assert.NotContains(t, made, path, "%q", parts)
+		made[path] = parts
+	}
+}
+
+// Without QEMU there is nothing that a snapshot could be of.
+func TestSnapshotWithoutQEMU(t *testing.T) {
+	t.Parallel()
+	s, c := Snapshots{Dir: filepath.Join(t.TempDir(), "none")}, fakeGuest(t, "well", "")
+	c.Binary = filepath.Join(t.TempDir(), "none")
+	_, err := s.Ensure(t.Context(), "guest", c, nil, func() { t.Error("nothing is to be booted") })
+	assert.ErrorIs(t, err, qemu.ErrNotFound)
+	assert.NoDirExists(t, s.Dir)
+}
+
+func TestSnapshotsMax(t *testing.T) {
+	t.Parallel()
+	assert.EqualValues(t, 3<<30, Snapshots{}.max())
+	assert.EqualValues(t, 1, Snapshots{Max: 1}.max())
+}
+
 func TestSnapshotDamaged(t *testing.T) {
 	t.Parallel()
 	flip := func(t testing.TB, path string) {

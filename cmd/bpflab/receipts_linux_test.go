@@ -151,6 +151,37 @@ func TestCompareStatus(t *testing.T) {
 	}
 }
 
+// Who has the key is told nothing of seals. Who has none is told which were not checked, and compares all the
+// same.
+func TestKeyedNotes(t *testing.T) {
+	keyed := refusedReceipt(t, func(r *receipt.Receipt) {
+		_, err := r.Close(labs[0].Tasks, "secret")
+		require.NoError(t, err)
+	})
+	open := refusedReceipt(t, func(*receipt.Receipt) {})
+	t.Setenv(receiptKey, "secret")
+	_, out, notes := bpflab(t, "judge", keyed)
+	assert.Contains(t, out, "does not compile")
+	assert.NotContains(t, out+notes, "no key")
+	for key, unchecked := range map[string]int{"secret": 0, "": 1} {
+		t.Setenv(receiptKey, key)
+		code, out, notes := bpflab(t, "compare", open, keyed)
+		assert.Equal(t, exitPassed, code, notes)
+		assert.Contains(t, out, "agree: digest ")
+		assert.Equal(t, unchecked, strings.Count(notes, keyed+": its seal needs the key that it was made with, and was not checked\n"), notes)
+		assert.NotContains(t, notes, open)
+	}
+
+	// A seal that is wrong is told with its receipt's name.
+	t.Setenv(receiptKey, "another secret")
+	for _, args := range [][]string{{"compare", open, keyed}, {"compare", keyed, open}} {
+		code, out, notes := bpflab(t, args...)
+		assert.Equal(t, exitFailed, code)
+		assert.Contains(t, notes, keyed+": receipt was changed: its seal does not fit")
+		assert.Empty(t, out)
+	}
+}
+
 // Hints that there are not, and those of another lab's grade, are refused and none is shown.
 func TestHintRefuses(t *testing.T) {
 	lab := labs[0]

@@ -301,6 +301,15 @@ func TestCompare(t *testing.T) {
 	}{
 		{func(r *Receipt) { r.Submission.SHA256 = sum256("ef") }, "submission", "source", false},
 		{func(r *Receipt) { r.Submission.ProgramSHA256 = sum256("ef") }, "submission", "program", false},
+		{func(r *Receipt) { r.Lab = "other" }, "submission", "lab", false},
+		{func(r *Receipt) { r.Submission.Seed++ }, "submission", "seed", false},
+		{func(r *Receipt) { r.Submission.ObjectSHA256 = sum256("ef") }, "submission", "object", false},
+		{func(r *Receipt) { r.Submission.BinarySHA256 = sum256("ef") }, "submission", "binary", false},
+		{func(r *Receipt) { r.Kernels[0].Name = "6.13" }, "kernel", "6.12", false},
+		{func(r *Receipt) { r.Kernels = append(r.Kernels, Kernel{Name: "6.13"}) }, "kernel", "6.13", false},
+		{func(r *Receipt) { r.Kernels[0].Static = observations("path", "50") }, "observation", "6.12 static path", false},
+		{func(r *Receipt) { r.Kernels[0].Error = "no guest" }, "observation", "6.12 error", false},
+		{func(r *Receipt) { r.Tools["clang"] = "14" }, "tool", "clang", true},
 		{func(r *Receipt) { r.Kernels[0].SHA256 = sum256("ef") }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Kernels = nil }, "kernel", "6.12", false},
 		{func(r *Receipt) { r.Tools["qemu"] = "10" }, "tool", "qemu", true},
@@ -324,6 +333,29 @@ func TestCompare(t *testing.T) {
 			assert.Equal(t, tt.name, first.Name)
 			assert.Equal(t, tt.agree, agree)
 		})
+	}
+}
+
+// Of two CPUs that ran at once in either grade, how often they collided says nothing.
+func TestCompareWithRacing(t *testing.T) {
+	racing, turns := sample(t, "150", "7", ""), sample(t, "150", "9", "")
+	racing.Racing = true
+	for _, pair := range [][2]*Receipt{{racing, turns}, {turns, racing}} {
+		first, agree := Compare(pair[0], pair[1])
+		assert.Nil(t, first)
+		assert.False(t, agree, "a digest is of how they ran")
+	}
+}
+
+// Verdicts that only one of two receipts has are a difference, whichever it is.
+func TestCompareCountsVerdicts(t *testing.T) {
+	full, cut := sample(t, "150", "7", ""), sample(t, "150", "7", "")
+	cut.Verdicts = cut.Verdicts[:1]
+	for _, pair := range [][2]*Receipt{{full, cut}, {cut, full}} {
+		first, agree := Compare(pair[0], pair[1])
+		require.NotNil(t, first)
+		assert.Equal(t, "verdict", first.What)
+		assert.False(t, agree)
 	}
 }
 

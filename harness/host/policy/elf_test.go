@@ -168,7 +168,6 @@ func TestInspectLimits(t *testing.T) {
 		{"a longer name", nil, named(maxName + 1), "a name or source line of 4097 bytes, more than 4096"},
 		{"a variable of zeroes", []part{zeroes(maxObject / 2)}, []symbol{{section: 1, size: maxObject / 2}}, ""},
 		{"two variables of the same zeroes", []part{zeroes(maxObject / 2)}, slices.Repeat([]symbol{{section: 1, size: maxObject / 2}}, 2), "overlapping symbols"},
-		{"BTF without names", []part{{".BTF", elf.SHT_PROGBITS, false, 24}}, nil, ""},
 	} {
 		_, err := inspect(objectOf(t, tt.parts, tt.symbols))
 		if tt.want == "" {
@@ -178,9 +177,17 @@ func TestInspectLimits(t *testing.T) {
 		assert.ErrorContains(t, err, tt.want, tt.name)
 	}
 
+	btf := objectOf(t, []part{{".BTF", elf.SHT_PROGBITS, false, 24}}, nil)
+	btf[64+4] = 24 // the length of its header, behind which names begin
+	_, err := inspect(btf)
+	assert.NoError(t, err, "BTF without names")
+	btf[64+4]++
+	_, err = inspect(btf)
+	assert.ErrorContains(t, err, "BTF strings beyond the end of the section")
+
 	longest := make([]byte, maxObject)
 	copy(longest, objectOf(t, nil, nil))
-	_, err := inspect(longest)
+	_, err = inspect(longest)
 	assert.NoError(t, err)
 	_, err = inspect(append(longest, 0))
 	assert.ErrorContains(t, err, "an object of 1048577 bytes, more than 1048576")

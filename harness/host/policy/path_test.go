@@ -201,6 +201,16 @@ func TestLongestPathOfCompiled(t *testing.T) {
 	assert.EqualError(t, err, "counter.bpf.c:19: the longest path of a loop has no static bound; unroll it")
 }
 
+// Lines are counted from 1, and the first is one like any other.
+func TestLongestPathFirstLine(t *testing.T) {
+	spec, err := parse(compile(t, `__attribute__((section("xdp"))) int f(void *ctx) { return 2; }`))
+	require.NoError(t, err)
+	p, err := LongestPath(spec.Programs["f"].Instructions)
+	require.NoError(t, err)
+	require.Len(t, p.Lines, 1)
+	assert.Equal(t, 1, p.Lines[0].Number)
+}
+
 func BenchmarkLongestPath(b *testing.B) {
 	insns := make(asm.Instructions, 100_000)
 	for i := range insns {

@@ -263,6 +263,48 @@ func TestGradeInfrastructure(t *testing.T) {
 	assert.Contains(t, notes, "qemu-system-x86_64 -nodefaults")
 }
 
+// A grade keeps its receipt for hints, and where it was told to. That it cannot be kept for hints is no reason to
+// withhold the grade; that it cannot be kept where somebody expects it is an error. Nothing runs: the submission is
+// refused.
+func TestGradeKeepsReceipt(t *testing.T) {
+	bin := t.TempDir()
+	fake := "#!/bin/sh\necho QEMU emulator version 90.0\n"
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv(receiptKey, "a key")
+	from, cache := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(from, labs[0].File), []byte("int x\n"), 0o644))
+	grade := func(receipt string) (int, string, string) {
+		return bpflab(t, "grade", labs[0].Name, "--from", from, "--kernels", "6.12", "--cache", cache, "--receipt", receipt)
+	}
+
+	asked, last := filepath.Join(t.TempDir(), "receipt.json"), lastReceipt(cache, labs[0])
+	code, out, notes := grade(asked)
+	require.Equal(t, exitFailed, code, notes)
+	assert.Contains(t, out, "does not compile")
+	r, err := receipt.ReadFile(asked)
+	require.NoError(t, err)
+	_, err = r.Check(labs[0].Tasks, "a key")
+	require.NoError(t, err, "sealed with the key")
+	kept, err := receipt.ReadFile(last)
+	require.NoError(t, err)
+	assert.Equal(t, r, kept)
+
+	for _, way := range []string{filepath.Dir(last), filepath.Join(last, "in the way")} { // a file in the place of a folder, and the reverse
+		require.NoError(t, os.RemoveAll(filepath.Dir(last)))
+		require.NoError(t, os.MkdirAll(filepath.Dir(way), 0o755))
+		require.NoError(t, os.WriteFile(way, nil, 0o644))
+		code, out, notes = grade(asked)
+		assert.Equal(t, exitFailed, code, notes)
+		assert.Contains(t, out, "does not compile")
+	}
+
+	code, out, notes = grade(filepath.Join(t.TempDir(), "none", "receipt.json"))
+	assert.Equal(t, exitInfra, code)
+	assert.Contains(t, notes, "write the receipt: ")
+	assert.Empty(t, out)
+}
+
 // The control run must succeed where nothing is wrong: where it fails, a submission that ends its guest is
 // taken for the grader's trouble.
 func TestControlsAreSound(t *testing.T) {

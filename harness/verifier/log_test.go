@@ -34,6 +34,8 @@ func TestParseStats(t *testing.T) {
 			Stats{Processed: 31, StackDepth: 24}},
 		{"none", "", Stats{}},
 		{"cut", "stack depth\nprocessed", Stats{}},
+		{"cut behind a blank", "stack depth \nprocessed ", Stats{}},
+		{"of two programs, the last", "stack depth 8+16\nprocessed 5 insns\nstack depth 8\nprocessed 7 insns", Stats{Processed: 7, StackDepth: 8}},
 		{"senseless", "stack depth 9999999999+-1\nprocessed -1 insns (limit x)", Stats{}},
 	}
 	for _, tt := range tests {
@@ -74,6 +76,7 @@ func TestParseRejection(t *testing.T) {
 		{[]string{"; return 0; @ pkt.c:10", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "pkt.c:10: return 0;"}},
 		// A name in an object may be any bytes, a receipt's text may not.
 		{[]string{"5: (95) exit", "func \xff#1 is bad"}, rejection{message: "func ?#1 is bad", insn: 5}},
+		{[]string{"Verification failed: Policy: \xff", "Reason:", "  \xff is no name."}, rejection{message: "Policy: ?: ? is no name.", insn: -1}},
 		{nil, rejection{insn: -1}},
 	}
 	for _, tt := range tests {

@@ -151,6 +151,42 @@ func TestCompareStatus(t *testing.T) {
 	}
 }
 
+// A receipt of a lab that this bpflab does not have is refused, and one of its own is judged and drawn.
+func TestJudgeKnowsItsLabs(t *testing.T) {
+	t.Setenv(receiptKey, "")
+	code, out, notes := bpflab(t, "judge", refusedReceipt(t, func(r *receipt.Receipt) {
+		r.Lab = "lab99"
+		_, err := r.Close(labs[0].Tasks, "")
+		require.NoError(t, err)
+	}))
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, notes, `no lab is called "lab99"`)
+	assert.Empty(t, out)
+
+	plots := filepath.Join(t.TempDir(), "plots")
+	code, _, notes = bpflab(t, "judge", refusedReceipt(t, func(*receipt.Receipt) {}), "--plots", plots)
+	assert.Equal(t, exitFailed, code, notes)
+	assert.DirExists(t, plots)
+}
+
+// However many lines differ, each side of the difference is one.
+func TestCompareOnOneLine(t *testing.T) {
+	t.Setenv(receiptKey, "")
+	one, other := refusedReceipt(t, func(*receipt.Receipt) {}), refusedReceipt(t, func(r *receipt.Receipt) {
+		r.Refused.Details = []string{"a", "b"}
+		_, err := r.Close(labs[0].Tasks, "")
+		require.NoError(t, err)
+	})
+	_, out, _ := bpflab(t, "compare", one, other)
+	lines := strings.Split(out, "\n")
+	require.Len(t, lines, 5, out)
+	assert.Equal(t, "first difference: verdict, refused", lines[1])
+	assert.True(t, strings.HasPrefix(lines[2], "  "+one+": does not compile"), lines[2])
+	assert.Contains(t, lines[2], `\nscore  100/100\npassed on all 5 kernels.`)
+	assert.True(t, strings.HasPrefix(lines[3], "  "+other+": does not compile"), lines[3])
+	assert.Contains(t, lines[3], `\na\nb`)
+}
+
 // Who has the key is told nothing of seals. Who has none is told which were not checked, and compares all the
 // same.
 func TestKeyedNotes(t *testing.T) {

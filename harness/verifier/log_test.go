@@ -74,6 +74,8 @@ func TestParseRejection(t *testing.T) {
 		// Line 0 is no place in a file.
 		{[]string{"; return 0; @ pkt.c:0", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "return 0;"}},
 		{[]string{"; return 0; @ pkt.c:10", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "pkt.c:10: return 0;"}},
+		// A kernel may print the source before the instruction or after it. The last line counts.
+		{[]string{"3: (95) exit", "; first @ pkt.c:1", "; \tsecond  @ pkt.c:2", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 3, source: "pkt.c:2: second"}},
 		// A name in an object may be any bytes, a receipt's text may not.
 		{[]string{"5: (95) exit", "func \xff#1 is bad"}, rejection{message: "func ?#1 is bad", insn: 5}},
 		{[]string{"Verification failed: Policy: \xff", "Reason:", "  \xff is no name."}, rejection{message: "Policy: ?: ? is no name.", insn: -1}},

@@ -45,6 +45,10 @@ func TestLongestPath(t *testing.T) {
 			asm.Call.Label("f"), asm.Call.Label("g"), exit, // 3
 			asm.Call.Label("g").WithSymbol("f"), exit, // 2, twice g below
 			mov.WithSymbol("g"), mov, exit}, 3 + 2 + 3 + 3},
+		// 12 is also the number of the helper for tail calls.
+		{"call 12 instructions ahead", slices.Concat(
+			asm.Instructions{{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.Call), Src: asm.PseudoCall, Constant: 12}, exit},
+			slices.Repeat(asm.Instructions{mov}, 11), asm.Instructions{exit}), 3},
 		{"equal branches", asm.Instructions{
 			asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, mov.WithSymbol("b"), exit}, 3},
 	}
@@ -73,6 +77,7 @@ func TestLongestPathWay(t *testing.T) {
 		"falls through":    {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, mov.WithSymbol("b"), exit}, []int{0, 1, 2}},
 		"jump is longer":   {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), exit, mov.WithSymbol("b"), exit}, []int{0, 2, 3}},
 		"call and go on":   {asm.Instructions{asm.Call.Label("f"), mov, exit, exit.WithSymbol("f")}, []int{0, 3, 1, 2}},
+		"calls in a call":  {asm.Instructions{asm.Call.Label("f"), exit, asm.Call.Label("g").WithSymbol("f"), mov, exit, exit.WithSymbol("g")}, []int{0, 2, 5, 3, 4, 1}},
 		"fall is longer":   {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, exit.WithSymbol("b")}, []int{0, 1, 2}},
 		"choice in a call": {asm.Instructions{asm.Call.Label("f"), exit, asm.JEq.Imm(asm.R1, 0, "b").WithSymbol("f"), exit, exit.WithSymbol("b")}, []int{0, 2, 3, 1}},
 	} {
@@ -105,6 +110,7 @@ func TestLongestPathUnbounded(t *testing.T) {
 		"may_goto":        {asm.Instructions{{OpCode: asm.JCOND.Op(asm.ImmSource)}, exit}, "may_goto"},
 		"computed jump":   {asm.Instructions{{OpCode: asm.Ja.Op(asm.RegSource)}, exit}, "computed jump"},
 		"no exit":         {asm.Instructions{mov}, "leads out of the program"},
+		"falls out":       {asm.Instructions{asm.Ja.Label("b"), exit.WithSymbol("a"), asm.JEq.Imm(asm.R1, 0, "a").WithSymbol("b")}, "instruction 2: leads out of the program"},
 		"into wide load":  {asm.Instructions{{OpCode: asm.Ja.Op(asm.ImmSource), Offset: 1}, asm.LoadImm(asm.R0, 1, asm.DWord), exit}, "leads out of the program"},
 		"nothing":         {nil, "no instructions"},
 		"calls that grow": {doubling, "over 1000000 instructions"},

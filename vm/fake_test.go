@@ -31,6 +31,7 @@ type fake struct {
 	monitor          *net.UnixConn
 	cont             chan struct{} // closed when the guest is told to go on from its pause
 	paused           bool          // it has booted, or is restored
+	restoring        bool          // until it was asked whether it is restored: before, it must not be told to go on
 	saved            *os.File      // where to save the guest to
 }
 
@@ -82,7 +83,7 @@ func fakeMain(behaviour string) {
 			fmt.Fprintln(os.Stderr, "load of migration failed: Invalid argument")
 			os.Exit(1)
 		}
-		f.paused = true
+		f.paused, f.restoring = true, true
 	}
 	raw, _ := io.ReadAll(os.NewFile(5, "job"))
 	job, err := guest.DecodeJob(raw)
@@ -121,7 +122,7 @@ func (f *fake) serve() {
 		answer := "{}"
 		switch request.Execute {
 		case "query-status":
-			answer = `{"status": "guest-panicked"}`
+			answer, f.restoring = `{"status": "guest-panicked"}`, false
 		case "migrate":
 			if _, err := fmt.Fprint(f.saved, "saved ", strings.Repeat("x", 1000)); err != nil {
 				panic(err)
@@ -133,6 +134,8 @@ func (f *fake) serve() {
 		fmt.Fprintln(f.monitor, `{"event": "NOISE"}`)
 		fmt.Fprintf(f.monitor, "{\"return\": %s}\n", answer)
 		switch {
+		case request.Execute == "cont" && f.restoring:
+			panic("told to go on while it is being restored")
 		case request.Execute == "cont" && f.paused:
 			close(f.cont)
 		case request.Execute == "cont": // it boots, and pauses itself

@@ -76,6 +76,8 @@ func TestParseRejection(t *testing.T) {
 		{[]string{"; return 0; @ pkt.c:10", "4: (95) exit", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 4, source: "pkt.c:10: return 0;"}},
 		// A kernel may print the source before the instruction or after it. The last line counts.
 		{[]string{"3: (95) exit", "; first @ pkt.c:1", "; \tsecond  @ pkt.c:2", "R0 !read_ok"}, rejection{message: "R0 !read_ok", insn: 3, source: "pkt.c:2: second"}},
+		// What follows a message, and is empty or a figure, is no part of it.
+		{[]string{"3: (95) exit", "R0 !read_ok", " \t", "verification time 5 usec", "stack depth 8", "processed 4 insns"}, rejection{message: "R0 !read_ok", insn: 3}},
 		// A name in an object may be any bytes, a receipt's text may not.
 		{[]string{"5: (95) exit", "func \xff#1 is bad"}, rejection{message: "func ?#1 is bad", insn: 5}},
 		{[]string{"Verification failed: Policy: \xff", "Reason:", "  \xff is no name."}, rejection{message: "Policy: ?: ? is no name.", insn: -1}},

@@ -391,11 +391,12 @@ func TestMeasured(t *testing.T) {
 		task             string
 		change           func(*sound)
 		measured, target float64
+		cell             string
 	}{
-		{"concurrency", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 2 }, 7, 0},
-		{"hot_path", func(*sound) {}, 35, 50},
-		{"throughput", func(s *sound) { s.Drop.Yours = flat(1000) }, 1_000_000, 1_126_761}, // 1e9 ns / 887.5
-		{"overhead", func(s *sound) { s.Pass.Yours = flat(8100) }, 1.25, 5},
+		{"concurrency", func(s *sound) { s.Race.Counted[0].Packets -= 5; s.Race.Counted[1].Packets += 2 }, 7, 0, "LOST"},
+		{"hot_path", func(*sound) {}, 35, 50, "35"},
+		{"throughput", func(s *sound) { s.Drop.Yours = flat(1000) }, 1_000_000, 1_126_761, "1.00M"}, // 1e9 ns / 887.5
+		{"overhead", func(s *sound) { s.Pass.Yours = flat(8100) }, 1.25, 5, "1.2%"},
 	} {
 		s := newSound()
 		tt.change(s)
@@ -403,6 +404,7 @@ func TestMeasured(t *testing.T) {
 			if task.ID == tt.task {
 				assert.Equal(t, tt.measured, task.Measured.Value, tt.task)
 				assert.Equal(t, tt.target, task.Target.Value, tt.task)
+				assert.Equal(t, tt.cell, task.Cell, tt.task)
 			}
 		}
 	}

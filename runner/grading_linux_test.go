@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness"
-	"bpflab/harness/receipt"
+	"bpflab/harness/host/receipt"
 )
 
 // anyQEMU puts a program on PATH that says it is QEMU, for what asks only that.

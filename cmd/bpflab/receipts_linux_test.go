@@ -279,7 +279,7 @@ func gradedReceipt(t testing.TB, key string, verdicts ...[3]judge.Verdict) strin
 			for n, v := range list {
 				require.NoError(t, o.Set(ids[n], v))
 			}
-			r.Kernels = append(r.Kernels, receipt.Kernel{Name: fmt.Sprint("6.", i), Guest: map[job.Kind]job.Observations{job.Exact: o}})
+			r.Kernels = append(r.Kernels, receipt.Kernel{Name: fmt.Sprint("6.", i), Guest: map[job.Guest]job.Observations{job.Exact: o}})
 		}
 		_, err := r.Close(labs[0].Tasks, key)
 		require.NoError(t, err)
@@ -389,5 +389,3 @@ func TestPanicIsTold(t *testing.T) {
 	err := guarded(func(_ *cobra.Command, args []string) error { return errors.New(args[3]) })(cmd, []string{"one"})
 	assert.ErrorContains(t, err, "index out of range")
 }
-
-// The notes say of how many kernels there are.

@@ -364,7 +364,7 @@ func TestCountsDetails(t *testing.T) {
 
 // The last line counts those that are left out, and is there only if there are any.
 func TestCountsDetailsLeftOut(t *testing.T) {
-	for wrong, last := range map[int]string{maxFound: "", maxFound + 1: "… and 1 more", maxFound + 9: "… and 9 more"} {
+	for wrong, last := range map[int]string{judge.MaxFound: "", judge.MaxFound + 1: "… and 1 more", judge.MaxFound + 9: "… and 9 more"} {
 		s := newSound()
 		counts := []*observe.Count{}
 		for i := range s.Drop.Counts {
@@ -377,11 +377,11 @@ func TestCountsDetailsLeftOut(t *testing.T) {
 		v, err := judgeCounts(judges.Observations(t, s))
 		require.NoError(t, err)
 		if last == "" {
-			assert.Len(t, v.Details, maxFound)
+			assert.Len(t, v.Details, judge.MaxFound)
 			continue
 		}
-		require.Len(t, v.Details, maxFound+1, "%d wrong", wrong)
-		assert.Equal(t, last, v.Details[maxFound], "%d wrong", wrong)
+		require.Len(t, v.Details, judge.MaxFound+1, "%d wrong", wrong)
+		assert.Equal(t, last, v.Details[judge.MaxFound], "%d wrong", wrong)
 	}
 }
 

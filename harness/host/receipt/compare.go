@@ -3,6 +3,7 @@
 package receipt
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,7 +86,7 @@ func Compare(a, b *Receipt) (first *Difference, agree bool) {
 	for i := range max(len(a.Verdicts), len(b.Verdicts)) {
 		va, vb := at(a.Verdicts, i), at(b.Verdicts, i)
 		if va != vb {
-			return &Difference{"verdict", va.Kernel + " " + va.Task, fmt.Sprint(va), fmt.Sprint(vb)}, agree
+			return &Difference{"verdict", cmp.Or(va.Kernel, vb.Kernel) + " " + cmp.Or(va.Task, vb.Task), fmt.Sprint(va), fmt.Sprint(vb)}, agree
 		}
 	}
 	return nil, agree

@@ -222,14 +222,14 @@ func TestDigestOfRaceObservedAgain(t *testing.T) {
 	racing := func(lost string) *Receipt {
 		r := sample(t, "150", "7", "")
 		r.Racing = true
-		r.Kernels[0].Again = map[job.Kind]job.Observations{job.Exact: observations("cost", "150"), job.SMP: observations("lost", lost)}
+		r.Kernels[0].Again = map[job.Guest]job.Observations{job.Exact: observations("cost", "150"), job.SMP: observations("lost", lost)}
 		_, err := r.Close(tasks, "")
 		require.NoError(t, err)
 		return r
 	}
 	r := racing("8")
 	assert.Equal(t, r.Digest, racing("9").Digest, "the same verdict")
-	for _, guests := range []map[job.Kind]job.Observations{r.Kernels[0].Guest, r.Kernels[0].Again} {
+	for _, guests := range []map[job.Guest]job.Observations{r.Kernels[0].Guest, r.Kernels[0].Again} {
 		assert.Contains(t, guests, job.SMP)
 	}
 }
@@ -243,8 +243,8 @@ func TestCases(t *testing.T) {
 	r := &Receipt{Submission: Submission{Seed: 7}, Kernels: []Kernel{
 		{
 			Name: "6.12", Release: "6.12.1", Static: observations("path", "50"),
-			Guest: map[job.Kind]job.Observations{job.Exact: lies, job.SMP: observations("lost", "0")},
-			Again: map[job.Kind]job.Observations{job.Exact: lies},
+			Guest: map[job.Guest]job.Observations{job.Exact: lies, job.SMP: observations("lost", "0")},
+			Again: map[job.Guest]job.Observations{job.Exact: lies},
 		},
 		{Name: "6.6", Error: "no guest", Fate: &job.Fate{Stage: "start", Trouble: "guest fell silent"}},
 	}}
@@ -355,6 +355,7 @@ func TestCompareCountsVerdicts(t *testing.T) {
 		first, agree := Compare(pair[0], pair[1])
 		require.NotNil(t, first)
 		assert.Equal(t, "verdict", first.What)
+		assert.Equal(t, full.Verdicts[1].Kernel+" "+full.Verdicts[1].Task, first.Name, "whichever has it")
 		assert.False(t, agree)
 	}
 }

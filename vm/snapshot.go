@@ -333,8 +333,9 @@ func (s Snapshots) Prune(limit int64) (freed int64, err error) {
 // sweep removes what runs that died have left. One that makes a snapshot now has touched
 // its file within the deadline of a boot.
 func (s Snapshots) sweep() {
-	left, _ := filepath.Glob(filepath.Join(s.Dir, ".*")) // drafts, and what is being written
-	for _, path := range left {
+	drafts, _ := filepath.Glob(filepath.Join(s.Dir, tempPrefix+"*"))
+	records, _ := filepath.Glob(filepath.Join(s.Dir, ".*.json?*")) // as renameio names what it writes; locks stay
+	for _, path := range append(drafts, records...) {
 		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
 			_ = os.Remove(path)
 		}

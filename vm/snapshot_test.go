@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -349,12 +350,19 @@ func TestSnapshotsSweep(t *testing.T) {
 	t.Parallel()
 	s, c := Snapshots{Dir: t.TempDir()}, fakeGuest(t, "well", "")
 	dead, living := filepath.Join(s.Dir, tempPrefix+"dead"), filepath.Join(s.Dir, tempPrefix+"living")
-	for _, path := range []string{dead, living} {
+	record, err := renameio.NewPendingFile(filepath.Join(s.Dir, "guest.json"), renameio.WithTempDir(s.Dir))
+	require.NoError(t, err)
+	lock := filepath.Join(s.Dir, ".another.lock")
+	for _, path := range []string{dead, living, lock} {
 		require.NoError(t, os.WriteFile(path, nil, 0o644))
 	}
 	yesterday := time.Now().Add(-24 * time.Hour)
-	require.NoError(t, os.Chtimes(dead, yesterday, yesterday))
+	for _, path := range []string{dead, record.Name(), lock} {
+		require.NoError(t, os.Chtimes(path, yesterday, yesterday))
+	}
 	ensure(t, s, c)
 	assert.NoFileExists(t, dead)
+	assert.NoFileExists(t, record.Name())
 	assert.FileExists(t, living)
+	assert.FileExists(t, lock, "another bpflab may hold it")
 }

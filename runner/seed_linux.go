@@ -78,6 +78,5 @@ func courseKey() ([]byte, error) {
 func hugeRoom(bytes int) {
 	room := make([]byte, bytes)
 	_ = unix.Madvise(room, unix.MADV_HUGEPAGE)
-	room = nil
 	runtime.GC() // gives the range back to the heap, which uses it again
 }

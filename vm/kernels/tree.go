@@ -14,7 +14,7 @@ import (
 // countModules counts the module files below dir.
 func countModules(dir string) int {
 	n := 0
-	fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && strings.Contains(d.Name(), ".ko") {
 			n++
 		}
@@ -26,7 +26,7 @@ func countModules(dir string) int {
 // size adds up the files below dir, in bytes.
 func size(dir string) int64 {
 	var total int64
-	fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return nil
 		}

@@ -158,7 +158,7 @@ func (p *Process) start() error {
 		err = unix.PtraceDetach(p.PID)
 	}
 	if errors.Is(err, errNoStack) {
-		p.blamed, err = fmt.Sprintf("it could not be started: %d MiB of memory are what it may write to, its stack and what Go needs included", maxData>>20), nil
+		p.blamed = fmt.Sprintf("it could not be started: %d MiB of memory are what it may write to, its stack and what Go needs included", maxData>>20)
 		_ = p.cmd.Process.Kill() // attend waits for it
 		return nil
 	}

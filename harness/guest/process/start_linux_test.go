@@ -3,6 +3,7 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -29,22 +30,24 @@ func TestMain(m *testing.M) {
 		_, dialErr := net.Dial("udp", "127.0.0.1:1")
 		fmt.Println(err, "|", mkdirErr, "|", dialErr)
 	case "takes":
-		var all [][]byte
-		for {
-			b := make([]byte, 1<<20)
-			for i := range b {
-				b[i] = 1
-			}
-			all = append(all, b)
+		for all := [][]byte{}; ; all = append(all, bytes.Repeat([]byte{1}, 1<<20)) {
+			kept = all
 		}
 	case "forks":
 		_, _, err := syscall.RawSyscall(syscall.SYS_FORK, 0, 0, 0)
 		fmt.Println(err)
 	case "spins":
-		for {
+		for n := byte(0); ; n++ {
+			spun = n
 		}
 	}
 }
+
+// What the program takes and does, or a compiler would leave it out.
+var (
+	kept [][]byte
+	spun byte
+)
 
 // start starts the test's binary as a stranger's program.
 func start(t *testing.T, args ...string) *Process {

@@ -135,6 +135,6 @@ func (g *group) close() {
 		if err := os.Remove(g.dir); err == nil || !errors.Is(err, syscall.EBUSY) {
 			return
 		}
-		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1000})
+		_, _ = syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1000})
 	}
 }

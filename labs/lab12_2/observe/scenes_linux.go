@@ -147,7 +147,7 @@ func observeEvents(a *tracing.Program, c *collect.Collector, t Script, before in
 						calls.Make(calls.Call{Number: call.Number, First: call.First})
 						o.Made[i] = append(o.Made[i], [2]int64{made, calls.Now()})
 						if n%8 == 7 {
-							unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
+							_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // let the others come between
 						}
 					}
 					return nil

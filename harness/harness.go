@@ -45,7 +45,7 @@ type Needs struct {
 	Modules    []string // kernel modules, e.g. "sch_ingress"; those that they depend on come along
 	Parameters []string // of the kernel's command line, e.g. "lsm=bpf"
 	MemoryMiB  int      // zero: 256
-	CPUs       int      // of guests of the kind job.SMP; zero: 2
+	CPUs       int      // of job.SMP guests; zero: 2
 	Oldest     string   // the first kernel version that has all that the lab uses, e.g. "5.15"; empty: any
 }
 

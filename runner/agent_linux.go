@@ -131,7 +131,10 @@ func (h *Host) initrd(ctx context.Context, k kernels.Kernel, more []string) (str
 		return "", fmt.Errorf("make an initramfs: %w", err)
 	}
 	defer f.Cleanup()
-	_, err = initramfs.Build(f, init.path, k.Modules, modules) // a module that is built in has no file; the guest says if it lacks one
+	missing, err := initramfs.Build(f, init.path, k.Modules, modules)
+	if err == nil {
+		err = lacks(k, missing)
+	}
 	if err == nil {
 		err = f.CloseAtomicallyReplace()
 	}
@@ -139,6 +142,26 @@ func (h *Host) initrd(ctx context.Context, k kernels.Kernel, more []string) (str
 		return "", fmt.Errorf("make the initramfs of kernel %s: %w", k.Name, err)
 	}
 	return path, nil
+}
+
+// lacks fails for modules that a kernel has neither as files nor built in. Where it does not list what is built in, the
+// guest says what it lacks.
+func lacks(k kernels.Kernel, missing []string) error {
+	list, err := os.ReadFile(filepath.Join(k.Modules, "modules.builtin"))
+	if err != nil {
+		return nil
+	}
+	var builtIn []string
+	for _, path := range strings.Fields(string(list)) {
+		name := strings.TrimSuffix(filepath.Base(path), ".ko")
+		builtIn = append(builtIn, strings.ReplaceAll(name, "-", "_"))
+	}
+	for _, name := range missing {
+		if !slices.Contains(builtIn, strings.ReplaceAll(name, "-", "_")) {
+			return fmt.Errorf("expected a module %q, found none of that name and none built in", name)
+		}
+	}
+	return nil
 }
 
 // forgetOld removes what no version of bpflab has used for a week, and what a dead run left.

@@ -156,17 +156,28 @@ func (h *Host) observe(ctx context.Context, k kernels.Kernel, accel qemu.Accel, 
 		case try > 1:
 			return s, fmt.Errorf("kernel %s, %s guest: %w", k.Name, j.Guest, failure)
 		}
-		h.Progress.Notice("kernel %s, %s guest: %v; trying once more", k.Name, j.Guest, failure)
-		if !guestIsSound && g.config.Snapshot != "" {
-			snapshots, err := h.Snapshots()
-			if err == nil {
-				err = snapshots.Drop(g.config.Snapshot)
-			}
-			if err != nil {
-				return s, fmt.Errorf("remove a snapshot that cannot be used: %w", err)
-			}
+		if guestIsSound {
+			h.Progress.Notice("kernel %s, %s guest: %v; trying once more", k.Name, j.Guest, failure)
+		} else if err := g.again(failure); err != nil {
+			return s, err
 		}
 	}
+}
+
+// again gives notice that a guest that failed is tried once more, from a new snapshot.
+func (g *guest) again(failure *vm.Failure) error {
+	g.Progress.Notice("kernel %s, %s guest: %v; trying once more", g.kernel.Name, g.kind, failure)
+	if g.config.Snapshot == "" {
+		return nil
+	}
+	snapshots, err := g.Snapshots()
+	if err == nil {
+		err = snapshots.Drop(g.config.Snapshot)
+	}
+	if err != nil {
+		return fmt.Errorf("remove a snapshot that cannot be used: %w", err)
+	}
+	return nil
 }
 
 // controlJob has a lab's control observed instead of a submission.

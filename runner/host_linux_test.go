@@ -3,6 +3,8 @@
 package runner
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,6 +39,22 @@ func TestChoose(t *testing.T) {
 		require.ErrorAs(t, err, &usage, "%q", tt.names)
 		assert.EqualError(t, err, tt.want)
 	}
+	// An added kernel is as old as its release.
+	image := make([]byte, 1024+64) // the least that passes for one
+	image[0x1f1], image[0x1f4], image[0x20f] = 1, 4, 1
+	copy(image[0x202:], "HdrS")
+	copy(image[0x300:], "5.4.0-mine (builder@host)")
+	vmlinuz := filepath.Join(t.TempDir(), "vmlinuz")
+	require.NoError(t, os.WriteFile(vmlinuz, image, 0o644))
+	store, err := h.Store()
+	require.NoError(t, err)
+	_, err = store.Add(t.Context(), "mine", vmlinuz, "")
+	require.NoError(t, err)
+	_, err = h.Choose([]string{"mine"}, "5.4")
+	require.NoError(t, err)
+	_, err = h.Choose([]string{"mine"}, "5.10")
+	assert.EqualError(t, err, "--kernels names mine, which is Linux 5.4.0-mine; this lab needs 5.10 or later")
+
 	_, err = h.Choose([]string{"4.2"}, "")
 	assert.ErrorIs(t, err, kernels.ErrUnknown)
 }

@@ -93,6 +93,9 @@ func TestNeeds(t *testing.T) {
 			on, err := h.Choose(nil, tt.lab.Needs.Oldest)
 			require.NoError(t, err)
 			chosen := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(on, name) })
+			if len(chosen) == 0 {
+				t.Skipf("it needs Linux %s, and %q are older", tt.lab.Needs.Oldest, names)
+			}
 			grade := func(folder string) (judge.Result, *Grading) {
 				source, err := FindSubmission(tt.lab, folder)
 				require.NoError(t, err)

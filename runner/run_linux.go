@@ -6,20 +6,19 @@ import (
 	"bytes"
 	"context"
 	"debug/elf"
+	"errors"
 	"fmt"
 
 	"bpflab/harness"
 	"bpflab/harness/job"
+	"bpflab/vm"
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
 )
 
-// Run runs a program as root in a guest of a kernel: of one CPU, or of as many as are needed. The program is a
-// static one for linux/amd64.
+// Run runs a program as root in a guest of a kernel: of one CPU, or of as many as are needed. The program is
+// one that is Runnable. A guest that fails for what a program cannot cause gets a second try.
 func (h *Host) Run(ctx context.Context, k kernels.Kernel, needs harness.Needs, program []byte, how job.Run) (job.Ran, error) {
-	if err := runs(program); err != nil {
-		return job.Ran{}, err
-	}
 	j := job.Job{Guest: job.Exact, Program: program, Run: &how}
 	if needs.CPUs > 1 {
 		j.Guest = job.SMP
@@ -28,25 +27,37 @@ func (h *Host) Run(ctx context.Context, k kernels.Kernel, needs harness.Needs, p
 	if err != nil {
 		return job.Ran{}, err
 	}
-	o, err := g.do(ctx, j, nil)
-	if err != nil {
-		return job.Ran{}, fmt.Errorf("kernel %s: %w", k.Name, err)
+	for try := 1; ; try++ {
+		o, err := g.do(ctx, j, nil)
+		if err == nil {
+			return job.GetRan(o)
+		}
+		var failure *vm.Failure
+		if !errors.As(err, &failure) {
+			return job.Ran{}, err
+		}
+		if try > 1 || caused(failure) {
+			h.Progress.Notice("kernel %s: %s", k.Name, failure.Report())
+			return job.Ran{}, fmt.Errorf("kernel %s: %w", k.Name, failure)
+		}
+		if err := g.again(failure); err != nil {
+			return job.Ran{}, err
+		}
 	}
-	return job.GetRan(o)
 }
 
-// runs says why a program does not run in a guest, which has no libraries.
-func runs(program []byte) error {
+// Runnable says why a program cannot run in a guest, which has no libraries; nil: it can.
+func Runnable(program []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
-		return &UsageError{fmt.Errorf("expected an ELF program: %w", err)}
+		return fmt.Errorf("expected an ELF program: %w", err)
 	}
 	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
-		return &UsageError{fmt.Errorf("expected a program for linux/amd64, found one for %v", f.Machine)}
+		return fmt.Errorf("expected a program for linux/amd64, found one for %v", f.Machine)
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return &UsageError{fmt.Errorf("expected a static program, found one that needs shared libraries: build it with CGO_ENABLED=0, or link it with -static")}
+			return errors.New("expected a static program, found one that needs shared libraries: build it with CGO_ENABLED=0, or link it with -static")
 		}
 	}
 	return nil

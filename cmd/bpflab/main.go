@@ -104,7 +104,7 @@ Exit status: 0 passed, 1 not passed, 2 usage error, 3 the grader itself failed.`
 	if err.Error() != "" {
 		fmt.Fprintln(stderr, "bpflab:", visible.Quote(err.Error()))
 	}
-	if code == exitUsage && !errors.Is(err, receipt.ErrRead) {
+	if code == exitUsage && err.Error() != "" && !errors.Is(err, receipt.ErrRead) {
 		fmt.Fprintln(stderr, "`bpflab --help` lists the commands; `bpflab COMMAND --help` what one takes")
 	}
 	return code

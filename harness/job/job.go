@@ -8,14 +8,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"time"
 )
 
-// Guest says in what guest a job is done, and how much of it.
+// Guest is the guest that a job is done in, and how much of the job is done there.
 type Guest string
 
 const (
 	Exact    Guest = "exact"  // one CPU, one instruction a nanosecond: costs are counted
-	SMP      Guest = "smp"    // two CPUs, in turns: what only shows under concurrency
+	SMP      Guest = "smp"    // two CPUs, or as many as the lab needs, in turns: what only shows under concurrency
 	LoadOnly Guest = "load"   // an exact guest that does no more than load a submission: what the first task needs
 	Objects  Guest = "verify" // an exact guest that loads objects of no lab
 )
@@ -28,12 +29,11 @@ type Job struct {
 	ELF     []byte `json:"elf"`
 	Program []byte `json:"-"` // built, for an Exact guest
 
-	// Objects are what a job of Objects loads; all else is empty then. GetLoaded
+	// Objects are what a job whose Guest is Objects loads; all else is empty then. GetLoaded
 	// returns what became of them.
 	Objects [][]byte `json:"objects,omitempty"`
 
-	// Run has the Program run as root, with no submission: what it makes of the kernel is its own affair. GetRan
-	// returns how it went.
+	// Run has the Program run as root, with no submission: no lab observes it. GetRan returns how it went.
 	Run *Run `json:"run,omitempty"`
 
 	// Spy has what the program saw in each scene reported, by its map of that name: see Spied.
@@ -44,6 +44,8 @@ type Job struct {
 type Run struct {
 	Args []string `json:"args,omitempty"` // without the program's name
 	Env  []string `json:"env,omitempty"`
+	// Timeout is how long the program may run, in the guest's time.
+	Timeout time.Duration `json:"timeout"`
 }
 
 // Encode puts the program behind a line with all else, as it is.

@@ -94,6 +94,8 @@ type Ran struct {
 	Exit   int    `json:"exit"`   // status; 128 and the signal's number for a program that a signal ended
 	Output []byte `json:"output"` // standard output and error, as they came
 	More   bool   `json:"more"`   // it printed more than that
+	// TimedOut: it ran for longer than it may, and was ended.
+	TimedOut bool `json:"timed_out,omitempty"`
 }
 
 const ran = "ran"

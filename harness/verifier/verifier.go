@@ -8,7 +8,7 @@ package verifier
 
 import "github.com/cilium/ebpf"
 
-// A Report is what one kernel's verifier made of an object: of the program that says most of it, see Load.
+// A Report is what one kernel's verifier made of an object: of the program that Load chooses.
 type Report struct {
 	Program  string   `json:"program"`
 	Accepted bool     `json:"accepted"`

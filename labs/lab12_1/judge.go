@@ -204,7 +204,7 @@ func judgeConcurrency(o job.Observations) (judge.Verdict, error) {
 	case extraBytes > 0:
 		return fail("EXTRA", "every packet was counted, but with %d bytes too many", extraBytes)
 	case r.Met > observe.RaceRounds:
-		return v, fmt.Errorf("%d of %d rounds make no sense", r.Met, observe.RaceRounds)
+		return v, fmt.Errorf("expected two CPUs to meet in at most %d rounds, found %d", observe.RaceRounds, r.Met)
 	}
 	return v, judge.Unmet(r.Met, observe.RaceRounds, metRounds)
 }

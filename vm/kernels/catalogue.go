@@ -58,7 +58,7 @@ func Names() []string {
 	return names
 }
 
-// Since returns those of a version or later, oldest first; all, if it is empty.
+// Since returns the kernels of the matrix from a version on, oldest first; all for an empty version.
 func Since(version string) []string {
 	return slices.DeleteFunc(Names(), func(name string) bool { return Older(name, version) })
 }

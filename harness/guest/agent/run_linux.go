@@ -27,9 +27,13 @@ func run(ctx context.Context, program []byte, how job.Run, stage func(string)) (
 		return nil, fmt.Errorf("write the program: %w", cmp.Or(err, errors.New("the job holds none")))
 	}
 	out := &output{}
+	ctx, cancel := context.WithTimeout(ctx, how.Timeout)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, path, how.Args...)
-	cmd.Dir, cmd.Env = filepath.Dir(path), append([]string{"PATH=/", "HOME=/", "TMPDIR=" + os.TempDir()}, how.Env...)
+	cmd.Dir = filepath.Dir(path)
+	cmd.Env = append([]string{"PATH=/", "HOME=/", "TMPDIR=" + os.TempDir(), "GODEBUG=" + os.Getenv("GODEBUG")}, how.Env...)
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = time.Second // a process that it has started may hold its output for ever
 	stage("run")
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -39,11 +43,12 @@ func run(ctx context.Context, program []byte, how job.Run, stage func(string)) (
 	for {
 		select {
 		case err := <-ended:
-			var exit *exec.ExitError
-			if err != nil && !errors.As(err, &exit) {
+			var failed *exec.ExitError
+			if err != nil && !errors.As(err, &failed) && !errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 				return nil, err
 			}
-			r := job.Ran{Exit: cmd.ProcessState.ExitCode(), Output: out.kept, More: out.more}
+			r := job.Ran{Exit: cmd.ProcessState.ExitCode(), TimedOut: ctx.Err() != nil}
+			r.Output, r.More = out.read()
 			if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 				r.Exit = 128 + int(status.Signal())
 			}
@@ -60,6 +65,12 @@ type output struct {
 	mu   sync.Mutex
 	kept []byte
 	more bool
+}
+
+func (o *output) read() (kept []byte, more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kept, o.more
 }
 
 func (o *output) Write(p []byte) (int, error) {

@@ -43,9 +43,11 @@ func (c closers) Close() error {
 	return errors.Join(errs...)
 }
 
-// Program attaches one program where the section of its spec says. Requires the kernel that has such programs:
-// 5.9 for XDP, 5.11 for LSM and tracing programs of modules, any of the matrix for the others; for tc the modules
-// sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm.
+// Program attaches one program where the section of its spec says; SEC("tc") is ingress. Several programs at one tc
+// hook run in the order in which they were attached, until one returns a verdict other than TC_ACT_UNSPEC.
+//
+// Requires Linux 5.9 for XDP and 5.7 for LSM (5.11 for "lsm.s", and for tracing functions of modules); for tc the
+// modules sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm.
 func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, err error) {
 	kind, _, _ := strings.Cut(spec.SectionName, "/")
 	to := spec.AttachTo
@@ -69,8 +71,10 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: at, Flags: link.XDPDriverMode})
 	case spec.Type == ebpf.SchedCLS && at != 0:
 		l, err = classify(prog, spec, at)
+	case spec.Type == ebpf.XDP || spec.Type == ebpf.SchedCLS:
+		err = errors.New("expected an interface to attach it to, found none")
 	default:
-		err = fmt.Errorf("expected a section that says where it runs, and an interface for XDP and tc")
+		err = fmt.Errorf("expected a kprobe, kretprobe, tracepoint, raw_tp, fentry, fexit, LSM, XDP or tc program, found %v", spec.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("attach program %s, SEC(%q): %w", spec.Name, spec.SectionName, err)
@@ -84,8 +88,11 @@ type filter struct {
 	filter          *netlink.BpfFilter
 }
 
-// classify attaches a program to tc, as a filter of the qdisc clsact: every kernel has that, and TCX only
-// Linux 6.6.
+// maxFilters is how many programs one tc hook may have.
+const maxFilters = 64
+
+// classify attaches a program to tc, as a filter of the qdisc clsact: every kernel of the matrix has that; TCX
+// came with Linux 6.6.
 func classify(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (io.Closer, error) {
 	parent := uint32(netlink.HANDLE_MIN_INGRESS)
 	if strings.HasSuffix(spec.SectionName, "egress") {
@@ -106,7 +113,12 @@ func classify(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (io.Closer, er
 		FilterAttrs: netlink.FilterAttrs{LinkIndex: at, Parent: parent, Handle: 1, Priority: 1, Protocol: unix.ETH_P_ALL},
 		Fd:          prog.FD(), Name: spec.Name, DirectAction: true,
 	}
-	if err := h.FilterAdd(f); err != nil {
+	err = h.FilterAdd(f)
+	for errors.Is(err, unix.EEXIST) && f.Priority < maxFilters { // another program is there
+		f.Priority++
+		err = h.FilterAdd(f)
+	}
+	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("add the filter: %w", err)
 	}

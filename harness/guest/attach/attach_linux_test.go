@@ -3,7 +3,7 @@
 package attach
 
 import (
-	"os"
+	"errors"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -23,18 +23,9 @@ func load(t *testing.T, spec *ebpf.CollectionSpec) *ebpf.Collection {
 	return c
 }
 
-// kprobes skips a test that a kernel without kprobes or tracefs cannot pass. Guests have both.
-func kprobes(t *testing.T) {
-	t.Helper()
-	guesttest.Root(t)
-	if _, err := os.Stat("/sys/kernel/tracing/kprobe_events"); err != nil {
-		t.Skipf("it needs kprobes and tracefs: %v", err)
-	}
-}
-
 // A program runs from the time that it is attached until it is detached, where its section says.
 func TestAll(t *testing.T) {
-	kprobes(t)
+	guesttest.Guest(t) // elsewhere other processes make the same calls
 	getpgid := func() {
 		for range 3 {
 			_, err := unix.Getpgid(0)
@@ -107,6 +98,39 @@ func TestAtAnInterface(t *testing.T) {
 	}
 }
 
+// Two programs at one hook run one after the other, until one has a verdict.
+func TestTwoClassifiers(t *testing.T) {
+	guesttest.Root(t)
+	const unspec, ok = -1, 0 // verdicts of tc
+	for _, tt := range []struct {
+		first  int32
+		second uint64 // how often it runs
+	}{{unspec, 7}, {ok, 0}} {
+		pair, err := netlab.New(1)
+		require.NoError(t, err)
+		spec := guesttest.Counter("tc/ingress", ebpf.SchedCLS, "", tt.first)
+		other := guesttest.Counter("tc/ingress", ebpf.SchedCLS, "", ok)
+		c, d := load(t, spec), load(t, other)
+		require.NoError(t, pair.Receiver.Do(func() error {
+			first, err := All(c, spec, pair.Receiver.Index)
+			if err != nil {
+				return err
+			}
+			second, err := All(d, other, pair.Receiver.Index)
+			if err != nil {
+				return err
+			}
+			if err := pair.Sender.Do(func() error { return frames(pair, 7) }); err != nil {
+				return err
+			}
+			return errors.Join(second.Close(), first.Close())
+		}))
+		assert.Equal(t, uint64(7), guesttest.Count(t, c))
+		assert.Equal(t, tt.second, guesttest.Count(t, d))
+		require.NoError(t, pair.Close())
+	}
+}
+
 // frames sends some of a protocol that nobody answers.
 func frames(pair *netlab.Pair, n int) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
@@ -125,14 +149,14 @@ func frames(pair *netlab.Pair, n int) error {
 
 // What cannot be attached is an error that names the program and its section, and leaves nothing attached.
 func TestErrors(t *testing.T) {
-	kprobes(t)
+	guesttest.Guest(t)
 	for _, tt := range []struct {
 		section, to string
 		kind        ebpf.ProgramType
 		want        string
 	}{
-		{"socket", "", ebpf.SocketFilter, `attach program count, SEC("socket"): expected a section that says where it runs`},
-		{"xdp", "", ebpf.XDP, "an interface for XDP and tc"},
+		{"socket", "", ebpf.SocketFilter, `attach program count, SEC("socket"): expected a kprobe`},
+		{"xdp", "", ebpf.XDP, "expected an interface to attach it to, found none"},
 		{"kprobe/no_such_function", "no_such_function", ebpf.Kprobe, `SEC("kprobe/no_such_function")`},
 	} {
 		spec := guesttest.Counter(tt.section, tt.kind, tt.to, 0)

@@ -21,6 +21,14 @@ func Root(t testing.TB) {
 	}
 }
 
+// Guest skips a test that needs a guest to itself: a kernel with all that guests have, which nobody else uses.
+func Guest(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat("/modules/order"); err != nil {
+		t.Skip("it needs a guest to itself: go test -exec 'bpflab exec --'")
+	}
+}
+
 // Counter is an object with a program "count" that counts its runs in the map "counts", an array of one
 // uint64, and returns a number.
 func Counter(section string, kind ebpf.ProgramType, to string, returns int32) *ebpf.CollectionSpec {

@@ -36,7 +36,7 @@ type Attempt[T any] struct {
 // maxTries is how often a program is run at most where the kernel has missed runs.
 const maxTries = 5
 
-// Compare runs four programs one after the other in one boot, and returns of each the cheapest attempt. The
+// Compare runs four programs one after the other in one boot, and returns the cheapest attempt of each. The
 // empty one runs once before the others, to warm up caches. A program is run again, up to Tries times, where
 // something rare came between, and up to five times where the kernel has missed runs.
 func Compare[T any](a Anchors, yours *ebpf.CollectionSpec, run func(Role, *ebpf.CollectionSpec) (Attempt[T], error)) (best [4]T, err error) {

@@ -21,7 +21,7 @@ func TestCompare(t *testing.T) {
 	script := map[Role][]Attempt[string]{
 		Empty:     {{1, true, 0, "warms up"}, {9, true, 0, "empty"}},
 		Naive:     {{5, false, 0, "first"}, {3, false, 0, "cheapest"}, {4, false, 0, "third"}},
-		Reference: {{5, false, 0, "not calm"}, {7, true, 0, "calm, and dearer"}},
+		Reference: {{5, false, 0, "not calm"}, {7, true, 0, "calm, and more expensive"}},
 		Yours:     {{5, true, 1, "1"}, {4, true, 1, "2"}, {3, true, 1, "3"}, {2, true, 1, "4"}, {1, true, 1, "5"}},
 	}
 	var order []Role

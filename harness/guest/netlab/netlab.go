@@ -123,19 +123,20 @@ func (e *End) configure() error {
 	return nil
 }
 
-// wait returns when the end is up: a kernel worker sets it so once the other end is there, and drops what is sent
-// before.
+// wait returns when the end is up, which a kernel worker sets once the other end is there; until then the kernel
+// drops what is sent.
 func (e *End) wait() error {
+	state := netlink.LinkOperState(netlink.OperUnknown)
 	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Millisecond) {
 		l, err := netlink.LinkByName(e.Name)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", e.Name, err)
 		}
-		if l.Attrs().OperState == netlink.OperUp {
+		if state = l.Attrs().OperState; state == netlink.OperUp {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is not up after 5 s", e.Name)
+	return fmt.Errorf("expected %s to be up within 5 s, found it %v", e.Name, state)
 }
 
 // Attach runs an XDP program on every packet that the end receives, in native mode: a veth

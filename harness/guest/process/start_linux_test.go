@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/guest/guesttest"
 )
 
 // The test's own binary is the program that is confined: a guest has no other.
@@ -52,9 +54,7 @@ var (
 // start starts the test's binary as a stranger's program.
 func start(t *testing.T, args ...string) *Process {
 	t.Helper()
-	if _, err := os.Stat("/modules/order"); err != nil {
-		t.Skip("it confines a program as only a guest can: it has control groups to itself")
-	}
+	guesttest.Guest(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p, err := Start(self, args)

@@ -46,7 +46,7 @@ func (s *raw) Close() error {
 }
 
 // Send makes its system calls past Go's scheduler, which takes a thread's place away while
-// it is in the kernel: giving it back made a frame a quarter dearer, now and then.
+// it is in the kernel: giving it back made a frame a quarter more expensive, now and then.
 func (s *raw) Send(n int) (*Sent, error) {
 	sent := &Sent{Batches: make([]uint64, 0, n/traffic.Batch)}
 	began := time.Now()

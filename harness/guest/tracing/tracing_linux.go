@@ -76,8 +76,10 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 			return nil, err
 		}
 	}
-	p.link, err = attach.All(c, spec, 0)
-	return p, err
+	if p.link, err = attach.All(c, spec, 0); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Begin is how each observation begins: the submission is verified and, where it is to be run, attached for some
@@ -108,9 +110,10 @@ func Begin(s *agent.Subject, variables map[string]any, list []calls.Call) (o job
 	return o, report.Runs() && s.Guest != job.LoadOnly, o.Set(name, report)
 }
 
-// Race has two CPUs make calls at once, in rounds of so many on each. A control is attached beside the program that
-// loses updates where the two meet; count reads what each call increments of it. Race returns in how many rounds
-// the control lost some, and how often the kernel has not run the program. begin is called before each round.
+// Race has two CPUs make calls at once, in rounds of so many on each. Beside the program a control is attached, which
+// loses updates where the two CPUs meet; count reads the control's counter, which each call increments by one.
+// Race returns in how many rounds the control lost some, and how often the kernel did not run p. begin is called
+// before each round.
 func (p *Program) Race(rounds [][2]int, play func(round [2]int) error, count func() (uint64, error), begin func(round int)) (met int, missed uint64, err error) {
 	for i, round := range rounds {
 		begin(i)

@@ -4,6 +4,7 @@ package tracing
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -88,17 +89,17 @@ func TestRace(t *testing.T) {
 		return n, nil
 	}
 	play := func(round [2]int) error { played = append(played, round[0]+round[1]); return nil }
-	met, _, err := p.Race([][2]int{{4, 6}, {10, 20}, {30, 20}}, play, count, func(round int) { begun = append(begun, round) })
+	met, missed, err := p.Race([][2]int{{4, 6}, {10, 20}, {30, 20}}, play, count, func(round int) { begun = append(begun, round) })
 	require.NoError(t, err)
+	assert.Zero(t, missed)
 	assert.Equal(t, 1, met, "in the second round 29 of 30 were counted")
 	assert.Equal(t, []int{10, 30, 50}, played)
 	assert.Equal(t, []int{0, 1, 2}, begun)
 
 	failed := errors.New("failed")
 	for _, broken := range []int{0, 1, 2} {
-		n := 0
 		fail := func(at int) error {
-			if n++; at == broken {
+			if at == broken {
 				return failed
 			}
 			return nil
@@ -117,7 +118,9 @@ func TestCost(t *testing.T) {
 	require.NoError(t, errors.Join(err1, err2))
 	assert.Equal(t, len(some), empty.Runs)
 	assert.Positive(t, empty.Mean)
-	assert.Positive(t, counting.Mean)
+	if os.Getppid() == 1 { // in a guest that counts instructions; elsewhere the clock has its moods
+		assert.Greater(t, counting.Mean, empty.Mean)
+	}
 	_, err := Cost(rejected(), nil, calls.Thread{Name: "test"}, some)
 	assert.Error(t, err)
 }

@@ -38,10 +38,10 @@ func Ended(v Verdict, program, trouble, printed string) Verdict {
 }
 
 // Unmet is the error of a race that proves nothing: the submission lost no update, and neither did a control that
-// is known to lose some, for its two CPUs met in too few rounds. nil if they met in least of them or more.
-func Unmet(met, rounds, least int) error {
-	if met >= least {
+// is known to lose some, for its two CPUs met in too few rounds. nil if they met in at least needed of them.
+func Unmet(met, rounds, needed int) error {
+	if met >= needed {
 		return nil
 	}
-	return fmt.Errorf("no update was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", met, rounds, least)
+	return fmt.Errorf("no update was lost, but the racy control program lost none either: the two CPUs met in %d of %d rounds, and %d are needed to tell", met, rounds, needed)
 }

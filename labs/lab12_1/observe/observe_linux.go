@@ -281,10 +281,13 @@ func observeWire(s *agent.Subject, pair *netlab.Pair, frames []traffic.Frame, ve
 		a.Cost, a.Calm = a.Seen.Yours.Mean, measure.Calm(a.Seen.Yours)
 		return a, err
 	})
+	if err != nil {
+		return nil, err
+	}
 	w := of[measure.Yours]
 	w.Sent, w.BecameReference = WireFrames, of[measure.Reference].Became
 	w.Empty, w.Naive, w.Reference = of[measure.Empty].Yours, of[measure.Naive].Yours, of[measure.Reference].Yours
-	return &w, err
+	return &w, nil
 }
 
 // anchored are what submissions are compared with.

@@ -103,6 +103,9 @@ func observeCost(s *agent.Subject, t Script) (*Timed, error) {
 		}
 		return one, nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	o.Amount = of[measure.Yours].Amount
 	for kind, timings := range []*job.Timings{&o.Emit, &o.Below, &o.Other, &o.Between} {
 		*timings = job.Timings{
@@ -110,7 +113,7 @@ func observeCost(s *agent.Subject, t Script) (*Timed, error) {
 			Reference: of[measure.Reference].kinds[kind], Yours: of[measure.Yours].kinds[kind],
 		}
 	}
-	return o, err
+	return o, nil
 }
 
 // anchored are what submissions are compared with.

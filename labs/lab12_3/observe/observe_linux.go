@@ -122,13 +122,16 @@ func observeCost(s *agent.Subject, t Script) (*Timed, error) {
 		one = measure.Attempt[timed]{Cost: cost.Mean, Calm: measure.Calm(cost), Missed: trial.Missed, Seen: timed{cost, trial}}
 		return one, errors.Join(err, a.Close())
 	})
+	if err != nil {
+		return nil, err
+	}
 	return &Timed{
 		Skip: job.Timings{
 			Empty: of[measure.Empty].cost, Naive: of[measure.Naive].cost,
 			Reference: of[measure.Reference].cost, Yours: of[measure.Yours].cost,
 		},
 		Trial: of[measure.Yours].Trial,
-	}, err
+	}, nil
 }
 
 // anchored are what submissions are compared with.

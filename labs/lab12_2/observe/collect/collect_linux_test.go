@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/guest/guesttest"
 	"bpflab/harness/guest/ring"
 	"bpflab/labs/lab12_2/consumer"
 )
@@ -51,9 +52,7 @@ func TestMain(m *testing.M) {
 
 func start(t *testing.T, size uint32) *Collector {
 	t.Helper()
-	if _, err := os.Stat("/modules/order"); err != nil {
-		t.Skip("it confines a program as only a guest can: it has control groups to itself")
-	}
+	guesttest.Guest(t)
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: size})
 	require.NoError(t, err)
 	t.Cleanup(func() { m.Close() })

@@ -20,7 +20,7 @@ import (
 func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error) {
 	o := job.Observations{}
 	c, report, err := verifier.Load(s.Spec)
-	if err := errors.Join(err, o.Set(verifier.Observed, report)); err != nil || !report.Runs() {
+	if err := errors.Join(err, o.Set(verifier.Observed, report)); err != nil || !report.Runs() || s.Guest == job.LoadOnly {
 		return o, err
 	}
 	defer c.Close()

@@ -5,6 +5,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error)
 		return o, errors.Join(err, o.Set("machine", Machine{set.Count(), int(info.Totalram >> 20)}))
 	}
 	c, report, err := verifier.Load(s.Spec)
-	if err := errors.Join(err, o.Set(verifier.Observed, report)); err != nil || !report.Runs() {
+	if err := errors.Join(err, o.Set(verifier.Observed, report)); err != nil || !report.Runs() || s.Guest == job.LoadOnly {
 		return o, err
 	}
 	defer c.Close()
@@ -35,13 +36,15 @@ func Observe(_ context.Context, s agent.Subject) (_ job.Observations, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
-	err = pair.Receiver.Do(func() error {
-		_, err := attach.All(c, s.Spec, pair.Receiver.Index) // until the namespace goes
+	var running io.Closer
+	err = pair.Receiver.Do(func() (err error) {
+		running, err = attach.All(c, s.Spec, pair.Receiver.Index)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, running.Close()) }()
 	var seen Seen
 	err = pair.Sender.Do(func() (err error) {
 		seen.Sent, err = send(pair, s.Seed)

@@ -101,7 +101,7 @@ func say(l job.Loaded) said {
 	}
 	e, known := explain.Rejection(l.Report)
 	if !known {
-		// Of no known kind: the log must do.
+		lines[0] += ", for a reason that bpflab does not explain yet" // the log must do
 		for _, line := range l.Log {
 			lines = append(lines, indented(line))
 		}

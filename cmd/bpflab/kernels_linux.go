@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -73,11 +74,11 @@ func kernelsCommand(h *host) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use:    "lock",
-			Short:  "Print a new lock file: the newest package of every kernel of the matrix",
-			Hidden: true,
-			Args:   cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
+			Use:    "lock FILE",
+			Short:  "Write a new lock file: the newest package of every kernel of the matrix",
+			Hidden: true, // for maintainers: CONTRIBUTING.md
+			Args:   cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
 				store, err := h.Store()
 				if err != nil {
 					return err
@@ -86,9 +87,11 @@ func kernelsCommand(h *host) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(pins)
+				return writeFile(args[0], func(w io.Writer) error {
+					enc := json.NewEncoder(w)
+					enc.SetIndent("", "  ")
+					return enc.Encode(pins)
+				})
 			},
 		})
 	return cmd

@@ -32,6 +32,7 @@ func execCommand(h *host) *cobra.Command {
 		Long: `Run a static program for linux/amd64 in a guest, as root. Its standard output and standard error
 are printed together, when it has ended. The guest holds nothing else: no shell, no files of this
 machine. It counts instructions, as in a grade; a second of sleep takes some hundredths of a second.
+A guest that works for 15 minutes of this machine's time is ended, and what it printed is lost.
 
 Exit status: the program's, or 128 and the number of the signal that ended it, or 124 if it ran for
 longer than --timeout; 2 usage error, 3 the guest failed (a program may use these too).`,

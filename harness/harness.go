@@ -5,6 +5,7 @@
 package harness
 
 import (
+	"embed"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -33,6 +34,12 @@ type Lab struct {
 	Inspect func(*ebpf.CollectionSpec) (job.Observations, error)
 	// Figures draws what was observed, the one that says most first. It may be nil.
 	Figures func([]judge.Case) []figure.Figure
+	// Learned says, in a few lines with the figures of this submission, what one that passed has achieved. It may
+	// be nil.
+	Learned func([]judge.Case) []string
+	// Starter has the files that students begin with, in the folder "starter". Those in the lab's own folder are
+	// what a student edits.
+	Starter embed.FS
 
 	// Control is an object that is known to be sound: where a submission seems to have ended its guest,
 	// another guest is to do well with this one. nil: such a guest is the grader's trouble.

@@ -5,8 +5,6 @@ package runner
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,59 +27,6 @@ import (
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
 )
-
-// Submission is what a student hands in.
-type Submission struct {
-	BPF     string // path of the BPF file
-	Program string // path of the Go program, or empty if the lab has none
-}
-
-// Files are the paths of all of it.
-func (s Submission) Files() []string {
-	if s.Program == "" {
-		return []string{s.BPF}
-	}
-	return []string{s.BPF, s.Program}
-}
-
-// Has reports whether a path may be a submission's file, or a header beside it.
-func (s Submission) Has(path string) bool {
-	return filepath.Ext(path) == ".h" ||
-		slices.ContainsFunc(s.Files(), func(f string) bool { return filepath.Base(f) == filepath.Base(path) })
-}
-
-// Sum is that of all of a submission's files, the headers that it includes among them.
-func (s Submission) Sum() (string, error) {
-	all, err := build.Content(s.BPF)
-	if err != nil || s.Program == "" {
-		return all, err
-	}
-	text, err := build.ReadFile(s.Program)
-	return all + sha256Hex(string(text)), err
-}
-
-// FindSubmission returns what to grade.
-func FindSubmission(lab *harness.Lab, from string) (s Submission, err error) {
-	if from == "" {
-		root, err := ModuleRoot()
-		if err != nil {
-			return s, fmt.Errorf("%w: run this in one, or name the submission's folder with --from", err)
-		}
-		from = filepath.Join(root, "labs", lab.Name)
-	}
-	s.BPF = filepath.Join(from, lab.File)
-	if lab.Program != "" {
-		s.Program = filepath.Join(from, lab.Program)
-	}
-	for _, path := range s.Files() {
-		f, err := build.Open(path)
-		if err != nil {
-			return s, fmt.Errorf("a %s submission must contain %s: %w", lab.Name, filepath.Base(path), err)
-		}
-		f.Close()
-	}
-	return s, nil
-}
 
 // Grading is a submission on its way: Prepare, then Observe or Finish.
 type Grading struct {
@@ -355,9 +300,4 @@ func (h *Host) ProbeKVM(ctx context.Context, k kernels.Kernel) (qemu.Accel, stri
 func (h *Host) Probe() (vm.Probe, error) {
 	cache, err := h.CacheDir()
 	return vm.Probe{File: filepath.Join(cache, "accel.json")}, err
-}
-
-func sha256Hex(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
 }

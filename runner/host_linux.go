@@ -171,20 +171,3 @@ func (h *Host) Snapshots() (vm.Snapshots, error) {
 	dir, err := h.CacheDir()
 	return vm.Snapshots{Dir: filepath.Join(dir, "snapshots")}, err
 }
-
-// ModuleRoot is the clone that the current folder is in.
-func ModuleRoot() (string, error) {
-	here, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := here; ; dir = filepath.Dir(dir) {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(data), "module bpflab\n") {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("%s is not in a clone of bpflab", here)
-		}
-	}
-}

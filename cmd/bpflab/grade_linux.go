@@ -6,13 +6,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
-	"bpflab/harness/host/judge"
-	"bpflab/harness/host/receipt"
 	"bpflab/runner"
 )
 
@@ -20,6 +17,7 @@ func gradeCommand(h *host) *cobra.Command {
 	var (
 		from, format, keep, plots string
 		names                     []string
+		details                   bool
 	)
 	cmd := &cobra.Command{
 		Use:   "grade LAB",
@@ -35,7 +33,7 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			write, err := writer(format, cmd.OutOrStdout())
+			write, err := writer(format, cmd.OutOrStdout(), details)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
@@ -47,50 +45,59 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return err
 			}
-			r, result, err := h.grade(cmd.Context(), lab, source, names)
+			g, err := h.grade(cmd.Context(), lab, source, names)
 			if err != nil {
 				return err
 			}
+			g.from = from
 			h.progress.clear()
 			if keep != "" {
-				if err := writeFile(keep, r.Write); err != nil {
+				if err := writeFile(keep, g.receipt.Write); err != nil {
 					return fmt.Errorf("write the receipt: %w", err)
 				}
 			}
-			return show(write, lab, r, result, plots)
+			return g.show(write, plots)
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to grade on; also: host, or one that \"kernels add\" added (default: those of the matrix that the lab runs on)")
 	cmd.Flags().StringVar(&format, "format", "text", formats)
 	cmd.Flags().BoolVar(&h.KVM, "kvm", false, "let two CPUs race under KVM, where a guest boots under it")
+	cmd.Flags().BoolVar(&details, "details", false, detailsUsage)
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
 	h.sandboxFlag(cmd)
 	cmd.Flags().StringVar(&keep, "receipt", "", "file to write the receipt to; bpflab judge can score it again")
 	return cmd
 }
 
-// grade grades a submission and keeps the receipt for hints.
-func (h *host) grade(ctx context.Context, lab *harness.Lab, source runner.Submission, names []string) (*receipt.Receipt, judge.Result, error) {
-	g, err := h.Prepare(ctx, lab, source, names)
+// grade grades a submission and adds it to the user's record.
+func (h *host) grade(ctx context.Context, lab *harness.Lab, source runner.Submission, names []string) (scored, error) {
+	now, g, err := h.prepare(ctx, lab, source, names)
 	if err != nil {
-		return nil, judge.Result{}, err
+		return scored{}, err
 	}
-	return h.finish(ctx, lab, g)
+	return h.finish(ctx, lab, now, g)
 }
 
-// finish observes, judges and keeps the receipt for hints.
-func (h *host) finish(ctx context.Context, lab *harness.Lab, g *runner.Grading) (*receipt.Receipt, judge.Result, error) {
+// prepare takes down what a submission is now, and does all that needs no guest.
+func (h *host) prepare(ctx context.Context, lab *harness.Lab, source runner.Submission, names []string) (state, *runner.Grading, error) {
+	now, err := stateOf(source)
+	if err != nil {
+		return now, nil, err
+	}
+	g, err := h.Prepare(ctx, lab, source, names)
+	return now, g, err
+}
+
+// finish observes, judges and adds to the user's record.
+func (h *host) finish(ctx context.Context, lab *harness.Lab, now state, g *runner.Grading) (scored, error) {
 	r, result, err := g.Finish(ctx, os.Getenv(receiptKey))
 	if err != nil {
-		return nil, result, err
+		return scored{}, err
 	}
-	// That it cannot be kept is no reason to withhold a grade.
-	if cache, err := h.CacheDir(); err == nil {
-		last := lastReceipt(cache, lab)
-		if os.MkdirAll(filepath.Dir(last), 0o755) == nil {
-			_ = writeFile(last, r.Write)
-		}
+	change, err := remember(lab, now, r, result)
+	if err != nil { // no reason to withhold a grade
+		h.progress.Notice("%v; `bpflab hint` and `bpflab list` will not know of this grade", err)
 	}
-	return r, result, nil
+	return scored{lab: lab, receipt: r, result: result, change: change}, nil
 }

@@ -24,6 +24,7 @@ import (
 
 	"bpflab/harness/host/lint"
 	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/record"
 	"bpflab/harness/job"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
@@ -272,13 +273,14 @@ func TestGradeKeepsReceipt(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "qemu-system-x86_64"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv(receiptKey, "a key")
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	from, cache := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(from, labs[0].File), []byte("int x\n"), 0o644))
 	grade := func(receipt string) (int, string, string) {
 		return bpflab(t, "grade", labs[0].Name, "--from", from, "--kernels", "6.12", "--cache", cache, "--receipt", receipt)
 	}
 
-	asked, last := filepath.Join(t.TempDir(), "receipt.json"), lastReceipt(cache, labs[0])
+	asked, last := filepath.Join(t.TempDir(), "receipt.json"), record.Of(labs[0].Name).Receipt()
 	code, out, notes := grade(asked)
 	require.Equal(t, exitFailed, code, notes)
 	assert.Contains(t, out, "does not compile")

@@ -11,19 +11,22 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/record"
 	"bpflab/harness/host/visible"
+	"bpflab/runner"
 )
 
 func hintCommand() *cobra.Command {
 	var (
-		step int
-		from string
+		step       int
+		from, file string
 	)
 	cmd := &cobra.Command{
 		Use:   "hint LAB [TASK]",
@@ -38,55 +41,106 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			if from == "" {
-				from = lastGrade(cmd, lab)
+			out := cmd.OutOrStdout()
+			var last last
+			if file != "" {
+				last, err = readLast(lab, file)
+			} else {
+				last, err = lastOf(out, lab, from, time.Now())
 			}
-			last, err := readLast(lab, from)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			out := cmd.OutOrStdout()
 			name := ""
 			if len(args) == 2 {
 				name = args[1]
 			}
-			switch {
-			case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
-				fmt.Fprintf(out, "your last grade: %s\n\n", visible.Quote(last.refused.Reason))
-				for _, detail := range last.refused.Details {
-					for _, line := range visible.Lines(detail) {
-						fmt.Fprintf(out, "%s%s\n", visible.Mark, line)
-					}
-				}
-				fmt.Fprintf(out, "\nFix this first: nothing was run.\n")
-				return nil
-			case name != "":
-			case last.passed:
-				fmt.Fprintln(out, "your last grade passed every task")
-				return nil
-			case len(last.failed) > 0:
-				for _, t := range lab.Tasks {
-					if _, ok := last.failed[t.ID]; ok {
-						name = t.ID
-						break
-					}
-				}
-			default:
-				for i, t := range lab.Tasks {
-					fmt.Fprintf(out, "%d  %-12s %s (%d hints)\n", i+1, t.ID, t.Title, len(t.Hints))
-				}
-				return nil
-			}
-			n, task, err := findTask(lab, name)
-			if err != nil {
-				return &exit{exitUsage, err}
-			}
-			return showHints(out, lab, n, task, last.failed[task.ID], step)
+			return hint(out, lab, last, name, step)
 		}),
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
-	cmd.Flags().StringVar(&from, "receipt", "", "receipt of the grade to go by (default: the last one)")
+	cmd.Flags().StringVar(&from, "from", "", "folder of the submission (default: labs/LAB of the clone)")
+	cmd.Flags().StringVar(&file, "receipt", "", "receipt of the grade to go by (default: the last one)")
 	return cmd
+}
+
+// lastOf is what became of a folder's last grade. What a reader must know of it, it says first: that the files
+// have changed since, or that the last grade was of others.
+func lastOf(out io.Writer, lab *harness.Lab, from string, now time.Time) (last, error) {
+	folder, err := runner.Folder(lab, from)
+	if err == nil {
+		folder, err = filepath.Abs(folder)
+	}
+	if err != nil {
+		return last{}, err
+	}
+	rec := record.Of(lab.Name)
+	grades, err := rec.All()
+	if err != nil || len(grades) == 0 {
+		return last{}, err
+	}
+	g := grades[len(grades)-1]
+	if g.Folder != folder {
+		fmt.Fprintf(out, "Your last grade was of %s, not of %s, so these hints go by no grade.\n\n", visible.Line(g.Folder), visible.Line(folder))
+		return last{}, nil
+	}
+	l, err := readLast(lab, rec.Receipt())
+	if err != nil {
+		return l, err
+	}
+	source, err := runner.FindSubmission(lab, folder)
+	if err != nil {
+		return l, err
+	}
+	content, err := source.Sum()
+	if err != nil {
+		return l, err
+	}
+	if content != g.Content {
+		fmt.Fprintf(out, "Your files have changed since the last grade (%s), which this goes by. ./bpflab grade %s looks at them as they are now.\n\n",
+			since(now.Sub(g.Time)), of(lab, from))
+	}
+	return l, nil
+}
+
+// hint shows the hints of a task that is named or, if name is empty, of the one that the last grade asks for.
+func hint(out io.Writer, lab *harness.Lab, last last, name string, step int) error {
+	if name == "" && len(last.failed) > 0 {
+		for n, t := range lab.Tasks {
+			if _, ok := last.failed[t.ID]; ok {
+				name = strconv.Itoa(n + 1)
+				break
+			}
+		}
+	}
+	switch {
+	case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
+		fmt.Fprintf(out, "your last grade: %s\n\n", visible.Quote(last.refused.Reason))
+		for _, detail := range last.refused.Details {
+			for _, line := range visible.Lines(detail) {
+				fmt.Fprintf(out, "%s%s\n", visible.Mark, line)
+			}
+		}
+		fmt.Fprintf(out, "\nFix this first: nothing was run. Begin with the first line; those after it often follow from it.\nWhat the lab allows: labs/%s/README.md\n", lab.Name)
+		return nil
+	case last.trouble != "" && name == "":
+		fmt.Fprintf(out, "your last grade could not be completed, which is not your submission's fault: %s\n\nGrade again. If the error comes back, ./bpflab doctor checks this machine.\n", visible.Quote(last.trouble))
+		return nil
+	case name != "":
+	case last.passed:
+		fmt.Fprintln(out, "your last grade passed every task")
+		return nil
+	default:
+		for i, t := range lab.Tasks {
+			fmt.Fprintf(out, "%d  %-12s %s (%d hints)\n", i+1, t.ID, t.Title, len(t.Hints))
+		}
+		return nil
+	}
+	n, task, err := findTask(lab, name)
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	return showHints(out, lab, n, task, last.failed[task.ID], step)
 }
 
 // showHints shows the first hints of a task: the one for what a grade has found, then its own.
@@ -111,30 +165,11 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 	return nil
 }
 
-// lastGrade is where a grade leaves its receipt for hints to go by.
-func lastGrade(cmd *cobra.Command, lab *harness.Lab) string {
-	cache := ""
-	if flag := cmd.Flags().Lookup("cache"); flag != nil {
-		cache = flag.Value.String()
-	}
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			return ""
-		}
-		cache = filepath.Join(dir, "bpflab")
-	}
-	return lastReceipt(cache, lab)
-}
-
-func lastReceipt(cache string, lab *harness.Lab) string {
-	return filepath.Join(cache, "last", lab.Name+".json")
-}
-
 // last is what became of a grade; nothing without one.
 type last struct {
 	refused *receipt.Refusal
 	passed  bool                        // on every kernel of it
+	trouble string                      // the grader's, on the first kernel that it could not grade
 	failed  map[string]judge.TaskResult // by task, each as on the first kernel on which it did not pass
 }
 
@@ -159,6 +194,9 @@ func readLast(lab *harness.Lab, file string) (l last, err error) {
 	l = last{passed: result.Passed(), failed: map[string]judge.TaskResult{}}
 	for _, k := range result.Kernels {
 		for _, t := range k.Tasks {
+			if t.Status == judge.Error && l.trouble == "" {
+				l.trouble = "Linux " + k.Name + ": " + t.Message
+			}
 			if _, ok := l.failed[t.ID]; !ok && (t.Status == judge.Fail || t.Status == judge.Partial) {
 				l.failed[t.ID] = t
 			}

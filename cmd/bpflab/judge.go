@@ -19,7 +19,10 @@ import (
 const receiptKey = "BPFLAB_RECEIPT_KEY"
 
 func judgeCommand() *cobra.Command {
-	var format, plots string
+	var (
+		format, plots string
+		details       bool
+	)
 	cmd := &cobra.Command{
 		Use:   "judge RECEIPT",
 		Short: "Score a receipt again, without a guest, and check that it is consistent",
@@ -29,7 +32,7 @@ The seal reveals a receipt that was changed; the exit status is then 1. With ` +
 set, the seal is an HMAC, which only the holder of the key can make.`,
 		Args: cobra.ExactArgs(1),
 		RunE: guarded(func(cmd *cobra.Command, args []string) error {
-			write, err := writer(format, cmd.OutOrStdout())
+			write, err := writer(format, cmd.OutOrStdout(), details)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
@@ -51,14 +54,15 @@ set, the seal is an HMAC, which only the holder of the key can make.`,
 			case err != nil:
 				return &exit{exitFailed, err}
 			}
-			var notes []string
+			g := scored{lab: lab, receipt: r, result: result}
 			if !r.Keyed {
-				notes = append(notes, "no key: the seal detects accidental changes, not deliberate ones")
+				g.notes = append(g.notes, "no key: the seal detects accidental changes, not deliberate ones")
 			}
-			return show(write, lab, r, result, plots, notes...)
+			return g.show(write, plots)
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", formats)
+	cmd.Flags().BoolVar(&details, "details", false, detailsUsage)
 	cmd.Flags().StringVar(&plots, "plots", "", plotsUsage)
 	return cmd
 }

@@ -81,7 +81,7 @@ Exit status: 0 passed, 1 not passed, 2 usage error, 3 the grader itself failed.`
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.AddCommand(judgeCommand(), compareCommand(), hintCommand(), versionCommand())
+	root.AddCommand(judgeCommand(), compareCommand(), hintCommand(), listCommand(), resetCommand(), versionCommand())
 	clear := addGrader(root, stderr)
 
 	err := root.ExecuteContext(ctx)

@@ -38,7 +38,7 @@ func FuzzJudge(f *testing.F) {
 		}
 		f.Add(uint8(i), "static", "path", []byte(`{"instructions":9223372036854775807,"naive":-1}`))
 	}
-	write, err := writer("text", visible.NewWriter(io.Discard))
+	write, err := writer("text", visible.NewWriter(io.Discard), false)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, lab uint8, kind, observation string, value []byte) {
 		l, seed := labs[int(lab)%len(labs)], seeds[int(lab)%len(labs)]
@@ -70,7 +70,7 @@ func FuzzJudge(f *testing.F) {
 		}
 		result, err := again.Check(l.Tasks, "")
 		require.NoError(t, err)
-		_ = show(write, l, again, result, "")
+		_ = scored{lab: l, receipt: again, result: result}.show(write, "")
 		if l.Figures != nil {
 			for _, figure := range l.Figures(again.Cases()) {
 				require.NoError(t, figure.SVG(io.Discard))

@@ -20,7 +20,9 @@ import (
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/record"
 	"bpflab/harness/job"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
@@ -339,30 +341,61 @@ func TestHintByGrade(t *testing.T) {
 	assert.Empty(t, out)
 }
 
-// Hints go by the grade that was kept last, in the cache that the command is told or the user's own.
-func TestHintFindsLastGrade(t *testing.T) {
-	refused, err := os.ReadFile(refusedReceipt(t, func(*receipt.Receipt) {}))
-	require.NoError(t, err)
-	home, other := t.TempDir(), t.TempDir()
-	t.Setenv("XDG_CACHE_HOME", home)
-	keep := func(cache string) {
-		file := lastReceipt(cache, labs[0])
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(t, os.WriteFile(file, refused, 0o644))
+// Hints go by the user's last grade, and say so if it was of other files than those that are there now.
+func TestHintGoesByLastGrade(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	lab, from, other := labs[0], t.TempDir(), t.TempDir()
+	write := func(folder, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, lab.File), []byte(text), 0o644))
 	}
-	shown := func(args ...string) bool {
-		code, out, notes := bpflab(t, append([]string{"hint", labs[0].Name}, args...)...)
+	write(from, "one")
+	write(other, "two")
+	shown := func(args ...string) string {
+		code, out, notes := bpflab(t, append([]string{"hint", lab.Name, "--from", from}, args...)...)
 		assert.Equal(t, exitPassed, code, notes)
-		return strings.Contains(out, "your last grade: does not compile")
+		return out
 	}
-	assert.False(t, shown(), "no grade yet")
-	keep(other)
-	assert.False(t, shown(), "a grade in another cache")
-	assert.True(t, shown("--cache", other))
-	keep(filepath.Join(home, "bpflab"))
-	assert.True(t, shown())
-	require.NoError(t, os.WriteFile(lastReceipt(other, labs[0]), []byte("{"), 0o644))
-	code, _, notes := bpflab(t, "hint", labs[0].Name, "--cache", other)
+	add := func(folder string, change func(*receipt.Receipt)) {
+		source, err := runner.FindSubmission(lab, folder)
+		require.NoError(t, err)
+		now, err := stateOf(source)
+		require.NoError(t, err)
+		r, err := receipt.ReadFile(refusedReceipt(t, change))
+		require.NoError(t, err)
+		_, err = remember(lab, now, r, r.Judge(lab.Tasks))
+		require.NoError(t, err)
+	}
+	const refused = "your last grade: does not compile"
+	assert.Contains(t, shown(), "exact counts (4 hints)", "no grade yet")
+	add(from, func(*receipt.Receipt) {})
+	assert.True(t, strings.HasPrefix(shown(), refused), shown())
+	assert.Contains(t, shown(), "Fix this first")
+	assert.Contains(t, shown("3"), "1. Two CPUs can be between", "another task has its hints")
+
+	write(from, "three")
+	assert.True(t, strings.HasPrefix(shown(), "Your files have changed since the last grade (just now), which this goes by. ./bpflab grade lab12_1 --from "), shown())
+	assert.Contains(t, shown(), refused)
+	require.NoError(t, os.WriteFile(filepath.Join(from, "own.h"), []byte("// a header"), 0o644))
+	write(from, "#include \"own.h\"\n")
+	add(from, func(*receipt.Receipt) {})
+	require.NoError(t, os.WriteFile(filepath.Join(from, "own.h"), []byte("// another"), 0o644))
+	assert.Contains(t, shown(), "have changed", "a header belongs to it")
+
+	add(other, func(*receipt.Receipt) {})
+	assert.True(t, strings.HasPrefix(shown(), "Your last grade was of "+other+", not of "+from+", so these hints go by no grade.\n\n1  verifier"), shown())
+
+	add(from, func(r *receipt.Receipt) {
+		r.Refused = nil
+		r.Kernels[0].Error = "out of luck"
+		_, err := r.Close(lab.Tasks, "")
+		require.NoError(t, err)
+	})
+	assert.Contains(t, shown(), "your last grade could not be completed, which is not your submission's fault: Linux "+"6.12: out of luck")
+	assert.Contains(t, shown(), "./bpflab doctor")
+	assert.Contains(t, shown("3"), "1. Two CPUs can be between")
+
+	require.NoError(t, os.WriteFile(record.Of(lab.Name).Receipt(), []byte("{"), 0o644))
+	code, _, notes := bpflab(t, "hint", lab.Name, "--from", from)
 	assert.Equal(t, exitUsage, code, "a grade that cannot be read is not none")
 	assert.Contains(t, notes, "expected JSON")
 }

@@ -24,9 +24,20 @@ import (
 
 const formats = "text, json or junit"
 
+// scored is a graded submission.
+type scored struct {
+	lab     *harness.Lab
+	receipt *receipt.Receipt
+	result  judge.Result
+	from    string   // folder of the submission, if it is not the clone's
+	change  string   // of the score since the last grade
+	notes   []string // what a reader must know of the score
+}
+
 // show writes a graded submission, and its figures into the folder plots if one is named, and
-// returns how the command ends. notes are what a reader must know of the score.
-func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt, result judge.Result, plots string, notes ...string) error {
+// returns how the command ends.
+func (g scored) show(write func(report.Report) error, plots string) error {
+	lab, r, result, notes := g.lab, g.receipt, g.result, g.notes
 	var figures []figure.Figure
 	if lab.Figures != nil {
 		figures = lab.Figures(r.Cases())
@@ -44,10 +55,15 @@ func show(write func(report.Report) error, lab *harness.Lab, r *receipt.Receipt,
 		env = map[string]string{}
 	}
 	env["seed"], env["digest"] = fmt.Sprint(r.Submission.Seed), r.Digest
+	var refused *report.Refusal
+	if r.Refused != nil {
+		refused = &report.Refusal{Reason: r.Refused.Reason, Details: r.Refused.Details}
+	}
 	err := write(report.Report{
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
 		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
-		Result: result, Environment: env, Figures: figures, Notes: notes,
+		Result: result, Refused: refused, Environment: env, Figures: figures, Notes: notes,
+		Change: g.change, Next: next(lab, g.from, r, result),
 	})
 	switch {
 	case err != nil:
@@ -83,12 +99,12 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return renameio.WriteFile(name, text.Bytes(), 0o644, renameio.WithTempDir(filepath.Dir(name)))
 }
 
-// writer returns what writes a report in a format.
-func writer(format string, w io.Writer) (func(report.Report) error, error) {
+// writer returns what writes a report in a format; in text, with all details or the usual ones.
+func writer(format string, w io.Writer, details bool) (func(report.Report) error, error) {
 	switch format {
 	case "text":
 		return func(r report.Report) error {
-			return r.Text(w, isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+			return r.Text(w, report.Style{Width: width(w), Colour: coloured(w), Details: details})
 		}, nil
 	case "json":
 		return func(r report.Report) error { return r.JSON(w) }, nil
@@ -96,6 +112,25 @@ func writer(format string, w io.Writer) (func(report.Report) error, error) {
 		return func(r report.Report) error { return r.JUnit(w) }, nil
 	}
 	return nil, fmt.Errorf("--format is "+formats+", not %q", format)
+}
+
+const detailsUsage = "show all evidence, however long, of every kernel"
+
+func coloured(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// width is how many columns a terminal has, or 0 if w is none.
+func width(w io.Writer) int {
+	f, ok := visible.Trusted(w).(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 func isTerminal(w io.Writer) bool {

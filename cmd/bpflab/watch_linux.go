@@ -122,23 +122,23 @@ func start(ctx context.Context, f func(context.Context)) (stop func()) {
 func (h *host) gradeOnce(ctx context.Context, w io.Writer, lab *harness.Lab, source runner.Submission, names []string) {
 	began := time.Now()
 	err := func() error {
-		g, err := h.Prepare(ctx, lab, source, names)
+		now, g, err := h.prepare(ctx, lab, source, names)
 		if err != nil {
 			return err
 		}
 		if err := h.showVerifiers(ctx, w, lab, g); err != nil {
 			return err
 		}
-		r, result, err := h.finish(ctx, lab, g)
+		done, err := h.finish(ctx, lab, now, g)
 		if err != nil {
 			return err
 		}
-		write, err := writer("text", w)
+		write, err := writer("text", w, false)
 		if err != nil {
 			return err
 		}
 		h.progress.clear()
-		return show(write, lab, r, result, "")
+		return done.show(write, "")
 	}()
 	h.progress.clear()
 	var e *exit

@@ -4,6 +4,7 @@
 package counter
 
 import (
+	"embed"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -25,6 +26,9 @@ const (
 	metRounds       = 3    // of the rounds of a race in which a program that is known to race must have lost updates
 	slack           = 0.05 // of the way from the starter to the reference: what compilers differ by
 )
+
+//go:embed starter
+var starter embed.FS
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -50,6 +54,8 @@ var Lab = &harness.Lab{
 	},
 	Inspect: inspect,
 	Figures: figures,
+	Learned: learned,
+	Starter: starter,
 	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},

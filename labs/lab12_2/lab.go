@@ -4,6 +4,7 @@
 package events
 
 import (
+	"embed"
 	"fmt"
 
 	"github.com/cilium/ebpf"
@@ -25,6 +26,9 @@ const (
 	idleTarget      = 0.01 // of a CPU, for a reader with nothing to read
 	slack           = 0.05 // of the way from the starter to the reference
 )
+
+//go:embed starter
+var starter embed.FS
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -55,6 +59,8 @@ var Lab = &harness.Lab{
 		MaxInstructions: 4096,
 	},
 	Figures: figures,
+	Learned: learned,
+	Starter: starter,
 	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},

@@ -5,6 +5,7 @@
 package sampling
 
 import (
+	"embed"
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
@@ -22,6 +23,9 @@ const (
 	slack           = 0.05    // of the way from the starter to the reference
 	maxRing         = 1 << 20 // bytes
 )
+
+//go:embed starter
+var starter embed.FS
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -52,6 +56,8 @@ var Lab = &harness.Lab{
 		MaxInstructions: 4096,
 	},
 	Figures: figures,
+	Learned: learned,
+	Starter: starter,
 	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},

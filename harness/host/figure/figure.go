@@ -12,8 +12,8 @@ type Figure interface {
 	Name() string
 	// SVG draws it for a page.
 	SVG(w io.Writer) error
-	// Text draws it in a few lines of at most 80 columns.
-	Text(w io.Writer)
+	// Text draws it in a few lines of at most width columns, which are 50 at least.
+	Text(w io.Writer, width int)
 }
 
 // Bars compares a few costs on several kernels.

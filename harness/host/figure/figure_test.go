@@ -40,8 +40,8 @@ func TestText(t *testing.T) {
 		want   string
 	}{
 		{bars, `Cost, instructions: yours
-  5.10 █████████                                185  starter 750  reference 50
-   6.1 ███                                      60  starter 836  reference 50
+  5.10 █████████                                 185  starter 750  reference 50
+   6.1 ███                                        60  starter 836  reference 50
 `},
 		{lines, `Adaptation
   events a second        ▁▅█▁ 10k to 1M
@@ -50,12 +50,33 @@ func TestText(t *testing.T) {
 		{Bars{Title: "nothing"}, ""},
 	} {
 		var b strings.Builder
-		tt.figure.Text(&b)
+		tt.figure.Text(&b, 80)
 		assert.Equal(t, tt.want, b.String())
 		for line := range strings.Lines(b.String()) {
 			assert.LessOrEqual(t, utf8.RuneCountInString(line), 81)
 		}
 	}
+}
+
+// A terminal may be narrow.
+func TestTextFits(t *testing.T) {
+	wide := lines
+	wide.Panels = slices.Clone(lines.Panels)
+	for i := range 500 {
+		wide.Panels[0].Values = append(wide.Panels[0].Values, float64(i+1))
+	}
+	for _, width := range []int{50, 80, 120} {
+		for _, f := range []Figure{bars, wide} {
+			var b strings.Builder
+			f.Text(&b, width)
+			for line := range strings.Lines(b.String()) {
+				assert.LessOrEqual(t, utf8.RuneCountInString(line)-1, width, line)
+			}
+		}
+	}
+	var b strings.Builder
+	bars.Text(&b, 50)
+	assert.Contains(t, b.String(), "██", "there is room for a bar")
 }
 
 // An SVG is XML that holds what it should say, and the same each time.
@@ -127,15 +148,15 @@ func TestAnyNumbers(t *testing.T) {
 		t.Run(name, func(t *testing.T) { drawn(t, f) })
 	}
 	var b strings.Builder
-	Bars{Title: "Cost", Unit: "i", Kernels: []string{"6.1", "6.12"}, Series: []Series{{"yours", []float64{-99}}, {"starter", []float64{900, nan}}}}.Text(&b)
-	assert.Equal(t, "Cost, i: yours\n   6.1 "+strings.Repeat(" ", barWidth)+" -99  starter 900\n  6.12 "+strings.Repeat(" ", barWidth)+" ?  starter ?\n", b.String())
+	Bars{Title: "Cost", Unit: "i", Kernels: []string{"6.1", "6.12"}, Series: []Series{{"yours", []float64{-99}}, {"starter", []float64{900, nan}}}}.Text(&b, 80)
+	assert.Equal(t, "Cost, i: yours\n   6.1 "+strings.Repeat(" ", barWidth)+"  -99  starter 900\n  6.12 "+strings.Repeat(" ", barWidth)+"    ?  starter ?\n", b.String())
 }
 
 // drawn draws a figure both ways and returns when both are well-formed.
 func drawn(t *testing.T, f Figure) {
 	t.Helper()
 	var text strings.Builder
-	f.Text(&text)
+	f.Text(&text, 80)
 	for line := range strings.Lines(text.String()) {
 		assert.Less(t, utf8.RuneCountInString(line), 400)
 	}

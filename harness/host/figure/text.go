@@ -16,7 +16,7 @@ const (
 )
 
 // Text draws a bar for each kernel of the first series, and puts the others' numbers behind it.
-func (b Bars) Text(w io.Writer) {
+func (b Bars) Text(w io.Writer, width int) {
 	if len(b.Series) == 0 || len(b.Kernels) == 0 {
 		return
 	}
@@ -30,19 +30,26 @@ func (b Bars) Text(w io.Writer) {
 	for _, k := range b.Kernels {
 		wide = max(wide, utf8.RuneCountInString(k))
 	}
+	numbers := make([]string, len(b.Kernels)) // behind the bars
+	longestNumbers := 0
+	for i := range b.Kernels {
+		v, ok := at(b.Series[0].Values, i)
+		numbers[i] = fmt.Sprintf("%4s", count(v, ok))
+		for _, s := range b.Series[1:] {
+			v, ok := at(s.Values, i)
+			numbers[i] += fmt.Sprintf("  %s %s", s.Label, count(v, ok))
+		}
+		longestNumbers = max(longestNumbers, utf8.RuneCountInString(numbers[i]))
+	}
+	bar := min(max(width-wide-longestNumbers-4, 5), barWidth)
 	fmt.Fprintf(w, "%s, %s: %s\n", b.Title, b.Unit, b.Series[0].Label)
 	for i, kernel := range b.Kernels {
 		n := 0
-		v, ok := at(b.Series[0].Values, i)
+		v, _ := at(b.Series[0].Values, i)
 		if longest > 0 {
-			n = int(math.Round(max(v, 0) / longest * barWidth))
+			n = int(math.Round(max(v, 0) / longest * float64(bar)))
 		}
-		fmt.Fprintf(w, "  %*s %-*s %s", wide, kernel, barWidth, strings.Repeat("█", n), count(v, ok))
-		for _, s := range b.Series[1:] {
-			v, ok := at(s.Values, i)
-			fmt.Fprintf(w, "  %s %s", s.Label, count(v, ok))
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "  %*s %-*s %s\n", wide, kernel, bar, strings.Repeat("█", n), numbers[i])
 	}
 }
 
@@ -57,16 +64,16 @@ func count(v float64, ok bool) string {
 var sparks = []rune("▁▂▃▄▅▆▇█")
 
 // Text draws a row of blocks for each panel.
-func (l Lines) Text(w io.Writer) {
+func (l Lines) Text(w io.Writer, width int) {
 	fmt.Fprintln(w, l.Title)
 	for _, p := range l.Panels {
-		row, least, most := spark(p)
+		row, least, most := spark(p, min(max(width-40, 5), sparkWidth))
 		fmt.Fprintf(w, "  %-22s %s %s to %s\n", p.Label, row, number(least), number(most))
 	}
 }
 
-// spark draws values in sparkWidth columns, each the mean of those that fall into it.
-func spark(p Panel) (row string, least, most float64) {
+// spark draws values in columns, each the mean of those that fall into it.
+func spark(p Panel, columns int) (row string, least, most float64) {
 	var values []float64 // that can be drawn
 	for i := range p.Values {
 		if v, ok := at(p.Values, i); ok {
@@ -76,7 +83,7 @@ func spark(p Panel) (row string, least, most float64) {
 	if len(values) == 0 {
 		return "", 0, 0
 	}
-	columns := min(sparkWidth, len(values))
+	columns = min(columns, len(values))
 	means := make([]float64, columns)
 	for c := range means {
 		from, to := c*len(values)/columns, (c+1)*len(values)/columns

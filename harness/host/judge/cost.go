@@ -117,3 +117,15 @@ func Scored(c Cost, slack float64, unit string) Verdict {
 	v.Status = Graded(v.Fraction)
 	return c.Suspect(v, unit)
 }
+
+// Slowest returns the cost, as get finds it, on the kernel on which the starter costs most, and what was
+// observed there. Kernels without a cost are left out; without any, all is zero.
+func Slowest(cases []Case, get func(job.Observations) (Cost, error)) (most Cost, at Case) {
+	for _, c := range cases {
+		cost, err := get(c.Observations)
+		if err == nil && c.Err == nil && cost.Naive-cost.Empty > most.Naive-most.Empty {
+			most, at = cost, c
+		}
+	}
+	return most, at
+}

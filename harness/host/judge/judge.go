@@ -103,6 +103,18 @@ func (r Result) Passed() bool {
 	return r.Complete && len(r.Kernels) > 0 && r.Score == r.MaxScore
 }
 
+// Lowest is the kernel with the lowest score of those that have one: the kernel whose score is the
+// submission's. There is one at least.
+func (r Result) Lowest() KernelResult {
+	least := r.Kernels[0]
+	for _, k := range r.Kernels {
+		if !k.Undecided() && (least.Undecided() || k.Score < least.Score) {
+			least = k
+		}
+	}
+	return least
+}
+
 // Refused is the result of a submission that never came to run: every task fails, on every
 // kernel, for the one reason.
 func Refused(tasks []Task, kernels []string, reason string, details []string) Result {
@@ -196,8 +208,8 @@ func verdictsOn(tasks []Task, c Case, o job.Observations) map[string]Verdict {
 	verdicts := make(map[string]Verdict, len(tasks))
 	for _, t := range tasks {
 		v := verdict(t, c, o)
-		if need := unmet(t, tasks, verdicts); need != nil {
-			v = gated(v, *need, verdicts[need.ID].Status)
+		if n := unmet(t, tasks, verdicts); n >= 0 {
+			v = gated(v, n, verdicts[tasks[n].ID].Status)
 		}
 		verdicts[t.ID] = v
 	}
@@ -229,38 +241,26 @@ func (k KernelResult) Doubtful() bool {
 	return slices.ContainsFunc(k.Tasks, func(t TaskResult) bool { return t.Status == Inconclusive && t.Doubt != "" })
 }
 
-// unmet returns the first task that t needs and that did not pass.
-func unmet(t Task, tasks []Task, verdicts map[string]Verdict) *Task {
-	for i := range tasks {
-		for _, need := range t.Needs {
-			if tasks[i].ID == need && verdicts[need].Status != Pass && verdicts[need].Status != Skip {
-				return &tasks[i]
-			}
-		}
-	}
-	return nil
+// unmet returns the index of the first task that t needs and that did not pass, or -1.
+func unmet(t Task, tasks []Task, verdicts map[string]Verdict) int {
+	return slices.IndexFunc(tasks, func(need Task) bool {
+		status := verdicts[need.ID].Status
+		return slices.Contains(t.Needs, need.ID) && status != Pass && status != Skip
+	})
 }
 
-// gated takes the points of a task away: a fast wrong answer is worth nothing. What was measured
-// stays, but not what could be fixed. That nothing could be measured is an error only where it is
-// not sure that there are no points.
-func gated(v Verdict, need Task, status Status) Verdict {
+// gated takes the points of a task away, and what its judge says: where a task that it needs has failed, the
+// same fault may look like another one here. What was measured stays. That nothing could be measured is an
+// error only where it is not sure that there are no points.
+func gated(v Verdict, need int, status Status) Verdict {
 	sure := status == Fail || status == Partial
 	if v.Status == Error && !sure {
 		return v
 	}
-	unobserved := v.Status == Error
-	v.Fraction, v.Details, v.Doubt = 0, nil, ""
-	v.Status = Fail
-	if !sure {
-		v.Status = status
+	if sure {
+		status = Fail
 	}
-	if unobserved {
-		v.Cell, v.Message = "-", fmt.Sprintf("not judged: %q must pass first", need.Title)
-		return v
-	}
-	v.Message = strings.TrimSuffix(fmt.Sprintf("no points before %q passes; %s", need.Title, v.Message), "; ")
-	return v
+	return Verdict{Status: status, Cell: "-", Measured: v.Measured, Target: v.Target, Message: fmt.Sprintf("not judged: task %d first", need+1)}
 }
 
 // round keeps one decimal, so that a score prints as it counts.

@@ -215,17 +215,15 @@ func TestJudgeKernel(t *testing.T) {
 	}
 }
 
-// What was measured behind a closed gate is still shown, and why it earns nothing.
-func TestGateKeepsWhatWasMeasured(t *testing.T) {
-	fast := Verdict{Status: Pass, Fraction: 1, Cell: "9.9M", Message: "quick", Measured: Quantity{9.9, "Mpps"}, Details: []string{"how"}}
-	r := Judge([]Task{task("a", 40), task("b", 60, "a"), task("c", 0, "a")},
-		[]Case{seen(t, map[string]Verdict{"a": fail, "b": fast, "c": pass})})
-	b, c := r.Kernels[0].Tasks[1], r.Kernels[0].Tasks[2]
-	assert.Equal(t, Quantity{9.9, "Mpps"}, b.Measured)
-	assert.Equal(t, "9.9M", b.Cell)
-	assert.Empty(t, b.Details, "it is not what is to be fixed")
-	assert.Equal(t, `no points before "task a" passes; quick`, b.Message)
-	assert.Equal(t, `no points before "task a" passes`, c.Message, "where there was nothing to say")
+// Behind a closed gate what was measured stays, but nothing is said of it: the fault is elsewhere.
+func TestGateSaysNothing(t *testing.T) {
+	lost := Verdict{Status: Fail, Cell: "LOST", Message: "lost", Measured: Quantity{9, "lost"}, Details: []string{"how"}, Doubt: "odd"}
+	r := Judge([]Task{task("a", 40), task("b", 60, "a"), task("c", 0, "b", "a")},
+		[]Case{seen(t, map[string]Verdict{"a": fail, "b": lost, "c": pass})})
+	want := Verdict{Status: Fail, Cell: "-", Message: "not judged: task 1 first"}
+	assert.Equal(t, want, r.Kernels[0].Tasks[2].Verdict, "the first of those that it needs")
+	want.Measured = lost.Measured
+	assert.Equal(t, want, r.Kernels[0].Tasks[1].Verdict)
 }
 
 // What the grader could not observe or judge is its own fault: no score comes of it.
@@ -258,7 +256,7 @@ func TestGraderFaults(t *testing.T) {
 		r := Judge(tasks, []Case{seen(t, map[string]Verdict{"a": fail})})
 		b := r.Kernels[0].Tasks[1]
 		assert.Equal(t, Fail, b.Status, "there are no points, whatever would have been seen")
-		assert.Equal(t, `not judged: "task a" must pass first`, b.Message)
+		assert.Equal(t, "not judged: task 1 first", b.Message)
 		assert.Equal(t, "-", b.Cell)
 		assert.True(t, r.Complete)
 	})
@@ -400,4 +398,16 @@ func TestRefused(t *testing.T) {
 		assert.Equal(t, Verdict{Status: Fail, Cell: "-"}, k.Tasks[1].Verdict, "the reason is told once")
 	}
 	assert.Equal(t, []string{"a"}, tasks[1].Needs, "the lab's own tasks must not change")
+}
+
+// Of kernels with the same score the first decides, of those that have one.
+func TestLowest(t *testing.T) {
+	lost := []TaskResult{{Verdict: Verdict{Status: Error}}}
+	for want, kernels := range map[string][]KernelResult{
+		"first":  {{Name: "first", Score: 10}, {Name: "second", Score: 10}},
+		"second": {{Name: "first", Score: 11}, {Name: "second", Score: 10}, {Name: "third", Score: 10}},
+		"graded": {{Name: "lost", Tasks: lost}, {Name: "graded", Score: 10}, {Name: "lost as well", Tasks: lost}},
+	} {
+		assert.Equal(t, want, Result{Kernels: kernels}.Lowest().Name)
+	}
 }

@@ -22,9 +22,18 @@ type Report struct {
 	Program       string // base name of the submission's Go program; empty if the lab has none
 	ProgramSHA256 string
 	Result        judge.Result
+	Refused       *Refusal          // set: it never came to run
 	Environment   map[string]string // what the grade was made with
 	Figures       []figure.Figure   // the first is shown in text
 	Notes         []string          // what a reader must know of the score
+	Change        string            // of the score since the last grade, such as "+2.0"; empty: none to compare with
+	Next          []string          // what to do now, a paragraph each
+}
+
+// Refusal is why a submission never came to run.
+type Refusal struct {
+	Reason  string
+	Details []string
 }
 
 // Schema is the version of the JSON format. Fields may be added within a version; none

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -105,6 +106,7 @@ func reports(t *testing.T) map[string]Report {
 	tasks := []judge.Task{{ID: "verifier", Title: "verifier", Points: 40}, {ID: "counts", Title: "exact counts", Points: 60}}
 	refused := report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab; see below",
 		[]string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}))
+	refused.Refused = &Refusal{"not allowed in this lab", []string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}}
 	refused.Program, refused.ProgramSHA256 = "consumer.go", "0dbf543a8c1e2f"
 	return map[string]Report{
 		"passed": graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, ok, ok, fast}, "6.12": {ok, ok, ok, fast}}),
@@ -125,7 +127,7 @@ func reports(t *testing.T) map[string]Report {
 func printed(t *testing.T, r Report, colour bool) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, r.Text(&b, colour))
+	require.NoError(t, r.Text(&b, Style{Colour: colour}))
 	return b.String()
 }
 
@@ -142,7 +144,7 @@ func TestText(t *testing.T) {
 
 		coloured := printed(t, r, true)
 		assert.Equal(t, plain, escape.ReplaceAllString(coloured, ""), "%s: colour must change nothing else", name)
-		if len(r.Result.Kernels) > 0 {
+		if len(r.Result.Kernels) > 0 && r.Refused == nil {
 			assert.Contains(t, coloured, "\x1b[", "%s: colour is on", name)
 		}
 		assert.Equal(t, strings.Count(coloured, "\x1b[0m")*2, strings.Count(coloured, "\x1b["), "%s: every colour must end", name)
@@ -158,10 +160,73 @@ func TestTextDetails(t *testing.T) {
 		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast},
 	}), false)
 	assert.Equal(t, 1, strings.Count(text, "36: if (c)"), text)
-	assert.Contains(t, text, "\n5.10, verifier:\n")
-	assert.Contains(t, text, "\n6.1, verifier:\n│ what only one kernel says\n")
-	assert.NotContains(t, text, "\n6.12, verifier:\n")
+	assert.Contains(t, text, "│ R0 invalid mem access 'map_value_or_null' & <more>\n  on 5.10; on the others it is much the same: --details\n")
+	assert.NotContains(t, text, "what only one kernel says")
 	assert.NotContains(t, text, "nothing to fix")
+}
+
+// All evidence is shown to those who ask for it; else a screen of it at most.
+func TestTextLongDetails(t *testing.T) {
+	long, other := rejected, rejected
+	long.Details = nil
+	for i := range 30 {
+		long.Details = append(long.Details, fmt.Sprint("line ", i))
+	}
+	other.Details = []string{"what only one kernel says"}
+	other.Message = "rejected for something else"
+	r := graded(t, []string{"5.10", "6.1", "6.12"}, map[string]verdicts{
+		"5.10": {long, ok, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {long, ok, ok, fast},
+	})
+	text := printed(t, r, false)
+	assert.Contains(t, text, "\n   on 5.10, 6.12:\n│ line 0\n")
+	assert.Contains(t, text, "\n│ line 23\n  6 more lines: --details\n   on 6.1:\n│ what only one kernel says\n")
+	long.Details = long.Details[:25]
+	r.Result.Kernels[0].Tasks[0].Details, r.Result.Kernels[2].Tasks[0].Details = long.Details, long.Details
+	assert.Contains(t, printed(t, r, false), "\n│ line 24\n", "one line is not cut off for a line that says so")
+
+	long.Details = append(long.Details, "line 25", "line 26")
+	r.Result.Kernels[0].Tasks[0].Details = long.Details
+	var b bytes.Buffer
+	require.NoError(t, r.Text(&b, Style{Details: true}))
+	assert.Contains(t, b.String(), "\n   on 5.10:\n│ line 0\n")
+	assert.Contains(t, b.String(), "│ line 26\n   on 6.1:\n")
+	assert.Contains(t, b.String(), "\n   on 6.12:\n│ line 0\n")
+	assert.NotContains(t, b.String(), "--details")
+}
+
+// Whatever a report says, it fits, and nothing of the table is lost.
+func TestTextFits(t *testing.T) {
+	for name, r := range reports(t) {
+		r.Notes = []string{"a note of many words that goes on and on, as notes do when there is much to be known of a score"}
+		r.Next = []string{"next: task 2. ./bpflab hint lab12_1 --from /home/student/a/folder/with/a/long/name/of/no/use 2\nand a second line"}
+		r.Change = "+2.0"
+		for i := range r.Result.Kernels {
+			task := &r.Result.Kernels[i].Tasks[0]
+			task.Details = append(slices.Clone(task.Details), strings.Repeat("long ", 60), strings.Repeat("x", 300))
+		}
+		for _, width := range []int{10, 50, 63, 80, 120} {
+			var b bytes.Buffer
+			require.NoError(t, r.Text(&b, Style{Width: width}))
+			for line := range strings.Lines(b.String()) {
+				assert.LessOrEqual(t, utf8.RuneCountInString(line)-1, max(width, 50), "%s at %d: %s", name, width, line)
+			}
+			if len(r.Result.Kernels) > 0 {
+				assert.Contains(t, b.String(), "+2.0 since the last grade")
+			}
+		}
+	}
+	var many []string
+	seen := map[string]verdicts{}
+	for i := range 9 {
+		many = append(many, fmt.Sprintf("5.%d", 10+i))
+		seen[many[i]] = verdicts{ok, wrong, long, fast}
+	}
+	var b bytes.Buffer
+	require.NoError(t, graded(t, many, seen).Text(&b, Style{Width: 50}))
+	assert.Equal(t, 4, strings.Count(b.String(), "\n 2 "), "three tables, and what was found")
+	for _, name := range many {
+		assert.Equal(t, 1, strings.Count(b.String(), name+" ")+strings.Count(b.String(), name+"\n"), name)
+	}
 }
 
 // Whatever letters a title or a kernel's name has, columns end where they should.
@@ -218,24 +283,12 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// Of kernels with the same score the first decides, of those that have one.
-func TestDeciding(t *testing.T) {
-	lost := []judge.TaskResult{{Verdict: judge.Verdict{Status: judge.Error}}}
-	for want, kernels := range map[string][]judge.KernelResult{
-		"first":  {{Name: "first", Score: 10}, {Name: "second", Score: 10}},
-		"second": {{Name: "first", Score: 11}, {Name: "second", Score: 10}, {Name: "third", Score: 10}},
-		"graded": {{Name: "lost", Tasks: lost}, {Name: "graded", Score: 10}, {Name: "lost as well", Tasks: lost}},
-	} {
-		assert.Equal(t, want, deciding(judge.Result{Kernels: kernels}).Name)
-	}
-}
-
 func TestPaint(t *testing.T) {
 	for status, want := range map[judge.Status]string{
 		judge.Pass: "\x1b[32mx\x1b[0m", judge.Partial: "\x1b[33mx\x1b[0m", judge.Fail: "\x1b[31mx\x1b[0m", judge.Error: "\x1b[35mx\x1b[0m",
 		judge.Skip: "x", judge.Inconclusive: "x",
 	} {
-		assert.Equal(t, want, (&text{colour: true}).paint(status, "x"), status)
+		assert.Equal(t, want, (&text{Style: Style{Colour: true}}).paint(status, "x"), status)
 		assert.Equal(t, "x", (&text{}).paint(status, "x"), status)
 	}
 }
@@ -428,7 +481,7 @@ func TestWriteErrors(t *testing.T) {
 	r := reports(t)["mixed"]
 	full := errors.New("no space left on device")
 	w := writer(func([]byte) (int, error) { return 0, full })
-	assert.ErrorIs(t, r.Text(w, false), full)
+	assert.ErrorIs(t, r.Text(w, Style{}), full)
 	assert.ErrorIs(t, r.JSON(w), full)
 	assert.ErrorIs(t, r.JUnit(w), full)
 }

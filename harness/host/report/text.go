@@ -5,37 +5,64 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/visible"
 )
 
-// Text writes the report for people: a line for each task, a column for each kernel, then
-// what to do next. Nothing that a submission, a guest or a receipt says is written as it is:
-// w may be a terminal.
-func (r Report) Text(w io.Writer, colour bool) error {
+// Style is how a report is written for people.
+type Style struct {
+	Width   int  // columns, at least 50; 0: 80
+	Colour  bool // of what became of tasks
+	Details bool // all that there is, however long
+}
+
+const (
+	minWidth    = 50
+	usualWidth  = 80
+	maxEvidence = 24 // lines of a task's evidence, unless all of it is wanted
+)
+
+// Text writes the report for people: a line for each task, a column for each kernel, then what was found and
+// what to do next. No line is longer than the style's width. Nothing that a submission, a guest or a receipt
+// says is written as it is: w may be a terminal.
+func (r Report) Text(w io.Writer, style Style) error {
+	if style.Width == 0 {
+		style.Width = usualWidth
+	}
+	style.Width = max(style.Width, minWidth)
 	r = r.clean()
-	t := text{colour: colour}
-	t.printf("%s  %s   %s  %.7s", r.Lab, r.Title, r.File, r.SourceSHA256)
-	if r.Program != "" {
-		t.printf("   %s  %.7s", r.Program, r.ProgramSHA256)
-	}
-	t.printf("\n\n")
-	if len(r.Result.Kernels) > 0 {
+	t := text{Style: style}
+	t.head(r)
+	switch {
+	case r.Refused != nil:
+		t.hang("", "nothing was run: "+r.Refused.Reason)
+		t.quote(r.Refused.Details)
+		t.printf("\nscore %s/%s", points(r.Result.Score), points(r.Result.MaxScore))
+		t.change(r)
+	case len(r.Result.Kernels) > 0:
 		t.table(r)
+		t.findings(r.Result)
 	}
-	t.details(r.Result)
+	for _, paragraph := range r.Next {
+		t.printf("\n")
+		for line := range strings.Lines(paragraph) {
+			t.hang("", strings.TrimSuffix(line, "\n"))
+		}
+	}
 	if len(r.Figures) > 0 {
 		t.printf("\n")
-		r.Figures[0].Text(visible.NewWriter(&t))
+		r.Figures[0].Text(visible.NewWriter(&t), t.Width)
 	}
 	for i, note := range r.Notes {
 		if i == 0 {
 			t.printf("\n")
 		}
-		t.printf("note: %s\n", note)
+		t.hang("note: ", note)
 	}
 	_, err := io.WriteString(visible.Trusted(w), t.String())
 	return err
@@ -44,8 +71,11 @@ func (r Report) Text(w io.Writer, colour bool) error {
 // clean is the report with each text of others made harmless: one line, in which nothing is
 // hidden; details stay as many lines as they are.
 func (r Report) clean() Report {
-	for _, field := range []*string{&r.Lab, &r.Title, &r.File, &r.SourceSHA256, &r.Program, &r.ProgramSHA256} {
+	for _, field := range []*string{&r.Lab, &r.Title, &r.File, &r.SourceSHA256, &r.Program, &r.ProgramSHA256, &r.Change} {
 		*field = visible.Line(*field)
+	}
+	if r.Refused != nil {
+		r.Refused = &Refusal{visible.Line(r.Refused.Reason), cleanLines(r.Refused.Details)}
 	}
 	kernels := r.Result.Kernels
 	r.Result.Kernels = nil
@@ -59,11 +89,7 @@ func (r Report) clean() Report {
 				t.Message += " …"
 			}
 			t.Title, t.Cell, t.Status = visible.Line(t.Title), visible.Line(t.Cell), judge.Status(visible.Line(string(t.Status)))
-			details := t.Details
-			t.Details = nil
-			for _, detail := range details {
-				t.Details = append(t.Details, visible.Lines(detail)...)
-			}
+			t.Details = cleanLines(t.Details)
 			k.Tasks = append(k.Tasks, t)
 		}
 		r.Result.Kernels = append(r.Result.Kernels, k)
@@ -73,69 +99,151 @@ func (r Report) clean() Report {
 	for _, note := range notes {
 		r.Notes = append(r.Notes, visible.Line(note))
 	}
+	paragraphs := r.Next
+	r.Next = nil
+	for _, paragraph := range paragraphs {
+		r.Next = append(r.Next, strings.Join(visible.Lines(paragraph), "\n"))
+	}
 	return r
+}
+
+func cleanLines(details []string) (lines []string) {
+	for _, detail := range details {
+		lines = append(lines, visible.Lines(detail)...)
+	}
+	return lines
 }
 
 type text struct {
 	strings.Builder
-	colour bool
+	Style
 }
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(t, format, args...) }
 
-const titleWidth = 22
-
-func (t *text) table(r Report) {
-	kernels := r.Result.Kernels
-	least := deciding(r.Result)
-	widths := make([]int, len(kernels))
-	for i, k := range kernels {
-		widths[i] = utf8.RuneCountInString(k.Name)
-		for _, task := range k.Tasks {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell(task)))
+// hang writes a paragraph behind a prefix, its lines after the first below the paragraph's own.
+func (t *text) hang(prefix, paragraph string) {
+	wide := ansi.StringWidth(prefix)
+	for i, line := range strings.Split(ansi.Wrap(paragraph, t.Width-wide, ""), "\n") {
+		if i > 0 {
+			prefix = strings.Repeat(" ", wide)
 		}
+		t.printf("%s\n", strings.TrimRight(prefix+strings.TrimLeft(line, " "), " "))
 	}
-	t.printf("%*s", titleWidth+3, "")
-	for i, k := range kernels {
-		t.printf("  %*s", widths[i], k.Name)
-	}
-	t.printf("   points\n")
-	for n := range least.Tasks {
-		title := least.Tasks[n].Title
-		t.printf("%2d %s%*s", n+1, title, titleWidth-utf8.RuneCountInString(title), "")
-		for i, k := range kernels {
-			c := cell(k.Tasks[n])
-			t.printf("  %*s%s", widths[i]-utf8.RuneCountInString(c), "", t.paint(k.Tasks[n].Status, c))
-		}
-		earned := points(least.Tasks[n].Points) + "/" + points(least.Tasks[n].MaxPoints)
-		t.printf("   %6s", earned)
-		if m := message(kernels, n); m != "" {
-			t.printf("   %s", m)
-		}
-		t.printf("\n")
-	}
-	score := points(r.Result.Score) + "/" + points(r.Result.MaxScore)
-	indent := titleWidth + 3
-	for _, width := range widths {
-		indent += width + 2
-	}
-	t.printf("%*s  %7s", indent, "score", score)
-	if !r.Result.Complete {
-		t.printf("   provisional: some kernels could not be graded, which is not the submission's fault")
-	}
-	t.printf("\n")
-	t.next(r, least)
 }
 
-// deciding is the kernel with the least score: the one whose points are the lab's.
-func deciding(r judge.Result) judge.KernelResult {
-	least := r.Kernels[0]
-	for _, k := range r.Kernels {
-		if !k.Undecided() && (least.Undecided() || k.Score < least.Score) {
-			least = k
+// quote writes lines of others, marked, so that none passes for a line of the report.
+func (t *text) quote(lines []string) {
+	left := 0
+	if len(lines) > maxEvidence+1 && !t.Details {
+		lines, left = lines[:maxEvidence], len(lines)-maxEvidence
+	}
+	for _, line := range lines {
+		line = strings.ReplaceAll(line, "\t", "    ")
+		for _, part := range strings.Split(ansi.Wrap(line, t.Width-ansi.StringWidth(visible.Mark), ""), "\n") {
+			t.printf("%s\n", strings.TrimRight(visible.Mark+part, " "))
 		}
 	}
-	return least
+	if left > 0 {
+		t.printf("  %d more lines: --details\n", left)
+	}
+}
+
+func (t *text) head(r Report) {
+	lines := []string{r.Lab + "  " + r.Title, fmt.Sprintf("%s  %.7s", r.File, r.SourceSHA256)}
+	if r.Program != "" {
+		lines = append(lines, fmt.Sprintf("%s  %.7s", r.Program, r.ProgramSHA256))
+	}
+	if one := strings.Join(lines, "   "); ansi.StringWidth(one) <= t.Width {
+		lines = []string{one}
+	}
+	for _, line := range lines {
+		t.hang("", line)
+	}
+	t.printf("\n")
+}
+
+const (
+	titleWidth    = 22
+	minTitleWidth = 10
+	pointsWidth   = 7
+)
+
+// table writes a row for each task. Where it is too wide, the gaps between columns and then the titles get
+// narrower, and then the kernels are written in several tables.
+func (t *text) table(r Report) {
+	kernels, least := r.Result.Kernels, r.Result.Lowest()
+	widths := make([]int, len(kernels))
+	for i, k := range kernels {
+		widths[i] = min(ansi.StringWidth(k.Name), maxCell)
+		for _, task := range k.Tasks {
+			widths[i] = max(widths[i], min(ansi.StringWidth(cell(task)), maxCell))
+		}
+	}
+	gap, title := 2, titleWidth
+	total := func() (sum int) {
+		sum = 3 + title + gap + pointsWidth
+		for _, width := range widths {
+			sum += gap + width
+		}
+		return sum
+	}
+	if total() > t.Width {
+		gap = 1
+		title = max(titleWidth-max(total()-t.Width, 0), minTitleWidth)
+	}
+	wide := 0
+	for first := 0; first < len(kernels); {
+		last, room := first+1, t.Width-3-title-gap-widths[first]-gap-pointsWidth
+		for last < len(kernels) && room >= gap+widths[last] {
+			room -= gap + widths[last]
+			last++
+		}
+		wide = t.columns(kernels[first:last], widths[first:last], least, gap, title)
+		if first = last; first < len(kernels) {
+			t.printf("\n")
+		}
+	}
+	score := "score  " + points(r.Result.Score) + "/" + points(r.Result.MaxScore)
+	t.printf("%*s", wide, score)
+	t.change(r)
+	if !r.Result.Complete {
+		t.hang("", "provisional: some kernels could not be graded, which is not the submission's fault")
+	}
+}
+
+// change ends the line of the score.
+func (t *text) change(r Report) {
+	if r.Change != "" {
+		t.printf("\n%s since the last grade", r.Change)
+	}
+	t.printf("\n")
+}
+
+// maxCell is what is shown of a cell or a kernel's name.
+const maxCell = 16
+
+// columns writes a table of some kernels, with the points of the one that decides, and returns its width.
+func (t *text) columns(kernels []judge.KernelResult, widths []int, least judge.KernelResult, gap, title int) (wide int) {
+	pad := func(word string, width int) string { return strings.Repeat(" ", max(width-ansi.StringWidth(word), 0)) }
+	t.printf("%*s", 3+title, "")
+	wide = 3 + title + gap + pointsWidth
+	for i, k := range kernels {
+		name := ansi.Truncate(k.Name, maxCell, "…")
+		t.printf("%*s%s%s", gap, "", pad(name, widths[i]), name)
+		wide += gap + widths[i]
+	}
+	t.printf("%*s%*s\n", gap, "", pointsWidth, "points")
+	for n, task := range least.Tasks {
+		name := ansi.Truncate(task.Title, title, "…")
+		t.printf("%2d %s%s", n+1, name, pad(name, title))
+		for i, k := range kernels {
+			c := ansi.Truncate(cell(k.Tasks[n]), maxCell, "…")
+			t.printf("%*s%s%s", gap, "", pad(c, widths[i]), t.paint(k.Tasks[n].Status, c))
+		}
+		t.printf("%*s%*s\n", gap, "", pointsWidth, points(task.Points)+"/"+points(task.MaxPoints))
+	}
+	return wide
 }
 
 func cell(t judge.TaskResult) string {
@@ -148,6 +256,60 @@ func cell(t judge.TaskResult) string {
 		return "~"
 	}
 	return strings.ToUpper(string(t.Status))
+}
+
+// findings says of each task, by its number, what was found, and shows the evidence of what did not pass.
+func (t *text) findings(r judge.Result) {
+	apart := true // by an empty line: what has evidence, and the first
+	for n := range r.Kernels[0].Tasks {
+		said, all := message(r.Kernels, n), t.evidence(r.Kernels, n)
+		if said == "" && len(all) == 0 {
+			continue
+		}
+		if apart || len(all) > 0 {
+			t.printf("\n")
+		}
+		apart = len(all) > 0
+		t.hang(fmt.Sprintf("%2d ", n+1), said)
+		for _, e := range all {
+			if len(all) > 1 {
+				t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
+			}
+			t.quote(e.lines)
+			if e.differ {
+				t.hang("  ", "on "+e.kernels[0]+"; on the others it is much the same: --details")
+			}
+		}
+	}
+}
+
+// evidence is what some kernels show of a task that did not pass there.
+type evidence struct {
+	message string
+	kernels []string
+	lines   []string // of the first of them
+	differ  bool     // from those of another of them
+}
+
+// evidence lists what kernels show of task n: once where they found the same, even if the lines differ, such as
+// those of two verifiers' logs. Where all of it is wanted, once where the lines are the same.
+func (t *text) evidence(kernels []judge.KernelResult, n int) (list []evidence) {
+	for _, k := range kernels {
+		task := k.Tasks[n]
+		if len(task.Details) == 0 || task.Status == judge.Pass {
+			continue
+		}
+		i := slices.IndexFunc(list, func(e evidence) bool {
+			return slices.Equal(e.lines, task.Details) || !t.Details && e.message == task.Message
+		})
+		if i < 0 {
+			list = append(list, evidence{message: task.Message, lines: task.Details})
+			i = len(list) - 1
+		}
+		list[i].kernels = append(list[i].kernels, k.Name)
+		list[i].differ = list[i].differ || !slices.Equal(list[i].lines, task.Details)
+	}
+	return list
 }
 
 // message is what the kernels say of task n. Where they do not all say the same, the first
@@ -177,49 +339,9 @@ func worse(a, b judge.TaskResult) bool {
 	return a.Fraction < b.Fraction
 }
 
-func (t *text) next(r Report, least judge.KernelResult) {
-	for n, task := range least.Tasks {
-		if task.Status != judge.Pass && task.Status != judge.Skip && task.Status != judge.Error {
-			t.printf("\nnext: task %d. ./bpflab hint %s %d\n", n+1, r.Lab, n+1)
-			return
-		}
-	}
-	if r.Result.Passed() {
-		t.printf("\npassed on %s.\n", on(r.Result.Kernels))
-	}
-}
-
-// on names kernels.
-func on(kernels []judge.KernelResult) string {
-	if len(kernels) > 1 {
-		return fmt.Sprintf("all %d kernels", len(kernels))
-	}
-	return kernels[0].Name
-}
-
-// details prints, for each kernel, the lines that a reader needs to fix what failed; once
-// where kernels agree. They quote what others wrote, and are marked, so that none passes for a
-// line of the report.
-func (t *text) details(r judge.Result) {
-	seen := map[string]bool{}
-	for _, k := range r.Kernels {
-		for _, task := range k.Tasks {
-			key := strings.Join(task.Details, "\n")
-			if len(task.Details) == 0 || seen[key] || task.Status == judge.Pass {
-				continue
-			}
-			seen[key] = true
-			t.printf("\n%s, %s:\n", k.Name, task.Title)
-			for _, line := range task.Details {
-				t.printf("%s%s\n", visible.Mark, line)
-			}
-		}
-	}
-}
-
 // paint colours a status, where colour is wanted.
 func (t *text) paint(s judge.Status, word string) string {
-	if !t.colour {
+	if !t.Colour {
 		return word
 	}
 	codes := map[judge.Status]string{judge.Pass: "32", judge.Partial: "33", judge.Fail: "31", judge.Error: "35"}

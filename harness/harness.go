@@ -5,8 +5,8 @@
 package harness
 
 import (
-	"embed"
 	"fmt"
+	"io/fs"
 
 	"github.com/cilium/ebpf"
 
@@ -39,7 +39,7 @@ type Lab struct {
 	Learned func([]judge.Case) []string
 	// Starter has the files that students begin with, in the folder "starter". Those in the lab's own folder are
 	// what a student edits.
-	Starter embed.FS
+	Starter fs.FS
 
 	// Control is an object that is known to be sound: where a submission seems to have ended its guest,
 	// another guest is to do well with this one. nil: such a guest is the grader's trouble.

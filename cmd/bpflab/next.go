@@ -40,7 +40,7 @@ func next(lab *harness.Lab, from string, r *receipt.Receipt, result judge.Result
 	paragraphs := []string{"passed on all kernels."}
 	if lab.Learned != nil {
 		if lines := lab.Learned(r.Cases()); len(lines) > 0 {
-			paragraphs = append(paragraphs, "What you have achieved:\n"+strings.Join(lines, "\n"))
+			paragraphs = append(paragraphs, "What you have achieved:\n- "+strings.Join(lines, "\n- "))
 		}
 	}
 	then := fmt.Sprintf("Now read solutions/%s/NOTES.md, which has what each step is worth, and solutions/%[1]s/wrong, submissions that do not pass.", lab.Name)

@@ -51,8 +51,8 @@ func stateOf(source runner.Submission) (s state, err error) {
 	return s, nil
 }
 
-// remember adds a grade to the user's record, and returns by how many points it differs from the grade of
-// the same folder on the same kernels before it, such as "+2.0"; nothing without one.
+// remember adds a grade to the user's record, and says how it compares with the grade of the same folder on
+// the same kernels before it; nothing without one.
 func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result) (change string, err error) {
 	g := record.Grade{
 		Time: time.Now(), Folder: s.folder, Content: s.content, Score: result.Score, MaxScore: result.MaxScore,
@@ -71,7 +71,9 @@ func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result
 	}
 	for _, old := range slices.Backward(before) {
 		if slices.Equal(old.Kernels, g.Kernels) && old.Complete && g.Complete {
-			change = fmt.Sprintf("%+.1f", g.Score-old.Score)
+			if change = "the same as in the last grade"; g.Score != old.Score {
+				change = fmt.Sprintf("%+.1f since the last grade", g.Score-old.Score)
+			}
 			break
 		}
 	}
@@ -204,7 +206,7 @@ func reset(w io.Writer, lab *harness.Lab, from string, now time.Time) error {
 	}
 	var replaced, starter []record.File
 	for _, name := range lab.Files() {
-		text, err := lab.Starter.ReadFile("starter/" + name)
+		text, err := fs.ReadFile(lab.Starter, "starter/"+name)
 		if err != nil {
 			return fmt.Errorf("read the starter of %s: %w", lab.Name, err)
 		}

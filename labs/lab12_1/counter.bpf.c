@@ -22,8 +22,8 @@ struct count {
 	__u64 bytes;
 };
 
-/* TODO 3: both CPUs write the same entry. Which map types give each CPU its own?
- * TODO 5: the key is a small number. Does finding it need a hash?
+/* TODO 3, TODO 4: both CPUs write the same entry. Which map types give each CPU its own?
+ * TODO 7: the key is a small number. Does finding it need a hash?
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -57,7 +57,7 @@ static __always_inline void parse(struct xdp_md *ctx, struct packet *p)
 	p->seen = bpf_ktime_get_ns();
 	p->bytes = data_end - data;
 
-	/* TODO 4: how many of these fields does a counter need? */
+	/* TODO 5: how many of these fields does a counter need? */
 	if ((void *)(ip + 1) > data_end)
 		return;
 	p->protocol = ip->protocol;
@@ -71,7 +71,7 @@ static __always_inline void parse(struct xdp_md *ctx, struct packet *p)
 	    (void *)(ports + 1) <= data_end)
 		p->ports = bpf_ntohl(*ports);
 
-	/* TODO 4: a frame that is not IPv4 has come all this way. */
+	/* TODO 5: a frame that is not IPv4 has come all this way. */
 	p->ipv4 = eth->h_proto == bpf_htons(ETH_P_IP);
 }
 
@@ -85,7 +85,7 @@ int count_packets(struct xdp_md *ctx)
 	if (!p.ipv4)
 		return verdict;
 
-	/* TODO 5: two lookups of one key, and then an update, which looks it up again. */
+	/* TODO 6: two lookups of one key, and then an update, which looks it up again. */
 	old = bpf_map_lookup_elem(&counts, &p.protocol);
 	if (old)
 		fresh.packets = old->packets;

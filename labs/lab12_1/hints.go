@@ -22,22 +22,33 @@ var hints = map[string][]string{
 		"Indivisible is only an addition in the map itself, through the pointer that the lookup returned. A value that is read, added to and written back is three steps, whatever stands between them.",
 		"__sync_fetch_and_add(&c->packets, 1) is such an addition, for each field. Or let the map hold a value for each CPU (BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY): then an ordinary addition in place will do, and the grader sums the values.",
 	},
+	"sharing": {
+		"When two CPUs write to one place, its cache line travels between them at each write. Which of your lines write to memory that every CPU's packets write to? The report lists them.",
+		"An atomic addition is right, and still shared. Global variables are shared as well, and so is every map whose type does not say PERCPU.",
+		"BPF_MAP_TYPE_PERCPU_ARRAY gives each CPU an entry of its own under each key. The grader sums them, and an ordinary addition in place is then enough.",
+	},
 	"hot_path": {
 		"Look at what the compiler made of your code: clang -target bpf -mcpu=v3 -O2 -g -I/usr/include/$(uname -m)-linux-gnu -c counter.bpf.c, then llvm-objdump -S counter.bpf.o. Which of it serves the count?",
 		"A counter reads neither addresses nor ports. Ask the cheapest question first, leave as soon as the answer is no, and read nothing before it is needed.",
 		"Every comparison with data_end is three instructions. A frame too short for Ethernet and 20 bytes of IP is not counted anyway: may one comparison cover both headers?",
 		"No static bound? Whatever a loop does at most, its text does not say. The options of a header need not be walked to know where they end.",
 	},
+	"calls": {
+		"Which of your lines call into the kernel? The report lists them. Which of them does the count need?",
+		"Nobody reads the time. And a key that has been looked up need not be looked up again: the pointer is still there.",
+		"What the pointer from a lookup points at is the value in the map, not a copy. What does that make of the update?",
+		"One lookup, and c->packets++ through its pointer. In an array every entry exists from the beginning, so that nothing needs to be inserted; in a hash the first packet of a protocol takes an update, which is why a hash cannot pass this task.",
+	},
 	"throughput": {
-		"Which of your lines calls into the kernel, and how often for each packet? Count instructions there, not in your own lines.",
-		"An update looks the key up again, and a hash makes a new element to put in the old one's place. What does the pointer that a lookup returned let you do?",
+		"Count instructions in the kernel's functions that you call, not in your own lines: the figure in the report is all of them. What is left once tasks 4 to 6 pass?",
 		"How many keys are there? A hash pays for keys that may be anything: for hashing, for a bucket's list, for comparing.",
-		"An IP protocol is a number from 0 to 255: an array of 256 entries is found by a multiplication. Add through the pointer; what is written through it is in the map.",
+		"An IP protocol is a number from 0 to 255: an array of 256 entries is found by a multiplication.",
+		"Still a few instructions too many? Whatever your program computes and nobody reads is in them.",
 	},
 	"overhead": {
 		"The overhead is what your program adds, over what the kernel does anyway to receive a packet: the second figure you cannot change.",
 		"What does your program find out that nobody reads? A clock costs as much for nobody as for somebody.",
-		"Full points for throughput are full points here: both count the same instructions, and here they are divided by more.",
+		"More points for throughput are more points here: both count the same instructions, and here they are divided by more.",
 	},
 }
 

@@ -230,6 +230,47 @@ func judgePath(o job.Observations) (judge.Verdict, error) {
 	return v, nil
 }
 
+// judgeSharing asks whether a packet writes to memory that another CPU's packets write as well: its cache line
+// then goes from one CPU to the other and back, which no count of instructions shows.
+func judgeSharing(o job.Observations) (judge.Verdict, error) {
+	p, err := job.Get[path](o, "path")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	unit := judge.Quantity{Unit: "writes a packet to memory that CPUs share"}
+	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
+	v.Measured.Value = float64(p.SharedWrites.Most)
+	if p.SharedWrites.Most > 0 {
+		v.Status, v.Fraction, v.Cell = judge.Fail, 0, fmt.Sprint(p.SharedWrites.Most)
+		v.Message = fmt.Sprintf("a packet makes up to %d writes to memory that all CPUs write", p.SharedWrites.Most)
+		v.Details = p.SharedWrites.Lines
+	}
+	return v, nil
+}
+
+// judgeCalls counts the calls of helpers that one packet may make.
+func judgeCalls(o job.Observations) (judge.Verdict, error) {
+	p, err := job.Get[path](o, "path")
+	if err != nil {
+		return judge.Verdict{}, err
+	}
+	const unit = "helper calls a packet"
+	v := judge.Verdict{
+		Measured: judge.Quantity{Value: float64(p.Calls.Most), Unit: unit}, Target: judge.Quantity{Value: callTarget, Unit: unit},
+	}
+	if p.Problem != "" {
+		v.Status, v.Cell, v.Message = judge.Fail, "?", p.Problem
+		return v, nil
+	}
+	v.Fraction = judge.Between(v.Measured.Value, float64(p.NaiveCalls), callTarget)
+	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprint(p.Calls.Most)
+	if v.Fraction < 1 {
+		v.Message = fmt.Sprintf("a packet makes up to %d helper calls; %d is the target, the starter makes %d", p.Calls.Most, callTarget, p.NaiveCalls)
+		v.Details = p.Calls.Lines
+	}
+	return v, nil
+}
+
 // getWire returns what was observed over the wire, if it makes sense: else the measurement has
 // failed, not the submission.
 func getWire(o job.Observations, name string) (observe.Wire, error) {
@@ -265,7 +306,7 @@ func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	v := judge.Verdict{
 		Measured: judge.Quantity{Value: math.Round(1e9 / c.Yours), Unit: unit},
 		Target:   judge.Quantity{Value: math.Round(1e9 / c.Best(slack)), Unit: unit},
-		Fraction: c.Fraction(slack),
+		Fraction: c.FractionByRatio(slack),
 	}
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.2fM", v.Measured.Value/1e6)
 	v.Message = fmt.Sprintf("%s: %.1f instructions a packet over the empty program; the starter needs %.1f, the reference %.1f",

@@ -19,8 +19,8 @@ func learned(cases []judge.Case) []string {
 	}
 	yours, starter := c.Yours-c.Empty, c.Naive-c.Empty
 	return []string{
-		fmt.Sprintf("A packet costs %.0f instructions instead of %.0f (Linux %s), 1/%.0f: no clock, no second lookup, no update, no hash.", yours, starter, at.Kernel, starter/yours),
-		fmt.Sprintf("No two CPUs lose a packet: an entry of a %s is added to in place.", p.MapType),
+		fmt.Sprintf("A packet costs %.0f instructions; the starter needs %.0f (Linux %s), %.0f times as many. The clock, the second lookup, the update and the hash are gone.", yours, starter, at.Kernel, starter/yours),
+		fmt.Sprintf("No packet is lost between two CPUs, and neither waits for the other: each adds to its own entry (%s).", p.MapType),
 		fmt.Sprintf("Receiving a packet costs %.1f%% more with your program; with the starter it was %.1f%%.", 100*(pass.Yours/pass.Empty-1), 100*(pass.Naive/pass.Empty-1)),
 	}
 }

@@ -20,12 +20,14 @@ import (
 
 const (
 	processedBudget = 1000
-	slack           = 0.05    // of the way from the starter to the reference
 	maxRing         = 1 << 20 // bytes
+	// Of the way from the starter to the reference: 3 instructions a call. What clang 14 and 19 make of one source
+	// differs by less than one.
+	slack = 0.01
 )
 
 //go:embed starter
-var starter embed.FS
+var starterFiles embed.FS
 
 // Lab is the lab.
 var Lab = &harness.Lab{
@@ -57,7 +59,7 @@ var Lab = &harness.Lab{
 	},
 	Figures: figures,
 	Learned: learned,
-	Starter: starter,
+	Starter: starterFiles,
 	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},

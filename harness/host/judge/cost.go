@@ -89,6 +89,13 @@ const (
 // Fraction is what part of the points a cost is worth, by the way from the starter to the reference.
 func (c Cost) Fraction(slack float64) float64 { return Between(c.Yours, c.Naive, c.Best(slack)) }
 
+// FractionByRatio is what part of the points a cost is worth if each halving of it, over the empty program, is
+// worth the same: each of several techniques then is worth something, whatever came before it.
+func (c Cost) FractionByRatio(slack float64) float64 {
+	log := func(cost float64) float64 { return math.Log(max(cost-c.Empty, 1)) }
+	return Between(log(c.Yours), log(c.Naive), log(c.Best(slack)))
+}
+
 // Suspect makes a verdict on this cost a failure if typical and average run part, and a question if it
 // is far below the reference's. unit is that of the verdict's message, such as "instructions a call".
 func (c Cost) Suspect(v Verdict, unit string) Verdict {

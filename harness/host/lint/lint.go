@@ -3,7 +3,9 @@
 package lint
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,7 +32,7 @@ const (
 // sections are those of every lab's README, in this order.
 var sections = []string{"## What you will build and learn", "## How it works", "## The tasks", "## How to check", "## Going further"}
 
-var todo = regexp.MustCompile(`TODO(?: (\d+))?:`)
+var todo = regexp.MustCompile(`TODO(?: (\d+))?[:,]`)
 
 // Texts checks what needs no compiler and no guest, in the clone at root, and returns what is
 // wrong.
@@ -53,10 +55,13 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 	}
 
 	for _, file := range lab.Files() {
-		text, err := os.ReadFile(filepath.Join(starter, file))
+		text, err := fs.ReadFile(lab.Starter, "starter/"+file)
 		if err != nil {
 			wrong("the starter: %v", err)
 			continue
+		}
+		if there, err := os.ReadFile(filepath.Join(starter, file)); err != nil || !bytes.Equal(there, text) {
+			wrong("%s is not the starter's; bpflab reset %s brings it back", file, lab.Name)
 		}
 		marks := todo.FindAllStringSubmatch(string(text), -1)
 		if len(marks) == 0 {

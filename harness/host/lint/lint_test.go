@@ -18,9 +18,9 @@ import (
 	"bpflab/harness/host/policy"
 )
 
-func newLab() *harness.Lab {
+func newLab(root string) *harness.Lab {
 	return &harness.Lab{
-		Name: "lab0", File: "a.bpf.c", Program: "b.go",
+		Name: "lab0", File: "a.bpf.c", Program: "b.go", Starter: os.DirFS(filepath.Join(root, "labs/lab0")),
 		Tasks: []judge.Task{
 			{ID: "verifier", Title: "verifier", Points: 40, Hints: []string{"a", "b", "c"}},
 			{ID: "counts", Title: "exact counts", Points: 60, Hints: []string{"d", "e", "f"}},
@@ -37,8 +37,10 @@ func write(t *testing.T) string {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	put("labs/lab0/a.bpf.c", "/* TODO 1: fix it */\n")
-	put("labs/lab0/b.go", "// TODO 2: fix it\n")
+	for _, folder := range []string{"labs/lab0/", "labs/lab0/starter/"} {
+		put(folder+"a.bpf.c", "/* TODO 1: fix it */\n")
+		put(folder+"b.go", "// TODO 2: fix it\n")
+	}
 	put("labs/lab0/README.md", "# Lab 0\n\n"+strings.Join(sections[:3], "\n\n")+"\n### 1. verifier\n### 2. exact counts\n\n"+strings.Join(sections[3:], "\n\n")+"\n")
 	put("solutions/lab0/a.bpf.c", "fixed\n")
 	put("solutions/lab0/b.go", "fixed\n")
@@ -51,14 +53,18 @@ func write(t *testing.T) string {
 }
 
 func TestTexts(t *testing.T) {
-	require.Empty(t, Texts(write(t), newLab()))
+	root := write(t)
+	require.Empty(t, Texts(root, newLab(root)))
 	for name, tt := range map[string]struct {
 		change func(t *testing.T, root string, lab *harness.Lab)
 		want   string
 	}{
-		"no file":          {remove("labs/lab0/b.go"), "b.go: no such file"},
-		"no TODO":          {replace("labs/lab0/a.bpf.c", "TODO 1", "done"), "a.bpf.c has no TODO"},
-		"TODO for no task": {replace("labs/lab0/a.bpf.c", "TODO 1", "TODO 3"), "names no task"},
+		"no file":          {remove("labs/lab0/b.go"), "b.go is not the starter's; bpflab reset lab0 brings it back"},
+		"edited":           {replace("labs/lab0/b.go", "fix", "fixed"), "b.go is not the starter's"},
+		"no starter":       {remove("labs/lab0/starter/b.go"), "the starter: open starter/b.go: no such file"},
+		"no TODO":          {replace("labs/lab0/starter/a.bpf.c", "TODO 1", "done"), "a.bpf.c has no TODO"},
+		"TODO for no task": {replace("labs/lab0/starter/a.bpf.c", "TODO 1", "TODO 3"), "names no task"},
+		"TODO for two":     {replace("labs/lab0/starter/a.bpf.c", "TODO 1:", "TODO 1, TODO 3:"), "names no task"},
 		"TODO left":        {replace("solutions/lab0/b.go", "fixed", "TODO 1"), "solution's b.go has a TODO"},
 		"no README":        {remove("labs/lab0/README.md"), "README.md"},
 		"section missing":  {replace("labs/lab0/README.md", "## How to check", "## How"), `lacks "## How to check"`},
@@ -71,7 +77,8 @@ func TestTexts(t *testing.T) {
 		"points": {func(_ *testing.T, _ string, lab *harness.Lab) { lab.Tasks[1].Points = 50 }, "worth 90 points"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root, lab := write(t), newLab()
+			root := write(t)
+			lab := newLab(root)
 			tt.change(t, root, lab)
 			assert.Contains(t, strings.Join(Texts(root, lab), "\n"), tt.want)
 		})

@@ -29,7 +29,8 @@ type Line struct {
 	Instructions int    // executed for this line along the whole path
 }
 
-func (l Line) position() string {
+// Position is file:line, or empty without BTF.
+func (l Line) Position() string {
 	if l.Number == 0 {
 		return ""
 	}
@@ -59,10 +60,19 @@ func (e *UnboundedError) Error() string {
 // Returns an [*UnboundedError] for loops, recursion, callbacks, tail calls and
 // paths longer than MaxPath.
 func LongestPath(insns asm.Instructions) (Path, error) {
+	return MostOnPath(insns, all)
+}
+
+func all(int) bool { return true }
+
+// MostOnPath returns the path on which the most instructions count, and only
+// these instructions, as LongestPath does for all of them: counts tells which,
+// by their index.
+func MostOnPath(insns asm.Instructions, counts func(int) bool) (Path, error) {
 	if len(insns) == 0 {
 		return Path{}, &UnboundedError{"program", "it has no instructions; give it a body"}
 	}
-	g := newGraph(insns)
+	g := newGraph(insns, counts)
 	if err := g.visit(0); err != nil {
 		return Path{}, err
 	}
@@ -74,8 +84,8 @@ func LongestPath(insns asm.Instructions) (Path, error) {
 	index := make(map[string]int)
 	g.walk(0, func(i int) {
 		line := g.lines[i]
-		at := line.position()
-		if at == "" {
+		at := line.Position()
+		if at == "" || !counts(i) {
 			return
 		}
 		k, ok := index[at]
@@ -108,6 +118,7 @@ const (
 
 type graph struct {
 	insns   asm.Instructions
+	counts  func(int) bool
 	lines   []Line
 	nodes   []node
 	raw     []int          // offset of each instruction in units of 8 bytes
@@ -115,9 +126,10 @@ type graph struct {
 	symbols map[string]int // functions and labels
 }
 
-func newGraph(insns asm.Instructions) *graph {
+func newGraph(insns asm.Instructions, counts func(int) bool) *graph {
 	g := &graph{
 		insns:   insns,
+		counts:  counts,
 		lines:   linesOf(insns),
 		nodes:   make([]node, len(insns)),
 		raw:     make([]int, len(insns)),
@@ -190,7 +202,10 @@ func (g *graph) visit(entry int) error {
 // close settles an instruction after all its successors. The first of equally
 // long ways wins, which is falling through: the same answer every time.
 func (g *graph) close(f *frame) {
-	n := node{state: done, longest: 1, next: none, callee: none}
+	n := node{state: done, next: none, callee: none}
+	if g.counts(f.at) {
+		n.longest = 1
+	}
 	rest := 0
 	for _, e := range f.edges {
 		l := g.nodes[e.to].longest
@@ -198,7 +213,7 @@ func (g *graph) close(f *frame) {
 		case e.call:
 			n.callee = e.to
 			n.longest += l
-		case l > rest:
+		case n.next == none || l > rest:
 			rest, n.next = l, e.to
 		}
 	}
@@ -303,7 +318,7 @@ func (g *graph) to(from, raw int) (edge, error) {
 }
 
 func (g *graph) unbounded(i int, reason string) error {
-	source := g.lines[i].position()
+	source := g.lines[i].Position()
 	if source == "" {
 		source = fmt.Sprintf("instruction %d", i)
 	}

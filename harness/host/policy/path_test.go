@@ -81,7 +81,7 @@ func TestLongestPathWay(t *testing.T) {
 		"fall is longer":   {asm.Instructions{asm.JEq.Imm(asm.R1, 0, "b"), mov, exit, exit.WithSymbol("b")}, []int{0, 1, 2}},
 		"choice in a call": {asm.Instructions{asm.Call.Label("f"), exit, asm.JEq.Imm(asm.R1, 0, "b").WithSymbol("f"), exit, exit.WithSymbol("b")}, []int{0, 2, 3, 1}},
 	} {
-		g := newGraph(tt.insns)
+		g := newGraph(tt.insns, all)
 		require.NoError(t, g.visit(0), name)
 		var way []int
 		g.walk(0, func(i int) { way = append(way, i) })

@@ -29,7 +29,7 @@ func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec) {
 
 	for _, name := range sortedKeys(spec.Programs) {
 		if !slices.Contains(names, name) {
-			v.add(linesOf(spec.Programs[name].Instructions)[0].position(), "program "+name, allowed("programs", names),
+			v.add(linesOf(spec.Programs[name].Instructions)[0].Position(), "program "+name, allowed("programs", names),
 				fmt.Sprintf("another in SEC(%q)", spec.Programs[name].SectionName), "make it a static function without SEC(), or remove it")
 			continue
 		}
@@ -50,7 +50,7 @@ func (p Policy) checkInstructions(v *Violations, spec *ebpf.CollectionSpec, name
 	add := func(i int, subject, expected, found, remedy string) {
 		if key := subject + found; !seen[key] {
 			seen[key] = true
-			v.add(lines[i].position(), subject, expected, found, remedy)
+			v.add(lines[i].Position(), subject, expected, found, remedy)
 		}
 	}
 

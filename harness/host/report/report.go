@@ -26,7 +26,7 @@ type Report struct {
 	Environment   map[string]string // what the grade was made with
 	Figures       []figure.Figure   // the first is shown in text
 	Notes         []string          // what a reader must know of the score
-	Change        string            // of the score since the last grade, such as "+2.0"; empty: none to compare with
+	Change        string            // how the score compares with the last grade's, such as "+2.0 since the last grade"
 	Next          []string          // what to do now, a paragraph each
 }
 

@@ -198,12 +198,13 @@ func TestTextLongDetails(t *testing.T) {
 func TestTextFits(t *testing.T) {
 	for name, r := range reports(t) {
 		r.Notes = []string{"a note of many words that goes on and on, as notes do when there is much to be known of a score"}
-		r.Next = []string{"next: task 2. ./bpflab hint lab12_1 --from /home/student/a/folder/with/a/long/name/of/no/use 2\nand a second line"}
-		r.Change = "+2.0"
+		r.Next = []string{"next: task 2. ./bpflab hint lab12_1 --from /home/student/a/folder/with/a/long/name/of/no/use 2\n- a list of things that goes on for longer than a line of fifty columns\n- and ends"}
+		r.Change = "+2.0 since the last grade"
 		for i := range r.Result.Kernels {
 			task := &r.Result.Kernels[i].Tasks[0]
 			task.Details = append(slices.Clone(task.Details), strings.Repeat("long ", 60), strings.Repeat("x", 300))
 		}
+		assert.Contains(t, printed(t, r, false), "\n- a list of things that goes on for longer than a line of fifty columns\n- and ends\n")
 		for _, width := range []int{10, 50, 63, 80, 120} {
 			var b bytes.Buffer
 			require.NoError(t, r.Text(&b, Style{Width: width}))

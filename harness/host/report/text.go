@@ -51,7 +51,12 @@ func (r Report) Text(w io.Writer, style Style) error {
 	for _, paragraph := range r.Next {
 		t.printf("\n")
 		for line := range strings.Lines(paragraph) {
-			t.hang("", strings.TrimSuffix(line, "\n"))
+			item, listed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "- ")
+			prefix := ""
+			if listed {
+				prefix = "- "
+			}
+			t.hang(prefix, item)
 		}
 	}
 	if len(r.Figures) > 0 {
@@ -215,7 +220,7 @@ func (t *text) table(r Report) {
 // change ends the line of the score.
 func (t *text) change(r Report) {
 	if r.Change != "" {
-		t.printf("\n%s since the last grade", r.Change)
+		t.printf("\n%s", r.Change)
 	}
 	t.printf("\n")
 }

@@ -9,7 +9,7 @@
 //   - Racy loses counts when two CPUs count at once.
 package anchors
 
-//go:generate go tool bpf2go -target bpfel Naive ../sampler.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
+//go:generate go tool bpf2go -target bpfel Naive ../starter/sampler.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
 //go:generate go tool bpf2go -target bpfel Reference ../../../solutions/lab12_3/sampler.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
 //go:generate go tool bpf2go -target bpfel Empty empty.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu
 //go:generate go tool bpf2go -target bpfel Racy racy.bpf.c -- -mcpu=v3 -I/usr/include/x86_64-linux-gnu

@@ -1,4 +1,4 @@
-// want throughput:fail@6.12,6.18,7.3 "work is put off into some of the runs"
+// want sharing:fail "a packet makes up to 2 writes to memory that all CPUs write"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Counts at once, and does what else it has to do with the last packets of each 2,048. */

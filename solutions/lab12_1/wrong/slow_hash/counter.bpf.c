@@ -1,4 +1,4 @@
-// want throughput:partial "PerCPUHash"
+// want calls:partial "a packet makes up to 2 helper calls"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* A hash for each CPU: right, and still a hash. */

@@ -1,4 +1,4 @@
-// want throughput:partial "PerCPUHash"
+// want calls:partial "a packet makes up to 2 helper calls"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Writes each sum back with an update, which looks the entry up a second time. */

@@ -22,7 +22,7 @@ import (
 	"bpflab/vm/kernels"
 )
 
-const formats = "text, json or junit"
+const formats = "text, html, json or junit"
 
 // show writes a graded submission, and its figures into the folder plots if one is named, and
 // returns how the command ends. notes are what a reader must know of the score.
@@ -90,6 +90,8 @@ func writer(format string, w io.Writer) (func(report.Report) error, error) {
 		return func(r report.Report) error {
 			return r.Text(w, isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 		}, nil
+	case "html":
+		return func(r report.Report) error { return r.HTML(w) }, nil
 	case "json":
 		return func(r report.Report) error { return r.JSON(w) }, nil
 	case "junit":

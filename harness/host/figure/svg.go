@@ -8,7 +8,7 @@ import (
 	"io"
 	"math"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"bpflab/harness/host/visible"
 )
@@ -18,6 +18,7 @@ const (
 	width    = 440.0 // within the margin
 	margin   = 12.0
 	textSize = 13.5
+	fonts    = "system-ui, -apple-system, 'Segoe UI', Arial, sans-serif"
 	middle   = 0.36 * textSize // from the middle of a text down to its line
 )
 
@@ -227,15 +228,15 @@ type drawing struct {
 
 // title is what the drawing begins with, in as many lines as it needs.
 func (d *drawing) title(text string) {
-	const most = 42 // characters of a line
+	const room = 0.95 * width
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line+" "+word) > most {
+		if line != "" && across(line+" "+word) > room {
 			d.y += 18
 			d.text(0, d.y-4, start, bold, line)
 			line = ""
 		}
-		line = strings.TrimPrefix(line+" "+cut(word, most), " ")
+		line = strings.TrimPrefix(line+" "+cut(word, 0.7*width), " ")
 	}
 	d.y += 18
 	d.text(0, d.y-4, start, bold, line)
@@ -245,7 +246,7 @@ func (d *drawing) title(text string) {
 // line is a line of text below what is there.
 func (d *drawing) line(text string) {
 	d.y += 18
-	d.text(0, d.y-3, start, pale, text)
+	d.text(0, d.y-3, start, pale, cut(text, width))
 }
 
 // An anchor is the point of a text that has a given place.
@@ -271,29 +272,42 @@ func (d *drawing) path(path, style string) {
 	fmt.Fprintf(&d.body, "<path d=\"%s\" %s/>\n", path, style)
 }
 
-// write writes the drawing on white. A page may replace the colour of text, and that of the paper: "paper".
+// write writes the drawing on white. A page that it is part of may have another colour of text, and of the paper.
 func (d *drawing) write(w io.Writer) error {
-	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="%g %g %g %.1f" width="%[3]g" height="%[4].1f" role="img" aria-label="%[5]s"`+
-		` color="#1b1f24" fill="currentColor" font-family="system-ui, -apple-system, 'Segoe UI', Arial, sans-serif" font-size="%[6]g">
-<rect class="paper" x="%[1]g" y="%[2]g" width="100%%" height="100%%" fill="#fff"/>
-%[7]s</svg>
-`, -margin, -margin, width+2*margin, d.y+2*margin, escape(strings.Join(d.says, "; ")), textSize, d.body.String())
+	size := fmt.Sprintf(`width="%g" height="%.1f"`, width+2*margin, d.y+2*margin)
+	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" %s viewBox="%g %g %g %.1f" role="img" aria-label="%s" color="#1b1f24" fill="currentColor" font-family="%s" font-size="%g">
+<rect class="paper" x="%g" y="%g" %s fill="#fff"/>
+%s</svg>
+`, size, -margin, -margin, width+2*margin, d.y+2*margin, escape(strings.Join(d.says, "; ")), fonts, textSize,
+		-margin, -margin, size, d.body.String())
 	return err
 }
 
 func escape(text string) string { return html.EscapeString(visible.Line(text)) }
 
-// across is how wide a text gets at most, in the widest of common fonts.
-func across(text string) float64 {
-	return 0.66 * textSize * float64(utf8.RuneCountInString(text))
+// across is how wide a text may get: fonts differ, and this is for wide ones.
+func across(text string) (wide float64) {
+	for _, r := range text {
+		if unicode.IsLower(r) && r != 'm' && r != 'w' || strings.ContainsRune("0123456789.,- ", r) {
+			wide += 0.66 * textSize
+		} else {
+			wide += textSize
+		}
+	}
+	return wide
 }
 
 // short is a name that leaves room for what it names.
-func short(name string) string { return cut(name, 14) }
+func short(name string) string { return cut(name, width/3) }
 
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+// cut leaves out the end of a text that is wider than room.
+func cut(text string, room float64) string {
+	if across(text) <= room {
+		return text
 	}
-	return text
+	runes := []rune(text)
+	for len(runes) > 0 && across(string(runes)+"…") > room {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
 }

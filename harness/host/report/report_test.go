@@ -431,6 +431,7 @@ func TestWriteErrors(t *testing.T) {
 	assert.ErrorIs(t, r.Text(w, false), full)
 	assert.ErrorIs(t, r.JSON(w), full)
 	assert.ErrorIs(t, r.JUnit(w), full)
+	assert.ErrorIs(t, r.HTML(w), full)
 }
 
 type writer func([]byte) (int, error)

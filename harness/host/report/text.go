@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,6 +60,7 @@ func (r Report) clean() Report {
 				t.Message += " …"
 			}
 			t.Title, t.Cell, t.Status = visible.Line(t.Title), visible.Line(t.Cell), judge.Status(visible.Line(string(t.Status)))
+			t.Measured.Unit, t.Target.Unit = visible.Line(t.Measured.Unit), visible.Line(t.Target.Unit)
 			details := t.Details
 			t.Details = nil
 			for _, detail := range details {
@@ -67,6 +69,11 @@ func (r Report) clean() Report {
 			k.Tasks = append(k.Tasks, t)
 		}
 		r.Result.Kernels = append(r.Result.Kernels, k)
+	}
+	environment := r.Environment
+	r.Environment = map[string]string{}
+	for name, value := range environment {
+		r.Environment[visible.Line(name)] = visible.Line(value)
 	}
 	notes := r.Notes
 	r.Notes = nil
@@ -178,15 +185,19 @@ func worse(a, b judge.TaskResult) bool {
 }
 
 func (t *text) next(r Report, least judge.KernelResult) {
-	for n, task := range least.Tasks {
-		if task.Status != judge.Pass && task.Status != judge.Skip && task.Status != judge.Error {
-			t.printf("\nnext: task %d. ./bpflab hint %s %d\n", n+1, r.Lab, n+1)
-			return
-		}
-	}
-	if r.Result.Passed() {
+	switch n := next(least); {
+	case n >= 0:
+		t.printf("\nnext: task %d. ./bpflab hint %s %d\n", n+1, r.Lab, n+1)
+	case r.Result.Passed():
 		t.printf("\npassed on %s.\n", on(r.Result.Kernels))
 	}
+}
+
+// next is the first task that a hint can help with, or -1.
+func next(least judge.KernelResult) int {
+	return slices.IndexFunc(least.Tasks, func(task judge.TaskResult) bool {
+		return task.Status != judge.Pass && task.Status != judge.Skip && task.Status != judge.Error
+	})
 }
 
 // on names kernels.

@@ -60,6 +60,7 @@ type Want struct {
 	Texts   []string // on each medium, words one blank apart
 	Printed []string // on paper, where folded sections are open
 	Figures int
+	Scrolls bool // a part of it is wider than a laptop and scrolls within itself. On paper it is not looked at
 }
 
 // Read opens a page on each medium. It fails the test for what cannot be read there: a page that scrolls sideways,
@@ -69,19 +70,24 @@ func (b *Browser) Read(t *testing.T, page []byte, want Want) {
 	file := filepath.Join(t.TempDir(), "page.html")
 	require.NoError(t, os.WriteFile(file, page, 0o644))
 	for _, m := range media {
+		if want.Scrolls && m.media == "print" {
+			continue
+		}
 		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Media: m.media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: m.scheme}},
 		})
 		require.NoError(t, err)
 		require.NoError(t, chromedp.Do(b.ctx, chromedp.EmulateViewport(m.width, 800), chromedp.Navigate("file://"+file)))
 		seen, err := chromedp.Run(b.ctx, chromedp.Evaluate[struct {
-			Text    string   `json:"text"`
-			Figures int      `json:"figures"`
-			Wrong   []string `json:"wrong"`
+			Text      string   `json:"text"`
+			Figures   int      `json:"figures"`
+			Scrolling int      `json:"scrolling"`
+			Wrong     []string `json:"wrong"`
 		}](look))
 		require.NoError(t, err)
 		assert.Empty(t, seen.Wrong, "%s, %d px wide", m.name, m.width)
 		assert.Equal(t, want.Figures, seen.Figures, "figures: %s", m.name)
+		assert.Equal(t, want.Scrolls && m.name != "phone", seen.Scrolling > 0, "%s, %d px wide: whether a part of the page scrolls", m.name, m.width)
 		texts := want.Texts
 		if m.media == "print" {
 			texts = append(slices.Clone(texts), want.Printed...)

@@ -83,7 +83,7 @@ func with(t *testing.T, kernels int) Report {
 	}
 	for _, k := range names {
 		r.Figures = append(r.Figures, figure.Lines{
-			File: "time", Title: "Adaptation on Linux " + k, TimeUnit: "s", Time: []float64{0, 0.3, 0.7, 1},
+			File: "time", Title: "Adaptation on Linux " + k, TimeUnit: "seconds", Time: []float64{0, 0.3, 0.7, 1},
 			Panels: []figure.Panel{
 				{Label: "events a second", Values: []float64{9380, 1e5, 969e3, 4e4}, Log: true},
 				{Label: "overhead, %", Values: []float64{0.3, 2, 32, 2}, Low: 1.5, High: 2.5},
@@ -206,6 +206,21 @@ func TestHTMLNotPassed(t *testing.T) {
 	assert.Contains(t, says(parsed(t, sorts["mixed"])), "Next: task 2, exact counts ./bpflab hint lab12_1 2")
 }
 
+// What kernels say alike of another outcome is not the same.
+func TestHTMLAgree(t *testing.T) {
+	said := func(status judge.Status, message string, details ...string) judge.Verdict {
+		return judge.Verdict{Status: status, Message: message, Details: details}
+	}
+	r := graded(t, []string{"a", "b", "c", "d", "e"}, map[string]verdicts{
+		"a": {said(judge.Partial, "slow"), ok, ok, ok}, "b": {said(judge.Fail, "slow"), ok, ok, ok}, "c": {said(judge.Fail, "slow", "a line"), ok, ok, ok},
+		"d": {said(judge.Fail, "slower"), ok, ok, ok}, "e": {said(judge.Fail, "slow"), ok, ok, ok},
+	})
+	assert.Equal(t, []string{
+		"1 verifier ✗ not passed 0/20 On b and e slow On c, d and a On c, not passed slow Evidence, quoted a line On d, not passed slower " +
+			"On a, passed in part slow What to do next: ./bpflab hint lab12_1 1",
+	}, articles(parsed(t, r)))
+}
+
 // What the grader failed on says so once, and is nobody's to fix.
 func TestHTMLNotGraded(t *testing.T) {
 	const failed = "! grader failed boot: no word from the guest after 60 s"
@@ -322,6 +337,15 @@ func TestPages(t *testing.T) {
 			browser.Read(t, written(t, r), want)
 		})
 	}
+	t.Run("more kernels than fit", func(t *testing.T) {
+		var kernels []string
+		seen := map[string]verdicts{}
+		for n := range 30 {
+			kernels = append(kernels, fmt.Sprintf("6.%d", n))
+			seen[kernels[n]] = verdicts{ok, wrong, long, fast}
+		}
+		browser.Read(t, written(t, graded(t, kernels, seen)), pagetest.Want{Scrolls: true, Texts: []string{"exact counts"}})
+	})
 	t.Run("text of others", func(t *testing.T) {
 		r := evil(t)
 		r.Lab, r.Title, r.File, r.Program = "lab12_1", "A title", "counter.bpf.c", "consumer.go" // a receipt's are those of a lab

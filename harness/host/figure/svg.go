@@ -195,7 +195,7 @@ func (d *drawing) panel(x axis, p plotted) {
 		fmt.Fprintf(&path, "H%.1fV%.1f", x.at(t), d.y+p.y.at(p.values[n])) // a value holds until the next
 	}
 	d.path(path.String(), lineStyle)
-	d.y += panelHeight + 10
+	d.y += panelHeight + 16
 	if _, least, most := spark(p.Panel); len(p.values) > 0 {
 		d.says = append(d.says, fmt.Sprintf("%s: %s to %s", p.Label, number(least, 3), number(most, 3)))
 	}

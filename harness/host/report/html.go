@@ -220,20 +220,31 @@ func quantities(results []judge.TaskResult) (measured, target string) {
 	return between(found) + " " + unit, between(wanted)
 }
 
+// between is the range of some quantities, in one unit.
 func between(values []float64) string {
-	low, high := number(slices.Min(values)), number(slices.Max(values))
+	least, most := slices.Min(values), slices.Max(values)
+	low, high := number(least), number(most)
+	if most >= million && least >= million/100 {
+		low = millions(least)
+	}
 	if low == high {
 		return low
 	}
 	return low + " to " + high
 }
 
+const million = 1e6
+
 // number writes a quantity as people do.
 func number(v float64) string {
-	if math.Abs(v) >= 1e6 {
-		return strconv.FormatFloat(math.Round(v/1e4)/100, 'f', -1, 64) + "M"
+	if math.Abs(v) >= million {
+		return millions(v)
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+func millions(v float64) string {
+	return strconv.FormatFloat(math.Round(100*v/million)/100, 'f', -1, 64) + "M"
 }
 
 // mark shows a status to those who do not see colours.

@@ -263,6 +263,9 @@ func TestHTMLMeasured(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.48: "0.48", 147677: "147677", 1240000: "1.24M", 1195345678: "1195.35M"} {
 		assert.Equal(t, want, number(v))
 	}
+	assert.Equal(t, "0.16M to 1.24M", between([]float64{1_240_000, 160_882}))
+	assert.Equal(t, "44 to 1.24M", between([]float64{44, 1_240_000}))
+	assert.Equal(t, "7", between([]float64{7, 7}))
 }
 
 // evil is a report in which all that others may say would rather be something else.

@@ -22,7 +22,7 @@ import (
 	"bpflab/vm/kernels"
 )
 
-const formats = "text, json or junit"
+const formats = "text, html, json or junit"
 
 // scored is a graded submission.
 type scored struct {
@@ -106,6 +106,8 @@ func writer(format string, w io.Writer, details bool) (func(report.Report) error
 		return func(r report.Report) error {
 			return r.Text(w, report.Style{Width: width(w), Colour: coloured(w), Details: details})
 		}, nil
+	case "html":
+		return func(r report.Report) error { return r.HTML(w) }, nil
 	case "json":
 		return func(r report.Report) error { return r.JSON(w) }, nil
 	case "junit":

@@ -19,10 +19,10 @@ func figures(cases []judge.Case) (all []figure.Figure) {
 		load := figure.Panel{Label: "events a second", Log: true}
 		rate := figure.Panel{Label: "rate, %", Log: true}
 		overhead := figure.Panel{Label: "overhead, %", Low: float64(observe.TargetPPM-observe.Band) / observe.PPM * 100, High: float64(observe.TargetPPM+observe.Band) / observe.PPM * 100}
-		f := figure.Lines{File: "lab12_3-" + c.Kernel, Title: "Adaptation on Linux " + c.Kernel, TimeUnit: "ms"}
+		f := figure.Lines{File: "lab12_3-" + c.Kernel, Title: "Adaptation on Linux " + c.Kernel, TimeUnit: "s"}
 		var now int64
 		for _, i := range l.Intervals {
-			f.Time = append(f.Time, float64(now)/1e6)
+			f.Time = append(f.Time, float64(now)/1e9)
 			now += i.Length
 			load.Values = append(load.Values, float64(i.Load))
 			rate.Values = append(rate.Values, 100*float64(i.Part)/observe.Whole)

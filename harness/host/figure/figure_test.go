@@ -86,7 +86,7 @@ func TestSVG(t *testing.T) {
 		want   []string
 	}{
 		{bars, []string{"5.10", "6.1", "185", "836", "starter", "instructions", "Cost"}},
-		{lines, []string{"Adaptation", "events a second", "overhead, %", ">s<"}},
+		{lines, []string{"Adaptation", "events a second", "overhead, %", ">3 s<", ">1M<", "band: 1.5 to 2.5"}},
 	} {
 		var first, second bytes.Buffer
 		require.NoError(t, tt.figure.SVG(&first))
@@ -101,6 +101,90 @@ func TestSVG(t *testing.T) {
 				break
 			} else {
 				require.NoError(t, err, tt.figure.Name())
+			}
+		}
+	}
+}
+
+// Axes are marked as people would, all that is to be drawn lies on them, and no two marks say the same.
+func TestAxis(t *testing.T) {
+	for _, tt := range []struct {
+		low, high float64
+		log       bool
+		want      string
+	}{
+		{0, 836, false, "0 500 1k"},
+		{0, 704, false, "0 200 400 600 800"},
+		{0, 32.3, false, "0 10 20 30 40"},
+		{0, 1.03, false, "0 0.5 1 1.5"},
+		{0, 0.3, false, "0 0.1 0.2 0.3"},
+		{-99, 900, false, "-500 0 500 1k"},
+		{0, 2.4e6, false, "0 1M 2M 3M"},
+		{7, 7, false, "2 4 6 8 10 12"},
+		{0, 0, false, "-1 -0.5 0 0.5 1"},
+		{0, 5e-324, false, "-1 -0.5 0 0.5 1"},
+		{math.Inf(1), math.Inf(-1), false, "0 5 10"},
+		{-farthest, farthest, false, "-1P -500T 0 500T 1P"},
+		{9380, 969_000, true, "10k 100k 1M"},
+		{1, 100, true, "1 10 100"},
+		{50, 50, true, "20 50 100"},
+		{30, 70, true, "20 50 100"},
+		{leastLog, farthest, true, "1e-09 0.001 1k 1G 1P"},
+		{math.Inf(1), math.Inf(-1), true, "1 10"},
+	} {
+		a := newAxis(tt.low, tt.high, tt.log, 0, 100)
+		var marks []string
+		for _, tick := range a.ticks {
+			marks = append(marks, number(tick, 6))
+		}
+		assert.Equal(t, tt.want, strings.Join(marks, " "), "%v to %v", tt.low, tt.high)
+		if tt.low <= tt.high {
+			assert.LessOrEqual(t, a.low, max(tt.low, a.low*(1+1e-6)))
+			assert.InDelta(t, 50, a.at(tt.low), 50+1e-6, "%v to %v: its least value", tt.low, tt.high)
+			assert.InDelta(t, 50, a.at(tt.high), 50+1e-6, "%v to %v: its greatest value", tt.low, tt.high)
+		}
+		for _, tick := range a.ticks {
+			assert.InDelta(t, 50, a.at(tick), 50+1e-6, "%v to %v: the mark %v", tt.low, tt.high, tick)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for _, tt := range []struct {
+		v      float64
+		digits int
+		want   string
+	}{
+		{0, 3, "0"}, {0.5, 3, "0.5"}, {250, 3, "250"}, {999.4, 3, "999"}, {999.9, 3, "1k"}, {999.9, 6, "999.9"},
+		{10_000, 3, "10k"}, {1_000_000, 6, "1M"}, {1_240_000, 3, "1.24M"}, {-1_240_000, 3, "-1.24M"}, {1e15, 3, "1P"},
+	} {
+		assert.Equal(t, tt.want, number(tt.v, tt.digits), "%v", tt.v)
+	}
+}
+
+// Names come from receipts. They are text, never markup, and leave room for what they name.
+func TestNames(t *testing.T) {
+	const evil = `</text><script>alert(1)</script>"'&`
+	for _, f := range []Figure{
+		Bars{Title: evil, Unit: evil, Kernels: []string{evil, "\x1b]0;x\a\u202e", strings.Repeat("m", 64)}, Series: []Series{{evil, []float64{1, 2, 3}}}},
+		Lines{Title: evil, TimeUnit: evil, Time: []float64{0, 1}, Panels: []Panel{{Label: evil, Values: []float64{1, 2}}}},
+	} {
+		var b bytes.Buffer
+		require.NoError(t, f.SVG(&b))
+		assert.NotContains(t, b.String(), "<script", "markup")
+		assert.NotContains(t, b.String(), "\x1b")
+		assert.NotContains(t, b.String(), "\u202e")
+		assert.NotContains(t, b.String(), `="">`, "an attribute that ends early")
+		assert.NotContains(t, b.String(), strings.Repeat("m", 15)+"<")
+		d := xml.NewDecoder(&b)
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			if e, ok := token.(xml.StartElement); ok {
+				assert.Contains(t, []string{"svg", "rect", "text", "path"}, e.Name.Local)
 			}
 		}
 	}

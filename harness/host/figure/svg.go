@@ -4,158 +4,310 @@ package figure
 
 import (
 	"fmt"
-	"image/color"
+	"html"
 	"io"
 	"math"
+	"strings"
+	"unicode"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"bpflab/harness/host/visible"
 )
 
-// colours tell series apart for those who see colours differently, too (Okabe and Ito).
-var colours = []color.Color{
-	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff},
-	color.RGBA{0x00, 0x9e, 0x73, 0xff}, color.RGBA{0x99, 0x99, 0x99, 0xff},
-}
+// A figure is narrow, so that it can be read on a phone, and beside another one on paper.
+const (
+	width    = 440.0 // within the margin
+	margin   = 12.0
+	textSize = 13.5
+	fonts    = "system-ui, -apple-system, 'Segoe UI', Arial, sans-serif"
+	middle   = 0.36 * textSize // from the middle of a text down to its line
+)
 
-var bandColour = color.RGBA{0xd9, 0xee, 0xe4, 0xff}
-
-func init() {
-	// Browsers have a font of the same widths, whatever they call it.
-	plot.DefaultFont.Variant = "Sans"
+// styles tell series apart, also in grey and for those who see colours differently: full, pale, hollow. What is
+// not coloured takes its colour from the page that the figure is part of.
+var styles = []string{
+	`fill="#3a7fd5"`,
+	`fill="currentColor" fill-opacity="0.45"`,
+	`fill="#12876a" fill-opacity="0.12" stroke="#12876a" stroke-width="1.5"`,
 }
 
 const (
-	width       = 18 * vg.Centimeter
-	barHeight   = 9 * vg.Centimeter
-	panelHeight = 5 * vg.Centimeter
+	plain = ""
+	bold  = `font-weight="600" font-size="15"`
+	pale  = `fill-opacity="0.72"`
+
+	lineStyle = `fill="none" stroke="#3a7fd5" stroke-width="1.75" stroke-linejoin="round"`
+	bandStyle = `fill="#12876a" fill-opacity="0.25"`
+	gridStyle = `stroke="currentColor" stroke-opacity="0.16"`
+	zeroStyle = `stroke="currentColor" stroke-opacity="0.5"`
 )
 
-// SVG draws the bars, a group for each kernel, each with its number above it.
+// SVG draws the bars, a group for each kernel, each with its number behind it.
 func (b Bars) SVG(w io.Writer) error {
-	kernels, series := b.Kernels[:min(len(b.Kernels), mostDrawn)], b.Series[:min(len(b.Series), mostDrawn)]
-	p := plot.New()
-	p.Title.Text = b.Title
-	p.Y.Label.Text = b.Unit
-	p.Legend.Top, p.Legend.Padding = true, vg.Points(3)
-	if len(kernels) > 0 {
-		p.NominalX(kernels...)
+	const height, gap, groupGap = 12.0, 3.0, 13.0
+	kernels, series := first(b.Kernels), first(b.Series)
+	var d drawing
+	d.title(b.Title)
+	d.line(b.Unit)
+	d.legend(series)
+
+	names, numbers, low, high := 0.0, 0.0, 0.0, 0.0
+	for i, kernel := range kernels {
+		names = max(names, across(short(kernel)))
+		for _, s := range series {
+			v, ok := at(s.Values, i)
+			low, high = min(low, v), max(high, v)
+			numbers = max(numbers, across(amount(v, ok)))
+		}
 	}
-	thickness := vg.Points(14)
-	low, high := 0.0, 0.0
-	for i, s := range series {
-		if len(kernels) == 0 {
-			break // without one there is no bar
-		}
-		values, labels := make(plotter.Values, len(kernels)), plotter.XYLabels{}
-		for x := range kernels {
-			v, ok := at(s.Values, x)
-			values[x] = v
-			labels.XYs = append(labels.XYs, plotter.XY{X: float64(x), Y: v})
-			labels.Labels = append(labels.Labels, count(v, ok))
-			low, high = min(low, 1.1*v), max(high, 1.3*v) // room for the legend
-		}
-		bars, err := plotter.NewBarChart(values, thickness)
-		if err != nil {
-			return fmt.Errorf("draw %s: %w", b.File, err)
-		}
-		bars.Color = colours[i%len(colours)]
-		bars.LineStyle.Width = 0
-		bars.Offset = thickness * vg.Length(2*i-len(series)+1) / 2
-		numbers, err := plotter.NewLabels(labels)
-		if err != nil {
-			return fmt.Errorf("draw %s: %w", b.File, err)
-		}
-		numbers.Offset = vg.Point{X: bars.Offset - thickness/2, Y: vg.Points(2)}
-		for n := range numbers.TextStyle {
-			numbers.TextStyle[n].Font.Size = vg.Points(7)
-		}
-		p.Add(bars, numbers)
-		p.Legend.Add(s.Label, bars)
+	if low == high {
+		high = 1
 	}
-	p.X.Min, p.X.Max = min(p.X.Min, -0.5), max(p.X.Max, float64(len(kernels))-0.5)
-	span(&p.X, p.X.Min, p.X.Max, false)
-	span(&p.Y, low, high, false)
-	canvas := vgsvg.New(width, barHeight)
-	p.Draw(draw.New(canvas))
-	_, err := canvas.WriteTo(w)
-	return err
+	x := axis{low: low, high: high, from: names + 10, to: width - numbers - 6}
+	zero, top := x.at(0), d.y
+	for i, kernel := range kernels {
+		d.y += groupGap / 2
+		d.text(x.from-10, d.y+(float64(len(series))*(height+gap)-gap)/2+middle, end, plain, short(kernel))
+		costs := make([]string, len(series))
+		for n, s := range series {
+			v, ok := at(s.Values, i)
+			left, right := min(zero, x.at(v)), max(zero, x.at(v))
+			d.rect(left, d.y, right-left, height, styles[n%len(styles)])
+			d.text(right+6, d.y+height/2+middle, start, plain, amount(v, ok))
+			d.y += height + gap
+			costs[n] = s.Label + " " + amount(v, ok)
+		}
+		d.y += groupGap/2 - gap
+		d.says = append(d.says, kernel+": "+strings.Join(costs, ", "))
+	}
+	d.path(fmt.Sprintf("M%.1f,%.1fV%.1f", zero, top, d.y), zeroStyle)
+	return d.write(w)
+}
+
+// legend names the series, side by side where there is room.
+func (d *drawing) legend(series []Series) {
+	const swatch, gap = 11.0, 6.0
+	x := 0.0
+	d.y += gap + 2
+	for n, s := range series {
+		name := short(s.Label)
+		if x > 0 && x+swatch+gap+across(name) > width {
+			x, d.y = 0, d.y+18
+		}
+		d.rect(x, d.y, swatch, swatch, styles[n%len(styles)])
+		d.text(x+swatch+gap, d.y+swatch/2+middle, start, plain, name)
+		x += swatch + gap + across(name) + 2*gap
+	}
+	d.y += swatch + gap
+}
+
+// amount writes a cost, if there is one.
+func amount(v float64, ok bool) string {
+	if math.Abs(v) < 1e6 {
+		return count(v, ok)
+	}
+	return number(v, 3)
 }
 
 // SVG draws the panels, with the band behind the line.
 func (l Lines) SVG(w io.Writer) error {
-	panels := l.Panels[:min(len(l.Panels), mostDrawn)]
-	canvas := vgsvg.New(width, panelHeight*vg.Length(max(len(panels), 1)))
-	tiles := draw.Tiles{Rows: len(panels), Cols: 1, PadY: vg.Points(6)}
-	var plots [][]*plot.Plot
-	for i, panel := range panels {
-		p := plot.New()
-		if i == 0 {
-			p.Title.Text = l.Title
+	var d drawing
+	d.title(l.Title)
+	var panels []plotted
+	ticks := 0.0
+	from, to := math.Inf(1), math.Inf(-1)
+	for _, panel := range first(l.Panels) {
+		p := l.plotted(panel)
+		panels = append(panels, p)
+		for _, tick := range p.y.ticks {
+			ticks = max(ticks, across(number(tick, 6)))
 		}
-		if i == len(panels)-1 {
-			p.X.Label.Text = l.TimeUnit
-		}
-		p.Y.Label.Text = panel.Label
-		if panel.Log {
-			p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-		}
-		if err := l.draw(p, panel); err != nil {
-			return fmt.Errorf("draw %s: %w", l.File, err)
-		}
-		plots = append(plots, []*plot.Plot{p})
-	}
-	if len(plots) > 0 {
-		for i, row := range plot.Align(plots, tiles, draw.New(canvas)) {
-			plots[i][0].Draw(row[0])
+		for _, t := range p.times {
+			from, to = min(from, t), max(to, t)
 		}
 	}
-	_, err := canvas.WriteTo(w)
+	x := newAxis(from, to, false, ticks+8, width-16)
+	if from < to {
+		x.low, x.high = from, to // time ends where the lines do
+	}
+	for _, p := range panels {
+		d.panel(x, p)
+	}
+	if len(panels) > 0 {
+		d.times(x, l.TimeUnit)
+	}
+	return d.write(w)
+}
+
+// plotted is a panel with what of it can be drawn.
+type plotted struct {
+	Panel
+	band          bool
+	times, values []float64
+	y             axis
+}
+
+const panelHeight = 84.0
+
+func (l Lines) plotted(panel Panel) plotted {
+	p := plotted{Panel: panel}
+	low, high := 0.0, 0.0
+	if p.Log {
+		low, high = math.Inf(1), math.Inf(-1)
+	}
+	for n := range first(p.Values) {
+		t, timed := at(l.Time, n)
+		v, ok := at(p.Values, n)
+		if timed && ok && !(p.Log && v < leastLog) {
+			p.times, p.values = append(p.times, t), append(p.values, v)
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	below, okLow := at([]float64{p.Low}, 0)
+	above, okHigh := at([]float64{p.High}, 0)
+	p.Low, p.High = below, above
+	if p.band = okLow && okHigh && above > below && !(p.Log && below < leastLog); p.band {
+		low, high = min(low, below), max(high, above)
+	}
+	p.y = newAxis(low, high, p.Log, panelHeight, 0)
+	return p
+}
+
+func (d *drawing) panel(x axis, p plotted) {
+	d.line(p.Label)
+	if p.band {
+		d.text(x.to, d.y-3, end, pale, "band: "+number(p.Low, 6)+" to "+number(p.High, 6))
+	}
+	d.y += 13
+	for _, tick := range p.y.ticks {
+		y := d.y + p.y.at(tick)
+		d.path(fmt.Sprintf("M%.1f,%.1fH%.1f", x.from, y, x.to), gridStyle)
+		d.text(x.from-8, y+middle, end, plain, number(tick, 6))
+	}
+	if p.band {
+		d.rect(x.from, d.y+p.y.at(p.High), x.to-x.from, p.y.at(p.Low)-p.y.at(p.High), bandStyle)
+	}
+	var path strings.Builder
+	for n, t := range p.times {
+		if n == 0 {
+			fmt.Fprintf(&path, "M%.1f,%.1f", x.at(t), d.y+p.y.at(p.values[n]))
+			continue
+		}
+		fmt.Fprintf(&path, "H%.1fV%.1f", x.at(t), d.y+p.y.at(p.values[n])) // a value holds until the next
+	}
+	d.path(path.String(), lineStyle)
+	d.y += panelHeight + 16
+	if _, least, most := spark(p.Panel, sparkWidth); len(p.values) > 0 {
+		d.says = append(d.says, fmt.Sprintf("%s: %s to %s", p.Label, number(least, 3), number(most, 3)))
+	}
+}
+
+// times marks the axis that all panels share. Its last mark has the unit.
+func (d *drawing) times(x axis, unit string) {
+	var marked []float64
+	for _, tick := range x.ticks {
+		if x.low <= tick && tick <= x.high {
+			marked = append(marked, tick)
+		}
+	}
+	for i, tick := range marked {
+		label := number(tick, 6)
+		if i == len(marked)-1 {
+			label += " " + unit
+		}
+		d.text(x.at(tick), d.y+textSize, centre, plain, label)
+	}
+	d.y += textSize
+}
+
+// drawing is an SVG from the top down to y. says is what it shows, for those who do not see it.
+type drawing struct {
+	body strings.Builder
+	y    float64
+	says []string
+}
+
+// title is what the drawing begins with, in as many lines as it needs.
+func (d *drawing) title(text string) {
+	const room = 0.95 * width
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && across(line+" "+word) > room {
+			d.y += 18
+			d.text(0, d.y-4, start, bold, line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+cut(word, 0.7*width), " ")
+	}
+	d.y += 18
+	d.text(0, d.y-4, start, bold, line)
+	d.says = []string{text}
+}
+
+// line is a line of text below what is there.
+func (d *drawing) line(text string) {
+	d.y += 18
+	d.text(0, d.y-3, start, pale, cut(text, width))
+}
+
+// An anchor is the point of a text that has a given place.
+const (
+	start  = "start"
+	centre = "middle"
+	end    = "end"
+)
+
+func (d *drawing) text(x, y float64, anchor, style, text string) {
+	if anchor == centre {
+		half := across(text) / 2
+		x = max(half, min(x, width-half))
+	}
+	fmt.Fprintf(&d.body, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" %s>%s</text>\n", x, y, anchor, style, escape(text))
+}
+
+func (d *drawing) rect(x, y, width, height float64, style string) {
+	fmt.Fprintf(&d.body, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" %s/>\n", x, y, width, height, style)
+}
+
+func (d *drawing) path(path, style string) {
+	fmt.Fprintf(&d.body, "<path d=\"%s\" %s/>\n", path, style)
+}
+
+// write writes the drawing on white. A page that it is part of may have another colour of text, and of the paper.
+func (d *drawing) write(w io.Writer) error {
+	size := fmt.Sprintf(`width="%g" height="%.1f"`, width+2*margin, d.y+2*margin)
+	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" %s viewBox="%g %g %g %.1f" role="img" aria-label="%s" color="#1b1f24" fill="currentColor" font-family="%s" font-size="%g">
+<rect class="paper" x="%g" y="%g" %s fill="#fff"/>
+%s</svg>
+`, size, -margin, -margin, width+2*margin, d.y+2*margin, escape(strings.Join(d.says, "; ")), fonts, textSize,
+		-margin, -margin, size, d.body.String())
 	return err
 }
 
-// draw draws a panel's band and its line, of the points that can be drawn.
-func (l Lines) draw(p *plot.Plot, panel Panel) error {
-	var points plotter.XYs
-	from, to := math.Inf(1), math.Inf(-1)
-	low, high := 0.0, 0.0
-	if panel.Log {
-		low, high = math.Inf(1), math.Inf(-1)
-	}
-	for n := range min(len(panel.Values), mostDrawn) {
-		x, timed := at(l.Time, n)
-		y, ok := at(panel.Values, n)
-		if !timed || !ok || panel.Log && y < leastLog {
-			continue
+func escape(text string) string { return html.EscapeString(visible.Line(text)) }
+
+// across is how wide a text may get: fonts differ, and this is for wide ones.
+func across(text string) (wide float64) {
+	for _, r := range text {
+		if unicode.IsLower(r) && r != 'm' && r != 'w' || strings.ContainsRune("0123456789.,- ", r) {
+			wide += 0.66 * textSize
+		} else {
+			wide += textSize
 		}
-		points = append(points, plotter.XY{X: x, Y: y})
-		from, to, low, high = min(from, x), max(to, x), min(low, y), max(high, y)
 	}
-	below, okLow := at([]float64{panel.Low}, 0)
-	above, okHigh := at([]float64{panel.High}, 0)
-	if okLow && okHigh && above > below && len(points) > 0 && (!panel.Log || below >= leastLog) {
-		area, err := plotter.NewPolygon(plotter.XYs{{X: from, Y: below}, {X: to, Y: below}, {X: to, Y: above}, {X: from, Y: above}})
-		if err != nil {
-			return err
-		}
-		area.Color, area.LineStyle.Width = bandColour, 0
-		p.Add(area)
-		low, high = min(low, below), max(high, above)
+	return wide
+}
+
+// short is a name that leaves room for what it names.
+func short(name string) string { return cut(name, width/3) }
+
+// cut leaves out the end of a text that is wider than room.
+func cut(text string, room float64) string {
+	if across(text) <= room {
+		return text
 	}
-	p.Add(plotter.NewGrid())
-	if len(points) > 0 {
-		line, err := plotter.NewLine(points)
-		if err != nil {
-			return err
-		}
-		line.StepStyle = plotter.PostStep
-		line.Color, line.Width = colours[0], vg.Points(1.2)
-		p.Add(line)
+	runes := []rune(text)
+	for len(runes) > 0 && across(string(runes)+"…") > room {
+		runes = runes[:len(runes)-1]
 	}
-	span(&p.X, from, to, false)
-	span(&p.Y, low, high, panel.Log)
-	return nil
+	return string(runes) + "…"
 }

@@ -68,7 +68,7 @@ func (l Lines) Text(w io.Writer, width int) {
 	fmt.Fprintln(w, l.Title)
 	for _, p := range l.Panels {
 		row, least, most := spark(p, min(max(width-40, 5), sparkWidth))
-		fmt.Fprintf(w, "  %-22s %s %s to %s\n", p.Label, row, number(least), number(most))
+		fmt.Fprintf(w, "  %-22s %s %s to %s\n", p.Label, row, number(least, 3), number(most, 3))
 	}
 }
 
@@ -108,14 +108,4 @@ func spark(p Panel, columns int) (row string, least, most float64) {
 		row += string(sparks[int(math.Round(min(max(height, 0), 1)*float64(len(sparks)-1)))])
 	}
 	return row, least, most
-}
-
-func number(v float64) string {
-	switch {
-	case v >= 1e6:
-		return fmt.Sprintf("%.3gM", v/1e6)
-	case v >= 1e3:
-		return fmt.Sprintf("%.3gk", v/1e3)
-	}
-	return fmt.Sprintf("%.3g", v)
 }

@@ -260,8 +260,13 @@ func gated(v Verdict, need int, status Status) Verdict {
 	if sure {
 		status = Fail
 	}
-	return Verdict{Status: status, Cell: "-", Measured: v.Measured, Target: v.Target, Message: fmt.Sprintf("not judged: task %d first", need+1)}
+	return Verdict{Status: status, Cell: "-", Measured: v.Measured, Target: v.Target, Message: fmt.Sprintf(unjudged+"task %d first", need+1)}
 }
+
+const unjudged = "not judged: "
+
+// Gated reports whether a verdict says no more than that another task has to pass first.
+func Gated(v Verdict) bool { return strings.HasPrefix(v.Message, unjudged) }
 
 // round keeps one decimal, so that a score prints as it counts.
 func round(points float64) float64 { return math.Round(points*10) / 10 }

@@ -164,7 +164,7 @@ func measured(t judge.TaskResult) string {
 	if t.Measured.Unit == "" {
 		return ""
 	}
-	return fmt.Sprintf("measured %v %s, target %v", t.Measured.Value, t.Measured.Unit, t.Target.Value)
+	return fmt.Sprintf("measured %s %s, target %s", number(t.Measured.Value), t.Measured.Unit, number(t.Target.Value))
 }
 
 // points prints a number of points as briefly as it can be.

@@ -485,6 +485,7 @@ func TestWriteErrors(t *testing.T) {
 	assert.ErrorIs(t, r.Text(w, Style{}), full)
 	assert.ErrorIs(t, r.JSON(w), full)
 	assert.ErrorIs(t, r.JUnit(w), full)
+	assert.ErrorIs(t, r.HTML(w), full)
 }
 
 type writer func([]byte) (int, error)

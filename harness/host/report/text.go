@@ -16,7 +16,7 @@ import (
 
 // Style is how a report is written for people.
 type Style struct {
-	Width   int  // columns, at least 50; 0: 80
+	Width   int  // columns, at least 50; 0: no terminal's: 80, and evidence is not wrapped
 	Colour  bool // of what became of tasks
 	Details bool // all that there is, however long
 }
@@ -28,15 +28,15 @@ const (
 )
 
 // Text writes the report for people: a line for each task, a column for each kernel, then what was found and
-// what to do next. No line is longer than the style's width. Nothing that a submission, a guest or a receipt
+// what to do next. No line is longer than the style's width, a terminal's. Nothing that a submission, a guest or a receipt
 // says is written as it is: w may be a terminal.
 func (r Report) Text(w io.Writer, style Style) error {
+	t := text{Style: style, wrapsEvidence: style.Width != 0}
 	if style.Width == 0 {
-		style.Width = usualWidth
+		t.Width = usualWidth
 	}
-	style.Width = max(style.Width, minWidth)
+	t.Width = max(t.Width, minWidth)
 	r = r.clean()
-	t := text{Style: style}
 	t.head(r)
 	switch {
 	case r.Refused != nil:
@@ -95,9 +95,15 @@ func (r Report) clean() Report {
 			}
 			t.Title, t.Cell, t.Status = visible.Line(t.Title), visible.Line(t.Cell), judge.Status(visible.Line(string(t.Status)))
 			t.Details = cleanLines(t.Details)
+			t.Measured.Unit, t.Target.Unit = visible.Line(t.Measured.Unit), visible.Line(t.Target.Unit)
 			k.Tasks = append(k.Tasks, t)
 		}
 		r.Result.Kernels = append(r.Result.Kernels, k)
+	}
+	environment := r.Environment
+	r.Environment = map[string]string{}
+	for name, value := range environment {
+		r.Environment[visible.Line(name)] = visible.Line(value)
 	}
 	notes := r.Notes
 	r.Notes = nil
@@ -122,6 +128,7 @@ func cleanLines(details []string) (lines []string) {
 type text struct {
 	strings.Builder
 	Style
+	wrapsEvidence bool
 }
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(t, format, args...) }
@@ -144,6 +151,10 @@ func (t *text) quote(lines []string) {
 		lines, left = lines[:maxEvidence], len(lines)-maxEvidence
 	}
 	for _, line := range lines {
+		if !t.wrapsEvidence {
+			t.printf("%s%s\n", visible.Mark, line)
+			continue
+		}
 		line = strings.ReplaceAll(line, "\t", "    ")
 		for _, part := range strings.Split(ansi.Wrap(line, t.Width-ansi.StringWidth(visible.Mark), ""), "\n") {
 			t.printf("%s\n", strings.TrimRight(visible.Mark+part, " "))

@@ -67,19 +67,19 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 // lastOf is what became of a folder's last grade. What a reader must know of it, it says first: that the files
 // have changed since, or that the last grade was of others.
 func lastOf(out io.Writer, lab *harness.Lab, from string, now time.Time) (last, error) {
-	folder, err := runner.Folder(lab, from)
-	if err == nil {
-		folder, err = filepath.Abs(folder)
-	}
-	if err != nil {
-		return last{}, err
-	}
 	rec := record.Of(lab.Name)
 	grades, err := rec.All()
 	if err != nil || len(grades) == 0 {
 		return last{}, err
 	}
 	g := grades[len(grades)-1]
+	folder, err := runner.Folder(lab, from)
+	if err != nil { // no clone, and no folder named
+		folder = g.Folder
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return last{}, err
+	}
 	if g.Folder != folder {
 		fmt.Fprintf(out, "Your last grade was of %s, not of %s, so these hints go by no grade.\n\n", visible.Line(g.Folder), visible.Line(folder))
 		return last{}, nil
@@ -89,14 +89,14 @@ func lastOf(out io.Writer, lab *harness.Lab, from string, now time.Time) (last, 
 		return l, err
 	}
 	source, err := runner.FindSubmission(lab, folder)
-	if err != nil {
-		return l, err
+	content := ""
+	if err == nil {
+		content, err = source.Sum()
 	}
-	content, err := source.Sum()
-	if err != nil {
-		return l, err
-	}
-	if content != g.Content {
+	switch {
+	case err != nil:
+		fmt.Fprintf(out, "What was graded last cannot be read any more: %s\n\n", visible.Quote(err.Error()))
+	case content != g.Content:
 		fmt.Fprintf(out, "Your files have changed since the last grade (%s), which this goes by. ./bpflab grade %s looks at them as they are now.\n\n",
 			since(now.Sub(g.Time)), of(lab, from))
 	}

@@ -155,12 +155,15 @@ func TestText(t *testing.T) {
 func TestTextDetails(t *testing.T) {
 	passed, other := ok, rejected
 	passed.Details = []string{"nothing to fix"}
+	rejected := rejected
+	rejected.Message = "rejected: 2.5 of 3 wrong"
+	other.Message = "rejected: 30 of 45 wrong"
 	other.Details = []string{"what only one kernel says"}
 	text := printed(t, graded(t, []string{"5.10", "6.1", "6.12"}, map[string]verdicts{
 		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast},
 	}), false)
 	assert.Equal(t, 1, strings.Count(text, "36: if (c)"), text)
-	assert.Contains(t, text, "│ R0 invalid mem access 'map_value_or_null' & <more>\n  on 5.10; on the others it is much the same: --details\n")
+	assert.Contains(t, text, "│ R0 invalid mem access 'map_value_or_null' & <more>\n  on 5.10; on the others alike: --details\n")
 	assert.NotContains(t, text, "what only one kernel says")
 	assert.NotContains(t, text, "nothing to fix")
 }

@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -293,7 +294,7 @@ func (t *text) findings(r judge.Result) {
 			}
 			t.quote(e.lines)
 			if e.differ {
-				t.hang("  ", "on "+e.kernels[0]+"; on the others it is much the same: --details")
+				t.hang("  ", "on "+e.kernels[0]+"; on the others alike: --details")
 			}
 		}
 	}
@@ -307,8 +308,8 @@ type evidence struct {
 	differ  bool     // from those of another of them
 }
 
-// evidence lists what kernels show of task n: once where they found the same, even if the lines differ, such as
-// those of two verifiers' logs. Where all of it is wanted, once where the lines are the same.
+// evidence lists what kernels show of task n: once where their messages differ in numbers only, even if the lines
+// differ, such as those of two verifiers' logs. Where all of it is wanted, once where the lines are the same.
 func (t *text) evidence(kernels []judge.KernelResult, n int) (list []evidence) {
 	for _, k := range kernels {
 		task := k.Tasks[n]
@@ -316,7 +317,7 @@ func (t *text) evidence(kernels []judge.KernelResult, n int) (list []evidence) {
 			continue
 		}
 		i := slices.IndexFunc(list, func(e evidence) bool {
-			return slices.Equal(e.lines, task.Details) || !t.Details && e.message == task.Message
+			return slices.Equal(e.lines, task.Details) || !t.Details && likeness(e.message) == likeness(task.Message)
 		})
 		if i < 0 {
 			list = append(list, evidence{message: task.Message, lines: task.Details})
@@ -327,6 +328,11 @@ func (t *text) evidence(kernels []judge.KernelResult, n int) (list []evidence) {
 	}
 	return list
 }
+
+// likeness is a message without its numbers.
+func likeness(message string) string { return numbers.ReplaceAllString(message, "0") }
+
+var numbers = regexp.MustCompile(`[0-9]+(?:\.[0-9]+)?`)
 
 // message is what the kernels say of task n. Where they do not all say the same, the first
 // with trouble speaks, with its name.

@@ -7,6 +7,7 @@ package harness
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -73,5 +74,5 @@ func Find(labs []*Lab, name string) (*Lab, error) {
 		}
 		names = append(names, l.Name)
 	}
-	return nil, fmt.Errorf("no lab is called %q: there are %q", name, names)
+	return nil, fmt.Errorf("no lab is called %q: the labs are %s", name, strings.Join(names, ", "))
 }

@@ -3,7 +3,6 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,12 +76,16 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	h.Progress.Set(lab.Name, "build")
 	object, program, err := h.Build(ctx, lab, source)
 	h.Progress.Set(lab.Name, "")
-	var compileError *build.CompileError
-	switch {
-	case errors.As(err, &compileError):
+	switch broken := compileErrors(err); {
+	case len(broken) > 0:
 		for i, path := range source.Files() {
-			sum := compileError.SourceSHA256
-			if path != compileError.Source {
+			sum := ""
+			for _, e := range broken {
+				if e.Source == path {
+					sum = e.SourceSHA256
+				}
+			}
+			if sum == "" {
 				text, err := build.ReadFile(path)
 				if err != nil {
 					return nil, err
@@ -91,9 +94,16 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 			}
 			*[]*string{&r.Submission.SHA256, &r.Submission.ProgramSHA256}[i] = sum
 		}
-		compileError = compileError.InFolder()
-		first, _, _ := strings.Cut(compileError.Diagnostics[0].String(), "\n")
-		return refused("does not compile: "+first, compileError.Error())
+		var reasons, details []string
+		for _, e := range broken {
+			heading, messages, _ := strings.Cut(e.InFolder().Error(), "\n")
+			reasons = append(reasons, strings.TrimSuffix(heading, ":"))
+			if len(broken) > 1 {
+				details = append(details, heading)
+			}
+			details = append(details, messages)
+		}
+		return refused(strings.Join(reasons, ", and "), strings.Join(details, "\n"))
 	case err != nil:
 		return nil, err
 	}
@@ -115,7 +125,7 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	var violations *policy.Violations
 	switch {
 	case errors.As(err, &violations):
-		return refused("not allowed in this lab; see below", violations.Error())
+		return refused("not allowed in this lab", violations.Error())
 	case err != nil:
 		return nil, err
 	}
@@ -139,8 +149,27 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	return g, err
 }
 
-// Build builds all of a submission, side by side. Where neither part compiles, the error is the BPF
-// file's.
+// compileErrors are those in an error, if there is nothing else in it.
+func compileErrors(err error) (all []*build.CompileError) {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		var e *build.CompileError
+		if errors.As(err, &e) {
+			all = append(all, e)
+		}
+		return all
+	}
+	for _, one := range several.Unwrap() {
+		var e *build.CompileError
+		if !errors.As(one, &e) {
+			return nil
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// Build builds all of a submission, side by side. The error is that of both parts.
 func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (object *build.Object, program *build.Program, err error) {
 	builder, err := h.Builder()
 	if err != nil {
@@ -159,7 +188,7 @@ func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (
 	}
 	object, err = builder.Compile(ctx, source.BPF)
 	programErr := group.Wait()
-	return object, program, cmp.Or(err, programErr)
+	return object, program, errors.Join(err, programErr)
 }
 
 // Observe has a submission observed in guests of some kinds on each kernel, as many at a time as the

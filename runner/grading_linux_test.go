@@ -5,6 +5,7 @@ package runner
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,13 +73,25 @@ func TestSumsOfWhatDoesNotCompile(t *testing.T) {
 	anyQEMU(t)
 	h := &Host{Version: "test", Cache: t.TempDir(), Progress: notices{t}}
 	lab := &harness.Lab{Name: "lab_x", File: "x.bpf.c", Program: "x.go"}
-	for bpf, program := range map[string]string{"int x\n": anyGo, anyBPF: "package main\n", "int x\n\n": "package main\n\n"} {
-		g, err := h.Prepare(t.Context(), lab, submission(t, bpf, program), []string{"6.12"})
+	for _, tt := range []struct {
+		bpf, program string
+		reason       string
+		headings     int
+	}{
+		{"int x\n", anyGo, "x.bpf.c does not compile", 0},
+		{anyBPF, "package main\n", "x.go does not compile", 0},
+		{"int x\n\n", "package main\n\n", "x.bpf.c does not compile, and x.go does not compile", 2},
+	} {
+		g, err := h.Prepare(t.Context(), lab, submission(t, tt.bpf, tt.program), []string{"6.12"})
 		require.NoError(t, err)
 		require.NotNil(t, g.Receipt.Refused)
-		assert.Contains(t, g.Receipt.Refused.Reason, "does not compile: ")
-		assert.Equal(t, sha256Hex(bpf), g.Receipt.Submission.SHA256)
-		assert.Equal(t, sha256Hex(program), g.Receipt.Submission.ProgramSHA256)
+		assert.Equal(t, tt.reason, g.Receipt.Refused.Reason)
+		details := strings.Join(g.Receipt.Refused.Details, "\n")
+		assert.Equal(t, tt.headings, strings.Count(details, "does not compile:"))
+		assert.Equal(t, strings.Contains(tt.reason, "x.bpf.c"), strings.Contains(details, "x.bpf.c:1:"), details)
+		assert.Equal(t, strings.Contains(tt.reason, "x.go"), strings.Contains(details, "function main is undeclared"), details)
+		assert.Equal(t, sha256Hex(tt.bpf), g.Receipt.Submission.SHA256)
+		assert.Equal(t, sha256Hex(tt.program), g.Receipt.Submission.ProgramSHA256)
 	}
 }
 

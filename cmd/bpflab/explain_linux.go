@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -48,6 +49,9 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 				return err
 			}
 			for _, file := range args {
+				if filepath.Ext(file) != ".c" {
+					return &exit{exitUsage, fmt.Errorf("explain compiles BPF programs, *.bpf.c; %s is none", file)}
+				}
 				f, err := build.Open(file)
 				if err != nil {
 					return &exit{exitUsage, err}

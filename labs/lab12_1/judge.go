@@ -3,6 +3,7 @@
 package counter
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -58,6 +59,9 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		}
 	}
 	kindsWrong := len(found) > 0
+	if text := diagnose(a.Kinds, frames); text != "" {
+		found = append([]string{text}, found...)
+	}
 	// All together over the wire, as they are timed: a program may do no less then.
 	if a.Obeyed() {
 		for _, at := range []struct {
@@ -89,6 +93,83 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		}
 	}
 	return judge.Found(v, "WRONG", found), nil
+}
+
+// diagnose says in a sentence what explains all that was counted of each kind, where one mistake does. It is empty
+// where counts are right, and where no mistake that is known explains them.
+func diagnose(have []observe.KindCount, frames []traffic.Frame) string {
+	for _, m := range mistakes {
+		explains, differs := true, false
+		for _, k := range have {
+			of := ofKind(frames, k.Kind)
+			want := observe.Total(truth(of, len(of)))
+			var would observe.Count
+			for _, f := range of {
+				c := m.would(f)
+				would.Packets += c.Packets
+				would.Bytes += c.Bytes
+			}
+			explains = explains && k.Packets == would.Packets && k.Bytes == would.Bytes
+			differs = differs || would.Packets != want.Packets || would.Bytes != want.Bytes
+		}
+		if explains && differs {
+			return m.text
+		}
+	}
+	return ""
+}
+
+// mistakes are those that explain the counts of all kinds of frames, each with what it makes of a frame.
+var mistakes = []struct {
+	text  string
+	would func(traffic.Frame) observe.Count
+}{
+	{"nothing was counted: none of the frames that should be", func(traffic.Frame) (c observe.Count) { return c }},
+	{"packets and bytes are swapped: each field of `struct count` holds what belongs into the other", func(f traffic.Frame) observe.Count {
+		c := counted(f)
+		return observe.Count{Packets: c.Bytes, Bytes: c.Packets}
+	}},
+	{"frames of the type 0x0008 were counted instead of 0x0800: h_proto is in network byte order, so compare it with bpf_htons(ETH_P_IP)", func(f traffic.Frame) (c observe.Count) {
+		if len(f.Data) >= 34 && f.Data[12] == 0x08 && f.Data[13] == 0x00 {
+			return c
+		}
+		if len(f.Data) >= 34 && f.Data[12] == 0x00 && f.Data[13] == 0x08 {
+			return observe.Count{Packets: 1, Bytes: uint64(len(f.Data))}
+		}
+		return c
+	}},
+	{"only packets were counted: bytes stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Packets: counted(f).Packets} }},
+	{"only bytes were counted: packets stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Bytes: counted(f).Bytes} }},
+	{"every packet was counted twice", func(f traffic.Frame) observe.Count {
+		c := counted(f)
+		return observe.Count{Packets: 2 * c.Packets, Bytes: 2 * c.Bytes}
+	}},
+	{"bytes are without the Ethernet header, 14 too few for each packet: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+		c := counted(f)
+		return observe.Count{Packets: c.Packets, Bytes: c.Bytes - 14*c.Packets}
+	}},
+	{"bytes are those of the IP header's length field, which a sender can set to anything: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+		return observe.Count{Packets: counted(f).Packets, Bytes: lengthField(f, false)}
+	}},
+	{"bytes are those of the IP header's length field, in the wrong byte order: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+		return observe.Count{Packets: counted(f).Packets, Bytes: lengthField(f, true)}
+	}},
+}
+
+// counted is what a right counter makes of a frame.
+func counted(f traffic.Frame) observe.Count {
+	return observe.Total(truth([]traffic.Frame{f}, 1))
+}
+
+// lengthField is tot_len of a frame that counts, as its header has it or with its bytes swapped.
+func lengthField(f traffic.Frame, swapped bool) uint64 {
+	if counted(f).Packets == 0 {
+		return 0
+	}
+	if swapped {
+		return uint64(binary.LittleEndian.Uint16(f.Data[16:]))
+	}
+	return uint64(binary.BigEndian.Uint16(f.Data[16:]))
 }
 
 // meddled says what the driver and the stack did with the frames that they do not do with the reference: a

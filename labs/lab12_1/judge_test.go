@@ -261,6 +261,29 @@ func TestJudges(t *testing.T) {
 
 func flat(x float64) job.Timing { return timings(x, x, x, x).Yours }
 
+// One mistake that explains all counts is named before them. It earns no points and costs none.
+func TestDiagnose(t *testing.T) {
+	assert.Empty(t, diagnose(newSound().Alone.Kinds, testFrames))
+	for _, m := range mistakes {
+		s := newSound()
+		for i, k := range s.Alone.Kinds {
+			c := observe.KindCount{Kind: k.Kind}
+			for _, f := range ofKind(testFrames, k.Kind) {
+				would := m.would(f)
+				c.Packets += would.Packets
+				c.Bytes += would.Bytes
+			}
+			s.Alone.Kinds[i] = c
+		}
+		assert.Equal(t, m.text, diagnose(s.Alone.Kinds, testFrames))
+		task := judges.Judge(t, s).Kernels[0].Tasks[1]
+		assert.Equal(t, m.text, task.Message)
+		assert.NotEmpty(t, task.Details, "and the counts themselves")
+		s.Alone.Kinds[0].Bytes++
+		assert.NotEqual(t, m.text, diagnose(s.Alone.Kinds, testFrames), "that does not explain all of it")
+	}
+}
+
 // What is far cheaper than the reference is believed only if it is seen twice, and is then worth what
 // the worse of the two is.
 func TestDoubt(t *testing.T) {
@@ -358,11 +381,8 @@ func TestCountsDetails(t *testing.T) {
 		return v
 	}
 	v := judgeIt(func(s *sound) { s.kind("ARP").Packets = 4; s.kind("IPv6").Packets = 4; s.Drop.Counts = nil })
-	assert.Equal(t, []string{
-		`frames of the kind "ARP": 4 counted, 0 should have been`,
-		`frames of the kind "IPv6": 4 counted, 0 should have been`,
-	}, v.Details, "where the kinds tell, the protocols add nothing")
-	assert.Equal(t, v.Details[0], v.Message)
+	assert.Equal(t, `frames of the kind "ARP": 4 counted, 0 should have been`, v.Message)
+	assert.Equal(t, []string{`frames of the kind "IPv6": 4 counted, 0 should have been`}, v.Details, "where the kinds tell, the protocols add nothing")
 
 	v = judgeIt(func(s *sound) { s.kind("ARP").Packets = 1 })
 	assert.Empty(t, v.Details, "the message says it")
@@ -377,12 +397,12 @@ func TestCountsDetails(t *testing.T) {
 			s.Alone.Returns[0].Returns[i] = 9
 		}
 	})
-	assert.Len(t, v.Details, len(newSound().Alone.Kinds), "one line a kind, not one a frame")
+	assert.Len(t, v.Details, len(newSound().Alone.Kinds)-1, "one line a kind, not one a frame, and the first is the message")
 }
 
 // The last line counts those that are left out, and is there only if there are any.
 func TestCountsDetailsLeftOut(t *testing.T) {
-	for wrong, last := range map[int]string{judge.MaxFound: "", judge.MaxFound + 1: "… and 1 more", judge.MaxFound + 9: "… and 9 more"} {
+	for wrong, last := range map[int]string{judge.MaxFound + 1: "", judge.MaxFound + 2: "… and 1 more", judge.MaxFound + 10: "… and 9 more"} {
 		s := newSound()
 		counts := []*observe.Count{}
 		for i := range s.Drop.Counts {

@@ -13,7 +13,7 @@ var hints = map[string][]string{
 		"Which calls are of interest? Say it aloud: whose, which, and with what first argument. Then look at what your program asks, and how wide its variables are.",
 		"An argument is an unsigned number of 64 bits, and \"at or above\" includes equality. A process has many threads: which half of bpf_get_current_pid_tgid() do they share?",
 		"If events are missing at the end: does the reader report what it still has before it sleeps? out.Flush() hands reports over; until then nobody has seen them.",
-		"If an event comes twice or is garbage: Release gives the room back to the kernel, which may write there at once. Read first, release then, and go on from the position that ring.Next returns.",
+		"If each event comes many times, the reader does not give back what it has read: r.Release takes the position up to which it has, and ring.Next says where the next record begins.",
 	},
 	"drops": {
 		"When the ring is full an event cannot be sent. Somebody should know. Who counts, and where?",
@@ -57,7 +57,10 @@ var symptoms = map[string]map[string]string{
 	},
 	"drops": {
 		"ENDED": ended,
-		"LOST":  "The sum is wrong. The report says when: with a reader that stood still, after it, or with two CPUs. Only the last is about counting on two CPUs; the others are about an event that is neither in the ring nor counted, or a reader that forgets one. More than there were? A reader that does not call r.Release reads the same again.",
+		"STALL": "The ring was full while a reader stood still. Each event must then be in the ring or in `dropped`, and never in both: where does your program count one that finds no room? And does the reader report all that it finds when it goes on?",
+		"AFTER": "There was room again, and events are missing or still dropped: a reader that goes on has to give back what it has read, up to the position that it has reached, and to read on from there.",
+		"CPUS":  "Two CPUs sent at once, with room for all. Each reservation is one CPU's own: what else do the two share in your program?",
+		"RACE":  "Two CPUs found the ring full at the same time, and counted in one variable. `dropped++` reads, adds and writes back, and what the other CPU has added in between is lost: __sync_fetch_and_add(&dropped, 1) is one step.",
 		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",
 	},
 	"wakeups": {

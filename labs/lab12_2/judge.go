@@ -58,8 +58,8 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
-	found := compareSeen(s, t)
-	v.Measured.Value = float64(len(found))
+	found, faults := compareSeen(s, t)
+	v.Measured.Value = float64(faults)
 	switch {
 	case s.Trouble != "":
 		return gone(s.Reader, v), nil
@@ -69,6 +69,13 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
 	}
 	found = append(found, wrongAmount(c.Amount, "when calls are timed, with no other reader")...)
+	if len(found) > 0 {
+		if l, err := job.Get[layout](o, "layout"); err == nil {
+			if why := l.explain(s, t); why != "" {
+				found = append([]string{why}, found...)
+			}
+		}
+	}
 	return judge.Found(v, "WRONG", found), nil
 }
 
@@ -83,9 +90,18 @@ func wrongAmount(a observe.Amount, when string) (found []string) {
 	return found
 }
 
-// compareSeen says what is wrong with the events that were reported.
-func compareSeen(s observe.Seen, t observe.Script) (found []string) {
-	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+// compareSeen says what is wrong with the events that were reported: a line for each kind of fault, with the first
+// event that has it. It also returns how many faults there are.
+func compareSeen(s observe.Seen, t observe.Script) (found []string, faults int) {
+	kinds := map[string]int{} // of fault: index in found
+	count := map[string]int{}
+	wrong := func(kind, format string, args ...any) {
+		faults++
+		if count[kind]++; count[kind] == 1 {
+			kinds[kind] = len(found)
+			found = append(found, fmt.Sprintf(format, args...))
+		}
+	}
 	type at struct{ thread, call int }
 	calls, times, last := map[string]at{}, map[at]int{}, map[int]int{}
 	for i, list := range t.Threads {
@@ -94,54 +110,71 @@ func compareSeen(s observe.Seen, t observe.Script) (found []string) {
 			calls[t.Name(i, n)] = at{i, n}
 		}
 	}
+	events := 0
 	for record := range slices.Chunk(s.Got, consumer.Size) {
 		e := consumer.Decode(record)
 		if e == nil {
 			break
 		}
+		events++
 		comm := e.Name()
 		where, ok := calls[comm]
 		if !ok {
-			wrong("an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
+			wrong("comm is of no call of interest", "an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
 			continue
 		}
 		call, made := t.Threads[where.thread][where.call], s.Made[where.thread][where.call]
 		switch {
 		case call.Number != t.Number:
-			wrong("%s: an event for system call %d; target_syscall is %d", comm, call.Number, t.Number)
+			wrong("another system call", "%s: an event for system call %d; target_syscall is %d", comm, call.Number, t.Number)
 		case call.First < t.Threshold:
-			wrong("%s: an event for a first argument of %d; threshold is %d", comm, call.First, t.Threshold)
+			wrong("an argument below the threshold", "%s: an event for a first argument of %d; threshold is %d", comm, call.First, t.Threshold)
 		case e.PID != s.PID:
-			wrong("%s: pid is %d and should be %d, the process's", comm, e.PID, s.PID)
+			wrong("pid is wrong", "%s: pid is %d and should be %d, the process's", comm, e.PID, s.PID)
 		case e.UID != t.User(where.thread):
-			wrong("%s: uid is %d and should be %d", comm, e.UID, t.User(where.thread))
+			wrong("uid is wrong", "%s: uid is %d and should be %d", comm, e.UID, t.User(where.thread))
 		case int64(e.Time) < made[0] || int64(e.Time) > made[1]:
-			wrong("%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
+			wrong("ts is wrong", "%s: ts is %d; the call was made between %d and %d", comm, e.Time, made[0], made[1])
 		case times[where] > 0: // said once for all times, below
 		case where.call < last[where.thread]:
-			wrong("%s: reported after a later event of the same thread", comm)
+			wrong("out of order", "%s: reported after a later event of the same thread", comm)
 		}
 		times[where]++
 		last[where.thread] = max(last[where.thread], where.call)
 	}
-	missing, first := 0, ""
+	missing, interesting, first := 0, 0, ""
 	for i, list := range t.Threads {
 		for n, call := range list {
 			reported := times[at{i, n}]
 			if reported > 1 {
-				wrong("%s: reported %d times", t.Name(i, n), reported)
+				wrong("reported more than once", "%s: reported %d times", t.Name(i, n), reported)
 			}
-			if t.Interesting(call) && reported == 0 {
+			if !t.Interesting(call) {
+				continue
+			}
+			interesting++
+			if reported == 0 {
 				if missing++; first == "" {
 					first = fmt.Sprintf("%s, with a first argument of %d and a threshold of %d", t.Name(i, n), call.First, t.Threshold)
 				}
 			}
 		}
 	}
-	if missing > int(s.Missed) {
-		wrong("%d events were not reported, the first of them %s", missing, first)
+	for kind, n := range count {
+		if n > 1 {
+			found[kinds[kind]] = fmt.Sprintf("%d events: %s; the first is %s", n, kind, found[kinds[kind]])
+		}
 	}
-	return found
+	switch {
+	case missing <= int(s.Missed):
+	case events == 0:
+		faults += missing
+		found = append(found, fmt.Sprintf("none of %d events was reported", interesting))
+	default:
+		faults += missing
+		found = append(found, fmt.Sprintf("%d of %d events were not reported, the first of them %s", missing, interesting, first))
+	}
+	return found, faults
 }
 
 // judgeDrops asks where each event went.
@@ -174,10 +207,11 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: each event must take 40 bytes of it", s.Ring, observe.Batch)
 	}
 	for _, part := range []struct {
-		when string
+		cell, when string
 		observe.Amount
 	}{
-		{"a reader that stood still and went on", s.Full}, {"after a reader had stood still", s.After}, {"two CPUs at once, with room in the ring", b.Sent},
+		{"STALL", "a reader that stood still and went on", s.Full}, {"AFTER", "after a reader had stood still", s.After},
+		{"CPUS", "two CPUs at once, with room in the ring", b.Sent},
 	} {
 		if lost := missing(part.Amount); lost != 0 {
 			v.Measured.Value += math.Abs(float64(lost))
@@ -185,7 +219,7 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 			if lost < 0 {
 				what = fmt.Sprintf("%d more than there were", -lost)
 			}
-			return fail("LOST", "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
+			return fail(part.cell, "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
 		}
 		if part.Strange > 0 {
 			return fail("WRONG", "%s: %d of %d reported events are wrong or out of order", part.when, part.Strange, part.Got)
@@ -195,15 +229,15 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 	case s.Full.Dropped == 0:
 		return fail("WRONG", "%d events were reported and none dropped, more than a ring of %d bytes holds while nobody reads it", s.Full.Got, s.Ring)
 	case s.After.Dropped > 0:
-		return fail("LOST", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
+		return fail("AFTER", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
 	case b.Sent.Dropped > 0:
-		return fail("LOST", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
+		return fail("CPUS", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
 	case !b.Overflow:
 		return fail("WRONG", "dropped did not change while the ring was full")
 	case b.Took > observe.MaxTook:
 		return fail("SLOW", "a call that finds no room in the ring takes some %d instructions; a program that takes more than %d for it is not raced on two CPUs", b.Took, observe.MaxTook)
 	case lost != 0:
-		return fail("LOST", "two CPUs at once dropped %d events and counted %d: both read the same old value of dropped and wrote their own new one", b.Calls, b.Dropped)
+		return fail("RACE", "two CPUs at once dropped %d events and counted %d: both read the same old value of dropped and wrote their own new one", b.Calls, b.Dropped)
 	case b.Met < metRounds && tooSlow(b, c) != "":
 		return fail("SLOW", "%s", tooSlow(b, c))
 	}

@@ -60,6 +60,7 @@ var Lab = &harness.Lab{
 		},
 		MaxInstructions: 4096,
 	},
+	Inspect: inspect,
 	Figures: figures,
 	Learned: learned,
 	Starter: starterFiles,

@@ -85,6 +85,9 @@ func newCompileError(source string, diags []Diagnostic, output string, r sandbox
 			e.Diagnostics = append(e.Diagnostics, d)
 		}
 	}
+	if text := advice(e.Diagnostics); text != "" {
+		e.Diagnostics = append(e.Diagnostics, Diagnostic{Severity: "note", Text: text})
+	}
 	if text := tooMuch("clang", r, output, clangLimits); text != "" || len(e.Diagnostics) == 0 {
 		if text == "" {
 			text = fmt.Sprintf("clang gave up (%v)", r.Exit)
@@ -92,6 +95,28 @@ func newCompileError(source string, diags []Diagnostic, output string, r sandbox
 		e.Diagnostics = append([]Diagnostic{{File: source, Severity: "error", Text: text + ": make the source simpler"}}, e.Diagnostics...)
 	}
 	return e
+}
+
+// advice is for those who know C and not BPF: what clang's messages do not say.
+func advice(diags []Diagnostic) string {
+	for _, d := range diags {
+		for _, a := range []struct {
+			message *regexp.Regexp
+			text    string
+		}{
+			{regexp.MustCompile(`built-in function '__\w*[sd]f\w*' is not supported`), "BPF has no floating point: calculate in integers, such as thousandths"},
+			{regexp.MustCompile(`gnu/stubs-32\.h|'(?:stdio|stdlib|string|unistd|math)\.h' file not found`), "BPF programs have no C library: leave out headers such as <stdio.h> and <stdlib.h>"},
+			{regexp.MustCompile(`implicitly declaring library function|implicit declaration of function '(?:\w*printf|malloc|free|str\w+|mem\w+|sleep|usleep)'`),
+				"BPF programs have no C library: they call the helpers of bpf_helpers.h only, and __builtin_memcpy and the like for fixed sizes"},
+			{regexp.MustCompile(`'vmlinux\.h' file not found`), "programs that include <linux/bpf.h> and the headers of what they read, as the labs' starters do, need no vmlinux.h"},
+			{regexp.MustCompile(`A call to built-in function '\w+' is not supported`), "BPF programs have no C library: initialise and copy with fixed sizes, which clang expands in place"},
+		} {
+			if a.message.MatchString(d.Text) {
+				return a.text
+			}
+		}
+	}
+	return ""
 }
 
 // killed reports whether a compiler was killed for another reason than its limits, such as a machine that

@@ -37,7 +37,7 @@ func Rejection(r verifier.Report) (Explanation, bool) {
 	// The last word decides. Only where it tells nothing, what was said before it may.
 	for _, said := range []string{r.Message, verdicts(r.Log)} {
 		for _, k := range kinds {
-			if k.message.MatchString(said) && (k.insn == nil || k.insn.MatchString(insn)) {
+			if k.message.MatchString(said) && (k.insn == nil || k.insn.MatchString(insn)) && (k.when == nil || k.when(r)) {
 				return k.Explanation, true
 			}
 		}
@@ -58,9 +58,37 @@ func Kinds() []Explanation {
 // A kind is one that Rejection knows. The first in the table that matches is taken.
 type kind struct {
 	Explanation
-	message *regexp.Regexp // in what the verifier says
-	insn    *regexp.Regexp // in the instruction that it says it of; nil: any
+	message *regexp.Regexp             // in what the verifier says
+	insn    *regexp.Regexp             // in the instruction that it says it of; nil: any
+	when    func(verifier.Report) bool // what else must hold; nil: nothing
 }
+
+// null reports whether the register that a program was rejected for is NULL on the way that the log shows: zero, with
+// a test for that before.
+func null(r verifier.Report) bool {
+	m := badRegister.FindStringSubmatch(r.Message)
+	if m == nil {
+		return false
+	}
+	state := regexp.MustCompile(`\b` + m[1] + `(?:_[rw]+)?=(\S+)`)
+	zero := false
+	for _, line := range slices.Backward(r.Log) {
+		if all := state.FindAllStringSubmatch(line, -1); all != nil {
+			// 5.10 and 6.1: inv0; then 0.
+			if zero = slices.Contains([]string{"0", "inv0", "P0", "invP0"}, all[len(all)-1][1]); !zero {
+				return false
+			}
+		}
+		if zero && nullTest.MatchString(line) {
+			return true
+		}
+	}
+	return false
+}
+
+var nullTest = regexp.MustCompile(`\) if r\d+ [!=]= 0x0 goto`)
+
+var badRegister = regexp.MustCompile(`^(R\d+) invalid mem access`)
 
 // verdicts are the lines of a log that are the verifier's own words. The text of source lines
 // is not: it is the program's author's.

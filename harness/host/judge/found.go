@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// MaxFound is how many lines a report spends on what one task has found.
+// MaxFound is how many lines of details a report spends on what one task has found.
 const MaxFound = 20
 
 // Found fails a verdict for what was found wrong, one line each; where that is nothing, the verdict stays as it
-// is. The first is its message. Of several the first 20 are its details.
+// is. The first is its message, the others are its details, 20 at most.
 func Found(v Verdict, cell string, found []string) Verdict {
 	if len(found) == 0 {
 		return v
 	}
-	v.Status, v.Fraction, v.Cell, v.Message = Fail, 0, cell, found[0]
+	v.Status, v.Fraction, v.Cell, v.Message, found = Fail, 0, cell, found[0], found[1:]
 	if rest := len(found) - MaxFound; rest > 0 {
 		found = append(slices.Clone(found[:MaxFound]), fmt.Sprintf("… and %d more", rest))
 	}
-	if len(found) > 1 {
+	if len(found) > 0 {
 		v.Details = found
 	}
 	return v

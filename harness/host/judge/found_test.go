@@ -15,16 +15,16 @@ func TestFound(t *testing.T) {
 
 	failed := Verdict{Status: Fail, Cell: "WRONG", Message: "a", Measured: v.Measured}
 	assert.Equal(t, failed, Found(v, "WRONG", []string{"a"}), "one finding is the message")
-	failed.Details = []string{"a", "b"}
+	failed.Details = []string{"b"}
 	assert.Equal(t, failed, Found(v, "WRONG", []string{"a", "b"}))
 
 	var many []string
-	for i := range 21 {
+	for i := range 22 {
 		many = append(many, fmt.Sprint(i))
 	}
-	assert.Equal(t, many[:20], Found(v, "", many[:20]).Details)
-	assert.Equal(t, append(many[:20:20], "… and 1 more"), Found(v, "", many).Details)
-	assert.Equal(t, "20", many[20], "the caller's list stays as it is")
+	assert.Equal(t, many[1:21], Found(v, "", many[:21]).Details)
+	assert.Equal(t, append(many[1:21:21], "… and 1 more"), Found(v, "", many).Details)
+	assert.Equal(t, "21", many[21], "the caller's list stays as it is")
 }
 
 func TestEnded(t *testing.T) {

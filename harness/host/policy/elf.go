@@ -24,8 +24,10 @@ const (
 
 // object is what the parser does not tell.
 type object struct {
-	sections map[string]bool
-	externs  []string // sorted
+	sections  map[string]bool
+	externs   []string          // sorted
+	functions map[string]string // by name, the section of each
+	static    map[string]bool   // variables that only their own file sees
 }
 
 // inspect checks that an object is safe to parse.
@@ -56,7 +58,7 @@ func inspect(raw []byte) (o *object, err error) {
 		return nil, fmt.Errorf("%s %s %s %s, not a little-endian 64-bit BPF object", f.Class, f.Data, f.Machine, f.Type)
 	}
 
-	o = &object{sections: make(map[string]bool)}
+	o = &object{sections: map[string]bool{}, functions: map[string]string{}, static: map[string]bool{}}
 	budget, err := o.checkSections(f, uint64(len(raw)))
 	if err != nil {
 		return nil, err
@@ -142,6 +144,12 @@ func (o *object) checkSymbols(f *elf.File, budget uint64) error {
 		budget -= s.Size
 		if elf.ST_TYPE(s.Info) == elf.STT_FUNC {
 			functions++
+			if int(s.Section) < len(f.Sections) {
+				o.functions[s.Name] = f.Sections[s.Section].Name
+			}
+		}
+		if elf.ST_TYPE(s.Info) == elf.STT_OBJECT && elf.ST_BIND(s.Info) == elf.STB_LOCAL {
+			o.static[s.Name] = true
 		}
 		if s.Section == elf.SHN_UNDEF && s.Name != "" {
 			o.externs = append(o.externs, s.Name)

@@ -32,9 +32,21 @@ func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	required := make(map[string]Map)
 	for _, want := range p.Maps {
 		required[want.Name] = want
-		if spec.Maps[want.Name] == nil {
-			v.add("", "map "+want.Name, "a map of that name in SEC(\".maps\")", "none", "keep the starter code's name")
+	}
+	meant := map[string]bool{} // what should have another name, and has been reported
+	for _, want := range p.Maps {
+		if spec.Maps[want.Name] != nil {
+			continue
 		}
+		found, remedy := "none", "declare it as the starter does"
+		for _, name := range sortedKeys(spec.Maps) {
+			if _, ok := required[name]; !ok && !o.globals(name) && !meant[name] && want.fits(spec.Maps[name]) {
+				found, remedy = "a map "+name, "rename it to "+want.Name
+				meant[name] = true
+				break
+			}
+		}
+		v.add("", "map "+want.Name, "a map of that name in SEC(\".maps\")", found, remedy)
 	}
 
 	var total uint64
@@ -45,7 +57,14 @@ func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 			checkGlobals(v, name, m)
 			continue
 		}
+		if m.Type == ebpf.UnspecifiedMap && o.sections["maps"] {
+			v.add("", "map "+name, `a definition in SEC(".maps")`, `one in SEC("maps"), which is for another form of it`, "add the dot")
+			continue
+		}
 		checkMap(v, name, m)
+		if meant[name] {
+			continue
+		}
 		if want, ok := required[name]; ok {
 			want.check(v, m)
 		} else if !slices.Contains(p.OtherMaps, m.Type) {
@@ -105,6 +124,11 @@ func checkMap(v *Violations, name string, m *ebpf.MapSpec) {
 	}
 }
 
+// fits reports whether a map could be the wanted one but for its name.
+func (want Map) fits(m *ebpf.MapSpec) bool {
+	return slices.Contains(want.Types, m.Type) && m.KeySize == want.KeySize && m.ValueSize == want.ValueSize
+}
+
 func (want Map) check(v *Violations, m *ebpf.MapSpec) {
 	subject := "map " + want.Name
 	if !slices.Contains(want.Types, m.Type) {
@@ -120,11 +144,13 @@ func (want Map) check(v *Violations, m *ebpf.MapSpec) {
 	if m.Type == ebpf.RingBuf {
 		unit = "bytes"
 	}
-	if m.MaxEntries != 0 && m.MaxEntries < want.MinEntries {
-		v.add("", subject, fmt.Sprintf("at least %d %s", want.MinEntries, unit), fmt.Sprint(m.MaxEntries), "raise max_entries")
-	}
-	if want.MaxEntries != 0 && m.MaxEntries > want.MaxEntries {
-		v.add("", subject, fmt.Sprintf("at most %d %s", want.MaxEntries, unit), fmt.Sprint(m.MaxEntries), "lower max_entries")
+	n := m.MaxEntries
+	if want.MaxEntries != 0 && n > want.MaxEntries {
+		v.add("", subject, fmt.Sprintf("at most %d %s", want.MaxEntries, unit), fmt.Sprint(n), "lower max_entries")
+	} else if n != 0 && n < want.MinEntries {
+		v.add("", subject, fmt.Sprintf("at least %d %s", want.MinEntries, unit), fmt.Sprint(n), "raise max_entries")
+	} else if m.Type == ebpf.RingBuf && n&(n-1) != 0 {
+		v.add("", subject, "a power of two for max_entries", fmt.Sprint(n), fmt.Sprintf("use %d", uint32(1)<<(bits.Len32(n)-1)))
 	}
 }
 

@@ -88,14 +88,14 @@ func (p Policy) Check(elf []byte) (*ebpf.CollectionSpec, error) {
 	spec, err := parse(elf)
 	if err != nil {
 		if v.empty() {
-			v.add("", "object", "an object that cilium/ebpf can load", err.Error(), "compare its SEC() names and map definitions with the starter code's")
+			v.add("", "object", "an object that cilium/ebpf can load", err.Error(), "compare its SEC() names and map definitions with the starter's")
 		}
 		return nil, v
 	}
 
-	p.checkPrograms(v, spec)
+	p.checkPrograms(v, spec, object)
 	p.checkMaps(v, spec, object)
-	p.checkVariables(v, spec)
+	p.checkVariables(v, spec, object)
 	if !v.empty() {
 		return nil, v
 	}
@@ -113,7 +113,7 @@ func parse(elf []byte) (spec *ebpf.CollectionSpec, err error) {
 	return spec, err
 }
 
-func (p Policy) checkVariables(v *Violations, spec *ebpf.CollectionSpec) {
+func (p Policy) checkVariables(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	for _, want := range p.Variables {
 		subject := "variable " + want.Name
 		decl := fmt.Sprintf("a global of %d bytes", want.Size)
@@ -122,16 +122,38 @@ func (p Policy) checkVariables(v *Violations, spec *ebpf.CollectionSpec) {
 		}
 		got := spec.Variables[want.Name]
 		if got == nil {
-			v.add("", subject, decl, "none of that name", "declare it as the starter code does, and not static")
+			found, remedy := "none of that name", "declare it as the starter does"
+			if o.static[want.Name] {
+				found, remedy = "a static one", "remove static, so that the grader sees it"
+			} else if other := p.otherVariable(spec, want); other != "" {
+				found, remedy = other, "rename it to "+want.Name
+			}
+			v.add("", subject, decl, found, remedy)
 			continue
 		}
 		if got.Size() != want.Size {
-			v.add("", subject, decl, fmt.Sprintf("%d bytes", got.Size()), "declare it as the starter code does")
+			v.add("", subject, decl, fmt.Sprintf("%d bytes", got.Size()), "declare it as the starter does")
 		}
 		if want.Const != strings.HasPrefix(got.SectionName, ".rodata") {
-			v.add("", subject, decl, "one in "+got.SectionName, "declare it as the starter code does")
+			v.add("", subject, decl, "one in "+got.SectionName, "declare it as the starter does")
 		}
 	}
+}
+
+// otherVariable returns the variable of a size and kind that the policy does not know, if there is just one.
+func (p Policy) otherVariable(spec *ebpf.CollectionSpec, want Variable) (name string) {
+	for _, other := range sortedKeys(spec.Variables) {
+		got := spec.Variables[other]
+		known := slices.ContainsFunc(p.Variables, func(want Variable) bool { return want.Name == other })
+		switch {
+		case known || got.Size() != want.Size || want.Const != strings.HasPrefix(got.SectionName, ".rodata"):
+		case name != "":
+			return ""
+		default:
+			name = other
+		}
+	}
+	return name
 }
 
 // A Violation is one thing that a submission must not or must contain.

@@ -129,8 +129,15 @@ func TestViolations(t *testing.T) {
 		want       []string // one per violation, in order
 	}{
 		{"program missing", header + counts + strings.Replace(program, "count_packets", "count", 1), []string{
-			`program count_packets: expected a function of that name in SEC("xdp"), found none`,
-			`counter.bpf.c:17: program count: expected only the programs count_packets, found another in SEC("xdp")`,
+			`program count_packets: expected a function of that name in SEC("xdp"), found one of the name count: rename it to count_packets`,
+		}},
+		{"program missing, and two others", header + counts + strings.Replace(program, "count_packets", "count", 1) + strings.Replace(program, "count_packets", "another", 1), []string{
+			`program count_packets: expected a function of that name in SEC("xdp"), found none: give your function that name`,
+			`program another: expected only the programs count_packets, found another in SEC("xdp")`,
+			`program count: expected only the programs count_packets, found another in SEC("xdp")`,
+		}},
+		{"program without SEC", header + counts + strings.Replace(program, "SEC(\"xdp\")\n", "", 1), []string{
+			`program count_packets: expected a function of that name in SEC("xdp"), found one without SEC(): put SEC("xdp") before it`,
 		}},
 		{"other section", header + counts + strings.Replace(program, `"xdp"`, `"tc"`, 1), []string{
 			`program count_packets: expected SEC("xdp"), found SEC("tc")`}},
@@ -163,8 +170,12 @@ func TestViolations(t *testing.T) {
 		{"code", body("asm volatile(\".rept 33000; r0 = 0; .endr\" ::: \"r0\");\n"), []string{
 			"bytes of code, more than 262144"}}, // 264,000 and some
 
-		{"map missing", header + second + strings.ReplaceAll(program, "counts", "more"), []string{
-			`map counts: expected a map of that name in SEC(".maps"), found none`}},
+		{"map missing", header + strings.Replace(second, "__u32", "__u64", 1) + strings.ReplaceAll(strings.ReplaceAll(program, "counts", "more"), "__u32 key", "__u64 key"), []string{
+			`map counts: expected a map of that name in SEC(".maps"), found none: declare it as the starter does`}},
+		{"map renamed", header + strings.ReplaceAll(counts+program, "counts", "counters"), []string{
+			`map counts: expected a map of that name in SEC(".maps"), found a map counters: rename it to counts`}},
+		{"map of the old form", header + strings.Replace(counts, ".maps", "maps", 1) + program, []string{
+			`map counts: expected a definition in SEC(".maps"), found one in SEC("maps"), which is for another form of it: add the dot`}},
 		{"map type", mapWith("PERCPU_ARRAY", "LPM_TRIE"), []string{
 			"map counts: expected one of the types Array, PerCPUArray, Hash, PerCPUHash, LRUHash, LRUCPUHash, found LPMTrie"}},
 		{"key", mapWith("key, __u32", "key, __u64"), []string{"map counts: expected keys of 4 bytes, found 8"}},
@@ -200,7 +211,11 @@ struct {
 			"map .data.more: expected a C identifier for a name, found .data.more"}},
 
 		{"variable missing", strings.Replace(header, "const volatile __u32 verdict = XDP_PASS", "enum { verdict = XDP_PASS }", 1) + counts + program, []string{
-			"variable verdict: expected a global of 4 bytes, const volatile, found none"}},
+			"variable verdict: expected a global of 4 bytes, const volatile, found none of that name: declare it as the starter does"}},
+		{"variable renamed", strings.Replace(header+counts+program, "verdict", "verdct", 2), []string{
+			"variable verdict: expected a global of 4 bytes, const volatile, found verdct: rename it to verdict"}},
+		{"variable static", strings.Replace(header, "const volatile", "static const volatile", 1) + counts + program, []string{
+			"variable verdict: expected a global of 4 bytes, const volatile, found a static one: remove static, so that the grader sees it"}},
 		{"variable size", strings.Replace(header, "__u32 verdict", "__u64 verdict", 1) + counts + program, []string{
 			"variable verdict: expected a global of 4 bytes, const volatile, found 8 bytes"}},
 		{"variable not const", strings.Replace(header, "const volatile", "volatile", 1) + counts + program, []string{
@@ -311,8 +326,9 @@ func TestMapLimits(t *testing.T) {
 		{limited, map[string]*ebpf.MapSpec{"events": ring(4095)}, "expected at least 4096 bytes, found 4095"},
 		{limited, map[string]*ebpf.MapSpec{"events": ring(8192)}, ""},
 		{limited, map[string]*ebpf.MapSpec{"events": ring(8193)}, "expected at most 8192 bytes, found 8193"},
-		{unlimited, map[string]*ebpf.MapSpec{"events": ring(3 * 4096)}, ""},
-		{unlimited, map[string]*ebpf.MapSpec{"events": ring(3*4096 + 1)}, "expected at most 12288 bytes of memory on 4 CPUs, found about 12289"},
+		{limited, map[string]*ebpf.MapSpec{"events": ring(6000)}, "map events: expected a power of two for max_entries, found 6000: use 4096"},
+		{limited, map[string]*ebpf.MapSpec{"ring": ring(8192)}, `map events: expected a map of that name in SEC(".maps"), found a map ring: rename it to events`},
+		{unlimited, map[string]*ebpf.MapSpec{"events": ring(1 << 31)}, "bytes of memory on 4 CPUs"},
 		{limited, map[string]*ebpf.MapSpec{"events": ring(8192), "more": ring(4096)}, ""},
 		{limited, map[string]*ebpf.MapSpec{"events": ring(8192), "more": ring(4097)}, "expected at most 12288 bytes of memory on 4 CPUs, found about 12289"},
 		{limited, map[string]*ebpf.MapSpec{"events": ring(4096), "more": ring(1), "most": ring(1)}, "found 3: events, more, most"},
@@ -401,7 +417,7 @@ func TestProgramType(t *testing.T) {
 	for section, ok := range map[string]bool{"xdp": true, "tc": false} {
 		for kind, same := range map[ebpf.ProgramType]bool{ebpf.XDP: true, ebpf.SchedCLS: false} {
 			v := newViolations()
-			counter.checkPrograms(v, &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"count_packets": {SectionName: section, Type: kind}}})
+			counter.checkPrograms(v, &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"count_packets": {SectionName: section, Type: kind}}}, &object{})
 			assert.Equal(t, ok && same, v.empty(), "a program of the type %s in SEC(%q): %v", kind, section, v)
 		}
 	}

@@ -12,22 +12,33 @@ import (
 	"github.com/cilium/ebpf/asm"
 )
 
-func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec) {
+func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	var names []string
+	meant := map[string]bool{} // what should have another name, and has been reported
 	for _, want := range p.Programs {
 		names = append(names, want.Name)
 		subject := "program " + want.Name
 		got := spec.Programs[want.Name]
 		if got == nil {
-			v.add("", subject, fmt.Sprintf("a function of that name in SEC(%q)", want.Section), "none", "keep the starter code's name")
+			found, remedy := "none", "give your function that name"
+			if section, ok := o.functions[want.Name]; ok && section == ".text" {
+				found, remedy = "one without SEC()", fmt.Sprintf("put SEC(%q) before it", want.Section)
+			} else if other := p.otherProgram(spec, want.Type); other != "" {
+				found, remedy = "one of the name "+other, "rename it to "+want.Name
+				meant[other] = true
+			}
+			v.add("", subject, fmt.Sprintf("a function of that name in SEC(%q)", want.Section), found, remedy)
 			continue
 		}
 		if got.SectionName != want.Section || got.Type != want.Type {
-			v.add("", subject, fmt.Sprintf("SEC(%q)", want.Section), fmt.Sprintf("SEC(%q)", got.SectionName), "keep the starter code's SEC()")
+			v.add("", subject, fmt.Sprintf("SEC(%q)", want.Section), fmt.Sprintf("SEC(%q)", got.SectionName), fmt.Sprintf("change it to SEC(%q)", want.Section))
 		}
 	}
 
 	for _, name := range sortedKeys(spec.Programs) {
+		if meant[name] {
+			continue
+		}
 		if !slices.Contains(names, name) {
 			v.add(linesOf(spec.Programs[name].Instructions)[0].Position(), "program "+name, allowed("programs", names),
 				fmt.Sprintf("another in SEC(%q)", spec.Programs[name].SectionName), "make it a static function without SEC(), or remove it")
@@ -35,6 +46,21 @@ func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec) {
 		}
 		p.checkInstructions(v, spec, name)
 	}
+}
+
+// otherProgram returns the program of a type that the policy does not know, if there is just one.
+func (p Policy) otherProgram(spec *ebpf.CollectionSpec, t ebpf.ProgramType) (name string) {
+	for _, other := range sortedKeys(spec.Programs) {
+		known := slices.ContainsFunc(p.Programs, func(want Program) bool { return want.Name == other })
+		switch {
+		case known || spec.Programs[other].Type != t:
+		case name != "":
+			return ""
+		default:
+			name = other
+		}
+	}
+	return name
 }
 
 // checkInstructions reports each kind of violation once a program, at its

@@ -104,7 +104,7 @@ var (
 // reports are one of each sort.
 func reports(t *testing.T) map[string]Report {
 	tasks := []judge.Task{{ID: "verifier", Title: "verifier", Points: 40}, {ID: "counts", Title: "exact counts", Points: 60}}
-	refused := report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab; see below",
+	refused := report(judge.Refused(tasks, []string{"5.10", "6.12"}, "not allowed in this lab",
 		[]string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}))
 	refused.Refused = &Refusal{"not allowed in this lab", []string{`map counts: expected one of the types Hash, Array`, `call: "bpf_trace_printk"`}}
 	refused.Program, refused.ProgramSHA256 = "consumer.go", "0dbf543a8c1e2f"

@@ -278,16 +278,26 @@ func cell(t judge.TaskResult) string {
 // findings says of each task, by its number, what was found, and shows the evidence of what did not pass.
 func (t *text) findings(r judge.Result) {
 	apart := true // by an empty line: what has evidence, and the first
-	for n := range r.Kernels[0].Tasks {
+	tasks := len(r.Kernels[0].Tasks)
+	for n := 0; n < tasks; n++ {
 		said, all := message(r.Kernels, n), t.evidence(r.Kernels, n)
 		if said == "" && len(all) == 0 {
 			continue
+		}
+		last := n // of the tasks that wait for the same one
+		for gated(r.Kernels, n) && last+1 < tasks && gated(r.Kernels, last+1) && message(r.Kernels, last+1) == said {
+			last++
 		}
 		if apart || len(all) > 0 {
 			t.printf("\n")
 		}
 		apart = len(all) > 0
-		t.hang(fmt.Sprintf("%2d ", n+1), said)
+		number := fmt.Sprintf("%2d ", n+1)
+		if last > n {
+			number = fmt.Sprintf("%2d to %d ", n+1, last+1)
+		}
+		t.hang(number, said)
+		n = last
 		for _, e := range all {
 			if len(all) > 1 {
 				t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
@@ -298,6 +308,11 @@ func (t *text) findings(r judge.Result) {
 			}
 		}
 	}
+}
+
+// gated reports whether all that kernels say of task n is that another one has to pass first.
+func gated(kernels []judge.KernelResult, n int) bool {
+	return !slices.ContainsFunc(kernels, func(k judge.KernelResult) bool { return !judge.Gated(k.Tasks[n].Verdict) })
 }
 
 // evidence is what some kernels show of a task that did not pass there.

@@ -1,4 +1,4 @@
-// want events:fail "events were not reported"
+// want events:fail "events was reported"
 
 //go:build ignore
 

@@ -1,4 +1,4 @@
-// want events:fail "events were not reported"
+// want events:fail "events was reported"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Never wakes the reader, who sleeps until somebody does. */

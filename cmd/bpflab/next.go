@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"bpflab/harness"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/receipt"
@@ -55,7 +57,7 @@ func of(lab *harness.Lab, from string) string {
 	if from == "" {
 		return lab.Name
 	}
-	return lab.Name + " --from " + from
+	return lab.Name + " --from " + shellescape.Quote(from)
 }
 
 // decisive is the first task, from 1, that did not pass on the kernel that decides the score.

@@ -246,7 +246,7 @@ func (g *Grading) Observe(ctx context.Context, kinds []job.Guest, again bool) er
 				switch {
 				case errors.As(err, &failure):
 					kernel.Error = strings.TrimPrefix(kernel.Error+"\n"+err.Error(), "\n")
-					g.host.Progress.Notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report())
+					g.host.Progress.Notice("kernel %s, %s guest: %s", k.Name, kind, failure.Report(g.host.Verbose))
 				case err != nil:
 					return err // not one guest's trouble: no other would fare better
 				}

@@ -71,7 +71,10 @@ func (g *guest) do(ctx context.Context, j job.Job, later []byte) (o job.Observat
 	}
 	g.stage, g.config.Later = "start", later
 	g.config.Stage = func(name string) { g.stage = name; tell(name) }
-	tell("start: " + g.config.Config.String())
+	tell("start")
+	if g.Verbose {
+		g.Progress.Notice("%s", g.config.Config.String())
+	}
 	if err := g.restore(ctx, tell); err != nil {
 		return nil, err
 	}

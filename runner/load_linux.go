@@ -29,7 +29,7 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 			var failure *vm.Failure
 			switch {
 			case errors.As(err, &failure):
-				h.Progress.Notice("kernel %s: %s", k.Name, failure.Report())
+				h.Progress.Notice("kernel %s: %s", k.Name, failure.Report(h.Verbose))
 				loaded[i] = make([]job.Loaded, len(objects))
 				for n := range loaded[i] {
 					loaded[i][n].Error = failure.Error()

@@ -37,7 +37,7 @@ func (h *Host) Run(ctx context.Context, k kernels.Kernel, needs harness.Needs, p
 			return job.Ran{}, err
 		}
 		if try > 1 || caused(failure) {
-			h.Progress.Notice("kernel %s: %s", k.Name, failure.Report())
+			h.Progress.Notice("kernel %s: %s", k.Name, failure.Report(h.Verbose))
 			return job.Ran{}, fmt.Errorf("kernel %s: %w", k.Name, failure)
 		}
 		if err := g.again(failure); err != nil {

@@ -51,12 +51,15 @@ func (f *Failure) Unwrap() []error {
 	return []error{f.Kind, f.Cause}
 }
 
-// Report is the failure with its evidence, for people: the console's end and the command.
-func (f *Failure) Report() string {
+// Report is the failure with its evidence, for people: the console's end and, if that is wanted, the command.
+func (f *Failure) Report(command bool) string {
 	console := f.Console
 	if strings.TrimSpace(console) == "" {
 		console = "(nothing)"
 	}
-	return fmt.Sprintf("%v\nconsole, last lines:\n  %s\nto start this guest by hand:\n  %s",
-		f, strings.ReplaceAll(strings.TrimRight(console, "\n"), "\n", "\n  "), f.Command)
+	text := fmt.Sprintf("%v\nconsole, last lines:\n  %s", f, strings.ReplaceAll(strings.TrimRight(console, "\n"), "\n", "\n  "))
+	if command {
+		return text + "\nto start this guest by hand:\n  " + f.Command
+	}
+	return text + "\n--verbose shows the command that starts this guest"
 }

@@ -88,7 +88,9 @@ func TestRunFails(t *testing.T) {
 			_, err := Run(t.Context(), c, []byte("{}"))
 			f := requireFailure(t, err, tt.kind)
 			assert.ErrorContains(t, err, tt.want)
-			assert.Contains(t, f.Report(), "console, last lines:\n  ")
+			assert.Contains(t, f.Report(false), "console, last lines:\n  ")
+			assert.NotContains(t, f.Report(false), f.Command)
+			assert.Contains(t, f.Report(true), "by hand:\n  "+f.Command)
 		})
 	}
 }

@@ -27,7 +27,7 @@ func gradeCommand(h *host) *cobra.Command {
 The report goes to standard output, progress to standard error.`,
 		Example: `  bpflab grade lab12_1
   bpflab grade lab12_1 --from ~/submissions/ada --kernels 5.10,6.12 --format json`,
-		Args: cobra.ExactArgs(1),
+		Args: labArgs(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {

@@ -35,7 +35,7 @@ func hintCommand() *cobra.Command {
 each more revealing than the one before. What your last grade found comes first. Without a task,
 it is the first that did not pass then; before any grade, list the tasks.`,
 		Example: "  bpflab hint lab12_1\n  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    labArgs(1),
 		RunE: guarded(func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {

@@ -29,7 +29,7 @@ is open and its solution passes, that each wrong submission gets the verdict it 
 kernel; and that its policy allows no more than is used.
 
 Exits with 1 if something is wrong. docs/writing-a-lab.md tells how to write a lab.`,
-		Args: cobra.ExactArgs(1),
+		Args: labArgs(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {

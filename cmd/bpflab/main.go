@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,20 @@ var labs = []*harness.Lab{
 	counter.Lab,
 	events.Lab,
 	sampling.Lab,
+}
+
+// labArgs are a lab's name, and up to more arguments behind it.
+func labArgs(more int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			var names []string
+			for _, lab := range labs {
+				names = append(names, lab.Name)
+			}
+			return fmt.Errorf("%s which lab? There are %s", cmd.Name(), strings.Join(names, ", "))
+		}
+		return cobra.MaximumNArgs(1+more)(cmd, args)
+	}
 }
 
 // How the command ends.

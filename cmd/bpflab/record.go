@@ -186,7 +186,7 @@ func resetCommand() *cobra.Command {
 		Short: "Bring a lab's starter back, and keep what was there",
 		Long: `Bring the files of a lab back to what they were in the beginning. What was there is kept, and the
 command says where.`,
-		Args: cobra.ExactArgs(1),
+		Args: labArgs(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {

@@ -30,7 +30,7 @@ func watchCommand(h *host) *cobra.Command {
 		Short: "Grade again on every save",
 		Long: `Grade again on every save: what the compiler says, then what each kernel's verifier says,
 then the report. A save ends the grade of the one before. Ctrl-C ends the watch.`,
-		Args: cobra.ExactArgs(1),
+		Args: labArgs(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
 			if err != nil {

@@ -32,12 +32,12 @@ type Report struct {
 
 // Refusal is why a submission never came to run.
 type Refusal struct {
-	Reason  string
-	Details []string
+	Reason  string   `json:"reason"`
+	Details []string `json:"details"`
 }
 
-// Schema is the version of the JSON format. Fields may be added within a version; none
-// changes its meaning.
+// Schema is the version of the JSON format, which schema.json describes. Fields may be added within a version;
+// none changes its meaning.
 const Schema = 1
 
 type (
@@ -50,6 +50,7 @@ type (
 		MaxScore    float64           `json:"max_score"`
 		Passed      bool              `json:"passed"`
 		Complete    bool              `json:"complete"` // false: the grader failed on some kernel
+		Refused     *Refusal          `json:"refused,omitempty"`
 		Kernels     []jsonKernel      `json:"kernels"`
 		Environment map[string]string `json:"environment"`
 		Notes       []string          `json:"notes,omitempty"`
@@ -78,7 +79,7 @@ func (r Report) JSON(w io.Writer) error {
 	out := jsonReport{
 		Schema: Schema, Lab: r.Lab, File: r.File, SHA256: r.SourceSHA256,
 		Score: r.Result.Score, MaxScore: r.Result.MaxScore,
-		Passed: r.Result.Passed(), Complete: r.Result.Complete,
+		Passed: r.Result.Passed(), Complete: r.Result.Complete, Refused: r.Refused,
 		Kernels: []jsonKernel{}, Environment: r.Environment, Notes: r.Notes,
 	}
 	for _, k := range r.Result.Kernels {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -477,6 +478,22 @@ func TestJUnit(t *testing.T) {
 				assert.True(t, strings.HasPrefix(s.Cases[j].Name, task.Title+" ("), s.Cases[j].Name)
 			}
 		}
+	}
+}
+
+// The JSON is as schema.json says: for those who read it with other programs.
+func TestJSONSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("schema.json")
+	require.NoError(t, err)
+	for name, r := range reports(t) {
+		r.Notes = []string{"a note"}
+		var b bytes.Buffer
+		require.NoError(t, r.JSON(&b))
+		out, err := jsonschema.UnmarshalJSON(&b)
+		require.NoError(t, err)
+		assert.NoError(t, schema.Validate(out), name)
+		out.(map[string]any)["more"] = 1
+		assert.Error(t, schema.Validate(out), "a field that the schema does not know")
 	}
 }
 

@@ -346,6 +346,10 @@ func TestJSONShape(t *testing.T) {
 			File     *string `json:"file"`
 			SHA256   *string `json:"sha256"`
 			Complete *bool   `json:"complete"`
+			Refused  *struct {
+				Reason  string   `json:"reason"`
+				Details []string `json:"details"`
+			} `json:"refused"`
 		}
 		raw := writeJSON(t, r)
 		dec := json.NewDecoder(strings.NewReader(raw))
@@ -368,6 +372,7 @@ func TestJSONShape(t *testing.T) {
 		assert.Equal(t, !strings.HasSuffix(name, "lost"), *got.Complete, name)
 		assert.Equal(t, "clang <14>", got.Environment["clang"], "%s: no HTML escapes", name)
 		assert.Contains(t, raw, "clang <14>", name)
+		assert.Equal(t, r.Refused != nil, got.Refused != nil, name)
 		require.NotNil(t, got.Kernels, "%s: a list, if empty", name)
 		require.Len(t, *got.Kernels, len(r.Result.Kernels))
 		for i, k := range *got.Kernels {

@@ -24,7 +24,7 @@ func showExplained(w io.Writer, all []explained) error {
 		e.write(&out)
 		code = max(code, e.exit())
 	}
-	if _, err := io.WriteString(w, out.String()); err != nil {
+	if _, err := io.WriteString(w, fit(w, out.String())); err != nil {
 		return fmt.Errorf("write what was found: %w", err)
 	}
 	if code != exitPassed {

@@ -41,12 +41,13 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			out := cmd.OutOrStdout()
+			var out strings.Builder
+			defer func() { _, _ = io.WriteString(cmd.OutOrStdout(), fit(cmd.OutOrStdout(), out.String())) }()
 			var last last
 			if file != "" {
 				last, err = readLast(lab, file)
 			} else {
-				last, err = lastOf(out, lab, from, time.Now())
+				last, err = lastOf(&out, lab, from, time.Now())
 			}
 			if err != nil {
 				return &exit{exitUsage, err}
@@ -55,7 +56,7 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if len(args) == 2 {
 				name = args[1]
 			}
-			return hint(out, lab, last, name, step)
+			return hint(&out, lab, last, name, step)
 		}),
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")

@@ -54,7 +54,12 @@ func Texts(root string, lab *harness.Lab) (found []string) {
 		wrong("the tasks are worth %v points; a lab is worth 100", points)
 	}
 
-	for _, file := range lab.Files() {
+	files := lab.Files()
+	if lab.Starter == nil {
+		wrong("it has no Starter, which bpflab reset brings back")
+		files = nil
+	}
+	for _, file := range files {
 		text, err := fs.ReadFile(lab.Starter, "starter/"+file)
 		if err != nil {
 			wrong("the starter: %v", err)

@@ -60,6 +60,7 @@ func TestTexts(t *testing.T) {
 		want   string
 	}{
 		"no file":          {remove("labs/lab0/b.go"), "b.go is not the starter's; bpflab reset lab0 brings it back"},
+		"no starter kept":  {func(_ *testing.T, _ string, lab *harness.Lab) { lab.Starter = nil }, "it has no Starter"},
 		"edited":           {replace("labs/lab0/b.go", "fix", "fixed"), "b.go is not the starter's"},
 		"no starter":       {remove("labs/lab0/starter/b.go"), "the starter: open starter/b.go: no such file"},
 		"no TODO":          {replace("labs/lab0/starter/a.bpf.c", "TODO 1", "done"), "a.bpf.c has no TODO"},

@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"bpflab/harness/host/lint"
 	"bpflab/harness/host/receipt"
@@ -313,15 +314,21 @@ func TestControlsAreSound(t *testing.T) {
 	h := hostOn(sharedCache(t), io.Discard)
 	all, err := h.Kernels(t.Context(), matrix())
 	require.NoError(t, err)
+	var group errgroup.Group
+	group.SetLimit(2) // a guest takes a core
 	for _, lab := range labs {
 		for _, k := range all {
 			for _, kind := range lab.Guests {
-				o, err := h.Control(t.Context(), k, lab, kind)
-				require.NoError(t, err, "%s, Linux %s, %s", lab.Name, k.Name, kind)
-				assert.NotEmpty(t, o, "%s, Linux %s, %s", lab.Name, k.Name, kind)
+				group.Go(func() error {
+					o, err := h.Control(t.Context(), k, lab, kind)
+					assert.NoError(t, err, "%s, Linux %s, %s", lab.Name, k.Name, kind)
+					assert.NotEmpty(t, o, "%s, Linux %s, %s", lab.Name, k.Name, kind)
+					return nil
+				})
 			}
 		}
 	}
+	require.NoError(t, group.Wait())
 }
 
 // Where a lab has a Go program, it is part of what the seed is made from: else a student could try one

@@ -122,7 +122,7 @@ func TestGuest(t *testing.T) {
 				peak = max(peak, highWater(t, pid))
 			}
 		}
-		_, err := Run(t.Context(), c, []byte(`{"Touch": 180}`))
+		_, err := Run(t.Context(), c, []byte(`{"Touch": 180, "Hold": 100}`))
 		require.NoError(t, err)
 		assert.Greater(t, peak, 180, "MiB that the guest wrote to")
 		assert.LessOrEqual(t, peak, 512, "MiB")

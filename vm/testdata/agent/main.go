@@ -33,6 +33,7 @@ func work(_ context.Context, payload []byte, later func() []byte, stage func(str
 	began := time.Now()
 	var job struct {
 		Fail, Touch int      // Touch: MiB of memory to write to
+		Hold        int      // millions of loads from it, for the host to look at what it takes
 		Find        [][]byte // what to look for in all memory, before and after the rest of the job is fetched; each byte is masked
 	}
 	if err := json.Unmarshal(payload, &job); err != nil {
@@ -46,6 +47,9 @@ func work(_ context.Context, payload []byte, later func() []byte, stage func(str
 		memory[i] = 1
 	}
 	stage("worked")
+	for range job.Hold * 1_000_000 {
+		held += int(memory[0])
+	}
 	var found [2][]int
 	if job.Find != nil {
 		var err error
@@ -70,6 +74,8 @@ func work(_ context.Context, payload []byte, later func() []byte, stage func(str
 		"found":   found,
 	}, err
 }
+
+var held int
 
 // mask is what the bytes to look for are masked with: else the question would be found.
 const mask = 0xa5

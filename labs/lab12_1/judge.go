@@ -406,7 +406,7 @@ func judgeOverhead(o job.Observations) (judge.Verdict, error) {
 	v := judge.Verdict{
 		Measured: judge.Quantity{Value: math.Round(1e4*yours) / 100, Unit: unit},
 		Target:   judge.Quantity{Value: 100 * overheadTarget, Unit: unit},
-		Fraction: judge.Between(yours, overhead(c.Naive), max(overheadTarget, overhead(c.Reference))),
+		Fraction: judge.Between(yours, overhead(c.Worst(slack)), max(overheadTarget, overhead(c.Reference))),
 	}
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.1f%%", 100*yours)
 	if v.Fraction < 1 {

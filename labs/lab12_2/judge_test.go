@@ -229,7 +229,7 @@ func TestJudges(t *testing.T) {
 		"cost": {
 			{"the reference", func(*sound) {}, pass, 1, "500 instructions over the empty program"},
 			{"at the end of the slack", func(s *sound) { s.emit(1010) }, pass, 1, ""},
-			{"half way", func(s *sound) { s.emit((1010 + 1500) / 2.) }, partial, 0.5, ""},
+			{"half way", func(s *sound) { s.emit(1250) }, partial, 0.5, ""},
 			{"all put off", func(s *sound) {
 				s.emit(520)
 				later := 980 * float64(s.Timed.Calls) / observe.TimedCalls

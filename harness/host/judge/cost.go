@@ -75,6 +75,10 @@ func (c Cost) TooSlow() string {
 // from there to the starter, for what compilers differ by.
 func (c Cost) Best(slack float64) float64 { return c.Reference + slack*(c.Naive-c.Reference) }
 
+// Worst is the cost from which on there are no points: as much below the starter's as Best is above the
+// reference's, so that a starter earns nothing on any machine.
+func (c Cost) Worst(slack float64) float64 { return c.Naive - slack*(c.Naive-c.Reference) }
+
 // A program that puts work off does it later, in fewer and longer runs. maxUneven is how much of the
 // starter's cost the average may be above a typical run.
 const maxUneven = 0.25
@@ -87,13 +91,13 @@ const (
 )
 
 // Fraction is what part of the points a cost is worth, by the way from the starter to the reference.
-func (c Cost) Fraction(slack float64) float64 { return Between(c.Yours, c.Naive, c.Best(slack)) }
+func (c Cost) Fraction(slack float64) float64 { return Between(c.Yours, c.Worst(slack), c.Best(slack)) }
 
 // FractionByRatio is what part of the points a cost is worth if each halving of it, over the empty program, is
 // worth the same: each of several techniques then is worth something, whatever came before it.
 func (c Cost) FractionByRatio(slack float64) float64 {
 	log := func(cost float64) float64 { return math.Log(max(cost-c.Empty, 1)) }
-	return Between(log(c.Yours), log(c.Naive), log(c.Best(slack)))
+	return Between(log(c.Yours), log(c.Worst(slack)), log(c.Best(slack)))
 }
 
 // Suspect makes a verdict on this cost a failure if typical and average run part, and a question if it

@@ -63,7 +63,7 @@ func (g scored) show(write func(report.Report) error, plots string) error {
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
 		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
 		Result: result, Refused: refused, Environment: env, Figures: figures, Notes: notes,
-		Change: g.change, Next: next(lab, g.from, r, result),
+		Change: g.change, Next: next(lab, g.from, r, result), Of: of(lab, g.from),
 	})
 	switch {
 	case err != nil:

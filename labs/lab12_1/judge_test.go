@@ -224,7 +224,7 @@ func TestJudges(t *testing.T) {
 				s.Path.SharedWrites, s.Path.MapType = onPath{2, []string{"counter.bpf.c:9: c->packets++;"}}, "Array"
 			}, fail, 0,
 				"a packet makes up to 2 writes to memory that all CPUs write"},
-			{"one write", func(s *sound) { s.Path.SharedWrites.Most = 1 }, fail, 0, "up to 1 writes"},
+			{"one write", func(s *sound) { s.Path.SharedWrites.Most = 1 }, fail, 0, "up to 1 write"},
 			{"no bound, and nothing shared", func(s *sound) { s.Path = path{Naive: 75, Problem: "counter.bpf.c:42: a loop"} }, pass, 1, ""},
 		},
 		"calls": {

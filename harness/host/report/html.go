@@ -60,6 +60,7 @@ type (
 // HTML writes the report as a page that needs nothing but itself: no network, no scripts.
 func (r Report) HTML(w io.Writer) error {
 	r = r.clean()
+	r.Of = cmp.Or(r.Of, r.Lab)
 	p := page{Report: r}
 	if kernels := r.Result.Kernels; len(kernels) > 0 && r.Refused == nil {
 		least := r.Result.Lowest()

@@ -209,10 +209,11 @@ func TestHTMLNotPassed(t *testing.T) {
 	gated := graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {ok, wrong, ok, fast}, "6.12": {ok, wrong, ok, fast}})
 	assert.Equal(t, "4 vitesse à l'arrivée: not judged: task 2 first", articles(parsed(t, gated))[1])
 	gated.Next = []string{"next: <task 2>", "Read:\n- one\n- two"}
-	gated.Change = "+2.0 since the last grade"
+	gated.Change, gated.Of = "+2.0 since the last grade", "lab12_1 --from 'my work'"
 	text := says(parsed(t, gated))
 	assert.Contains(t, text, "next: <task 2> Read: one two")
 	assert.Contains(t, text, "+2.0 since the last grade")
+	assert.Contains(t, text, "./bpflab hint lab12_1 --from 'my work' 2")
 }
 
 // What kernels say alike of another outcome is not the same.

@@ -28,6 +28,7 @@ type Report struct {
 	Notes         []string          // what a reader must know of the score
 	Change        string            // how the score compares with the last grade's, such as "+2.0 since the last grade"
 	Next          []string          // what to do now, a paragraph each
+	Of            string            // how commands name the lab and the submission, such as "lab12_1 --from DIR"; empty: Lab
 }
 
 // Refusal is why a submission never came to run.

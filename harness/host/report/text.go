@@ -77,7 +77,7 @@ func (r Report) Text(w io.Writer, style Style) error {
 // clean is the report with each text of others made harmless: one line, in which nothing is
 // hidden; details stay as many lines as they are.
 func (r Report) clean() Report {
-	for _, field := range []*string{&r.Lab, &r.Title, &r.File, &r.SourceSHA256, &r.Program, &r.ProgramSHA256, &r.Change} {
+	for _, field := range []*string{&r.Lab, &r.Title, &r.File, &r.SourceSHA256, &r.Program, &r.ProgramSHA256, &r.Change, &r.Of} {
 		*field = visible.Line(*field)
 	}
 	if r.Refused != nil {

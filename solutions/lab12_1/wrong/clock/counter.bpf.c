@@ -1,4 +1,4 @@
-// want sharing:fail "a packet makes up to 1 writes to memory that all CPUs write"
+// want sharing:fail "a packet makes up to 1 write to memory that all CPUs write"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Notes when the last packet came, which nobody reads. */

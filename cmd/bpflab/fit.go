@@ -9,6 +9,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bpflab/harness/host/report"
 	"bpflab/harness/host/visible"
 )
 
@@ -28,7 +29,7 @@ func fitted(text string, columns int) string {
 		line = strings.TrimSuffix(line, "\n")
 		first := begins.FindString(line)
 		rest, wide := line[len(first):], ansi.StringWidth(first)
-		for i, part := range strings.Split(ansi.Wrap(rest, max(columns-wide, 20), ""), "\n") {
+		for i, part := range strings.Split(report.Wrap(rest, max(columns-wide, 20)), "\n") {
 			switch {
 			case i == 0:
 			case strings.HasPrefix(first, visible.Mark):

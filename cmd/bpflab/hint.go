@@ -160,6 +160,9 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 	for i, hint := range hints[:step] {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, hint)
 	}
+	if step == len(hints) {
+		fmt.Fprintln(out, "\nThis was the last hint for this task.")
+	}
 	if step < len(hints) {
 		fmt.Fprintf(out, "\nmore: ./bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
 	}

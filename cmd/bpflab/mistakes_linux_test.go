@@ -33,7 +33,7 @@ var mistakes = []mistake{
 	{"the old form of maps", 0, `SEC(".maps")`, `SEC("maps")`, nil, "not allowed in this lab", []string{"add the dot"}},
 	{"a map renamed", 0, "counts", "counters", nil, "not allowed in this lab", []string{"found a map counters: rename it to counts"}},
 	{"a map in capitals", 0, "counts", "Counts", nil, "not allowed in this lab", []string{"found a map Counts: rename it to counts"}},
-	{"the program renamed", 0, "count_packets", "count_packet", nil, "not allowed in this lab", []string{"found one of the name count_packet: rename it to count_packets"}},
+	{"the program renamed", 0, "count_packets", "count_packet", nil, "not allowed in this lab", []string{"found one named count_packet: rename it to count_packets"}},
 	{"a variable renamed", 0, "verdict", "verdct", nil, "not allowed in this lab", []string{"found verdct: rename it to verdict"}},
 	{"a static variable", 0, "const volatile", "static const volatile", nil, "not allowed in this lab", []string{"found a static one: remove static"}},
 	{"a variable of another width", 0, "const volatile __u32", "const volatile __u64", nil, "not allowed in this lab", []string{"expected a global of 4 bytes, const volatile, found 8 bytes"}},

@@ -60,14 +60,21 @@ func of(lab *harness.Lab, from string) string {
 	return lab.Name + " --from " + shellescape.Quote(from)
 }
 
-// decisive is the first task, from 1, that did not pass on the kernel that decides the score.
+// decisive is the first task, from 1, that lacks more than a few points on the kernel that decides the score, or
+// else the first that lacks any.
 func decisive(result judge.Result) int {
+	const nearly = 0.95
+	first := 0
 	for n, t := range result.Lowest().Tasks {
-		if t.Status != judge.Pass && t.Status != judge.Skip {
+		switch {
+		case t.Status == judge.Pass || t.Status == judge.Skip:
+		case t.Fraction < nearly:
 			return n + 1
+		case first == 0:
+			first = n + 1
 		}
 	}
-	return 1
+	return max(first, 1)
 }
 
 func areLeft(names []string) string {

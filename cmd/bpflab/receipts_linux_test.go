@@ -230,7 +230,7 @@ func TestHintRefuses(t *testing.T) {
 		code, out, notes := bpflab(t, "hint", lab.Name, "2", "--receipt", none, "--step", strconv.Itoa(step))
 		if ok {
 			assert.Equal(t, exitPassed, code, notes)
-			assert.Equal(t, step, strings.Count(out, "\n\n")-strings.Count(out, "\nmore: "), "hints: %s", out)
+			assert.Equal(t, step, strings.Count(out, "\n\n")-strings.Count(out, "\nmore: ")-strings.Count(out, "\nThis was the last hint"), "hints: %s", out)
 			continue
 		}
 		assert.Equal(t, exitUsage, code, "step %d: %s", step, notes)
@@ -309,7 +309,7 @@ func TestHintByGrade(t *testing.T) {
 			"task 2, task two\n\nyour last grade: 5 ms late\n\n1. be early\n\nmore: ./bpflab hint lab12_1 2 --step 2\n",
 		}, {
 			"all hints", [][3]judge.Verdict{{pass, late, busy}}, []string{"--step", "3"},
-			"task 2, task two\n\nyour last grade: 5 ms late\n\n1. be early\n\n2. look at two\n\n3. change two\n",
+			"task 2, task two\n\nyour last grade: 5 ms late\n\n1. be early\n\n2. look at two\n\n3. change two\n\nThis was the last hint for this task.\n",
 		}, {
 			"on the second kernel only", [][3]judge.Verdict{{pass, pass, pass}, {pass, pass, busy}}, nil,
 			"task 3, task three\n\nyour last grade: never asleep\n\n1. look at three\n\nmore: ./bpflab hint lab12_1 3 --step 2\n",

@@ -195,6 +195,23 @@ func TestNext(t *testing.T) {
 	assert.NotContains(t, said[len(said)-1], "The next lab")
 }
 
+// A task that lacks a tenth of a point is not what to do next.
+func TestDecisive(t *testing.T) {
+	part := func(fraction float64) judge.TaskResult {
+		return judge.TaskResult{Verdict: judge.Verdict{Status: judge.Graded(fraction), Fraction: fraction}}
+	}
+	for _, tt := range []struct {
+		fractions []float64
+		want      int
+	}{{[]float64{1, 0.98, 0.2, 0}, 3}, {[]float64{1, 0.98, 1, 0.99}, 2}, {[]float64{0, 1}, 1}, {[]float64{1, 0.95, 0.94}, 3}} {
+		var tasks []judge.TaskResult
+		for _, f := range tt.fractions {
+			tasks = append(tasks, part(f))
+		}
+		assert.Equal(t, tt.want, decisive(judge.Result{Kernels: []judge.KernelResult{{Tasks: tasks}}}), "%v", tt.fractions)
+	}
+}
+
 // At 100 points on all kernels each lab says what was achieved, with figures of the submission's.
 func TestLearned(t *testing.T) {
 	for _, lab := range labs {

@@ -19,7 +19,7 @@ var hints = map[string][]string{
 	"concurrency": {
 		"Two CPUs can be between your lookup and your update at the same time. Both have read 41; what do they write?",
 		"There are two ways out: make the addition indivisible, or see that no two CPUs ever share an entry. Either way both fields need it.",
-		"Indivisible is only an addition in the map itself, through the pointer that the lookup returned. A value that is read, added to and written back is three steps, whatever stands between them.",
+		"Only an addition in the map itself is indivisible, through the pointer that the lookup returned. A value that is read, added to and written back is three steps, whatever stands between them.",
 		"__sync_fetch_and_add(&c->packets, 1) is such an addition, for each field. Or let the map hold a value for each CPU (BPF_MAP_TYPE_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY): then an ordinary addition in place will do, and the grader sums the values.",
 	},
 	"sharing": {
@@ -28,15 +28,15 @@ var hints = map[string][]string{
 		"BPF_MAP_TYPE_PERCPU_ARRAY gives each CPU an entry of its own under each key. The grader sums them, and an ordinary addition in place is then enough.",
 	},
 	"hot_path": {
-		"Look at what the compiler made of your code: clang -target bpf -mcpu=v3 -O2 -g -I/usr/include/$(uname -m)-linux-gnu -c counter.bpf.c, then llvm-objdump -S counter.bpf.o. Which of it serves the count?",
+		"Look at what the compiler made of your code: in labs/lab12_1, clang -target bpf -mcpu=v3 -O2 -g -I/usr/include/$(uname -m)-linux-gnu -c counter.bpf.c, then llvm-objdump -S counter.bpf.o. Which of it serves the count?",
 		"A counter reads neither addresses nor ports. Ask the cheapest question first, leave as soon as the answer is no, and read nothing before it is needed.",
 		"Every comparison with data_end is three instructions. A frame too short for Ethernet and 20 bytes of IP is not counted anyway: may one comparison cover both headers?",
-		"No static bound? Whatever a loop does at most, its text does not say. The options of a header need not be walked to know where they end.",
+		"No static bound? The code of a loop does not say how often it runs. The options of a header need not be walked to know where they end.",
 	},
 	"calls": {
 		"Which of your lines call into the kernel? The report lists them. Which of them does the count need?",
 		"Nobody reads the time. And a key that has been looked up need not be looked up again: the pointer is still there.",
-		"What the pointer from a lookup points at is the value in the map, not a copy. What does that make of the update?",
+		"What the pointer from a lookup points at is the value in the map, not a copy: add to it. But a hash is empty at first, and each entry has to be inserted; which map has all of its entries from the beginning?",
 		"One lookup, and c->packets++ through its pointer. In an array every entry exists from the beginning, so that nothing needs to be inserted; in a hash the first packet of a protocol takes an update, which is why a hash cannot pass this task.",
 	},
 	"throughput": {
@@ -48,7 +48,7 @@ var hints = map[string][]string{
 	"overhead": {
 		"The overhead is what your program adds, over what the kernel does anyway to receive a packet: the second figure you cannot change.",
 		"What does your program find out that nobody reads? A clock costs as much for nobody as for somebody.",
-		"More points for throughput are more points here: both count the same instructions, and here they are divided by more.",
+		"Whatever improves throughput improves this too: both count the same instructions, and here they are divided by more.",
 	},
 }
 

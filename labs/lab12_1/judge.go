@@ -125,7 +125,7 @@ var mistakes = []struct {
 	would func(traffic.Frame) observe.Count
 }{
 	{"nothing was counted: none of the frames that should be", func(traffic.Frame) (c observe.Count) { return c }},
-	{"packets and bytes are swapped: each field of `struct count` holds what belongs into the other", func(f traffic.Frame) observe.Count {
+	{"packets and bytes are swapped: each field of `struct count` holds what belongs in the other", func(f traffic.Frame) observe.Count {
 		c := counted(f)
 		return observe.Count{Packets: c.Bytes, Bytes: c.Packets}
 	}},

@@ -24,7 +24,7 @@ var hints = map[string][]string{
 	"cost": {
 		"An event is made on the stack and then copied. Where could it be made instead?",
 		"bpf_ringbuf_reserve returns the room in the ring. Fill it in there, and submit it: no copy, and you know that it fits before you have done the work.",
-		"A flag of bpf_ringbuf_output asks for something that costs about as much as all the rest together: see task 6. Without a flag the kernel decides by itself.",
+		"A flag of bpf_ringbuf_output or bpf_ringbuf_submit asks for something that costs about as much as all the rest together: see task 6. Without a flag the kernel decides by itself.",
 		"What is left is the helpers: pid, uid, clock, name. Each is called once, for an event that is sent; none for one that is not.",
 	},
 	"overhead": {
@@ -60,7 +60,7 @@ var symptoms = map[string]map[string]string{
 		"STALL": "The ring was full while a reader stood still. Each event must then be in the ring or in `dropped`, and never in both: where does your program count one that finds no room? And does the reader report all that it finds when it goes on?",
 		"AFTER": "There was room again, and events are missing or still dropped: a reader that goes on has to give back what it has read, up to the position that it has reached, and to read on from there.",
 		"CPUS":  "Two CPUs sent at once, with room for all. Each reservation is one CPU's own: what else do the two share in your program?",
-		"RACE":  "Two CPUs found the ring full at the same time, and counted in one variable. `dropped++` reads, adds and writes back, and what the other CPU has added in between is lost: __sync_fetch_and_add(&dropped, 1) is one step.",
+		"RACE":  "Two CPUs found the ring full at the same time, and counted in one variable: what one adds between the other's load and its store is lost. Only this is wrong; with one CPU all is accounted for.",
 		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",
 	},
 	"wakeups": {

@@ -58,7 +58,7 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
-	found, faults := compareSeen(s, t)
+	found, faults := compareSeen(s, c, t)
 	v.Measured.Value = float64(faults)
 	switch {
 	case s.Trouble != "":
@@ -92,7 +92,7 @@ func wrongAmount(a observe.Amount, when string) (found []string) {
 
 // compareSeen says what is wrong with the events that were reported: a line for each kind of fault, with the first
 // event that has it. It also returns how many faults there are.
-func compareSeen(s observe.Seen, t observe.Script) (found []string, faults int) {
+func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []string, faults int) {
 	kinds := map[string]int{} // of fault: index in found
 	count := map[string]int{}
 	wrong := func(kind, format string, args ...any) {
@@ -169,12 +169,24 @@ func compareSeen(s observe.Seen, t observe.Script) (found []string, faults int) 
 	case missing <= int(s.Missed):
 	case events == 0:
 		faults += missing
-		found = append(found, fmt.Sprintf("none of %d events was reported", interesting))
+		found = append(found, fmt.Sprintf("none of %d events was reported", interesting)+whose(c))
 	default:
 		faults += missing
 		found = append(found, fmt.Sprintf("%d of %d events were not reported, the first of them %s", missing, interesting, first))
 	}
 	return found, faults
+}
+
+// whose says which of two programs is to blame for events that nobody reported, by what became of others that were
+// sent while no reader of the submission's ran.
+func whose(c observe.Timed) string {
+	switch {
+	case c.Sent == 0:
+		return ", and the BPF program sends none: look at what it asks before"
+	case c.Sent == c.Calls:
+		return ", although the BPF program sends them: is the reader woken, and does it hand them over by out.Flush()?"
+	}
+	return ""
 }
 
 // judgeDrops asks where each event went.
@@ -379,7 +391,7 @@ func judgeWakeups(o job.Observations) (judge.Verdict, error) {
 	case idle > idleTarget: // it may be late as well, for it has had its share
 		return fail("BUSY", "a reader with nothing to read took %.1f%% of a CPU: it should sleep", 100*idle)
 	case late > lateTarget:
-		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit", float64(late)/1e6)
+		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit (time.Sleep sleeps for 1 ms at least here)", float64(late)/1e6)
 	}
 	v.Fraction = judge.Between(-math.Log(per), 0, -math.Log(perWake))
 	if v.Fraction > 0 && f.Dropped > 0 {
@@ -431,8 +443,8 @@ func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	}
 	v.Fraction = judge.Between(-rate, -rateNone*bound, -rateTarget*bound)
 	v.Status = judge.Graded(v.Fraction)
-	v.Message = fmt.Sprintf("%.0f%% of what calls and reference alone allow: an event took %.0f instructions, of which the reader took %.0f",
-		100*rate/bound, float64(f.Elapsed)/float64(f.Calls), float64(f.CPU)/float64(f.Calls))
+	v.Message = fmt.Sprintf("%.0f%% of what calls and reference alone allow (%.0f%% is worth all points, %.0f%% none): an event took %.0f instructions, of which the reader took %.0f",
+		100*rate/bound, 100*rateTarget, 100*rateNone, float64(f.Elapsed)/float64(f.Calls), float64(f.CPU)/float64(f.Calls))
 	return v, nil
 }
 

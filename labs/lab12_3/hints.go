@@ -17,8 +17,8 @@ var hints = map[string][]string{
 	"sample": {
 		"Set the rate to 10% in your mind: which calls does your program take? If the calls come in turn, ten kinds of them, which kinds does it take?",
 		"A rule that takes every nth call is in step with every load that repeats itself. Something must be drawn by chance.",
-		"`rate` is how many of 65,536 calls to take, and it changes as the program runs. A random number below 65,536 is less than it just so often.",
-		"Or draw how far it is to the next sample: 1 to 2/rate - 1 calls, each as likely. That is 1/rate on average, and one random number for each sample.",
+		"`rate` is how many of 65,536 calls to take, and it changes as the program runs. A random number below 65,536 is less than it exactly that often.",
+		"Or draw how far it is to the next sample: 1 to 2/rate - 1 calls, each as likely. That is 1/rate on average, and one random number for each sample. 1/rate is seldom whole: keep the place of the next sample in 65,536ths of a call, and add the distance to that place instead of starting from the call at hand.",
 	},
 	"cost": {
 		"At 1%, what does your program do for the other 99 calls? All of it is what this task measures.",
@@ -51,9 +51,9 @@ var symptoms = map[string]map[string]string{
 		"WRONG": "It is wrong on one CPU already. Compare the two numbers in the report: is a call counted that was not sent, or sent and not counted, or another's?",
 	},
 	"sample": {
-		"BIASED": "Below the table stands each rate that went wrong. If the number of samples is wrong, think of the rate; if one class has too many, think of what is in step with what.",
+		"BIASED": "Each rate that went wrong is listed below the table. If the number of samples is wrong, think of the rate; if one class has too many, think of what is in step with what.",
 	},
 	"controller": {
-		"ENDED": "Your controller no longer answers. It must return a number from 0.01 to 1 for every interval, also for one in which nothing happened: 0 divided by 0 is none.",
+		"ENDED": "Your controller was ended: it no longer answers, or has answered what is no rate. It must return a number from 0.01 to 1 for every interval, a share and not a percentage, also for an interval in which nothing happened: 0 divided by 0 is none.",
 	},
 }

@@ -183,7 +183,7 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 			continue
 		}
 		if step, n := commonest(got); p.Periodic && p.Part == observe.MinPart && float64(n) > inStep*float64(got.Records) {
-			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler goes in step with calls that come in turn",
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler keeps step with calls that come in turn",
 				percent(p.Part), order, n, got.Records, step))
 			continue
 		}

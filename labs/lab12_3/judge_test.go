@@ -202,7 +202,7 @@ func TestJudges(t *testing.T) {
 				one := s.trial(0, true)
 				one.Steps = make([]uint64, observe.Classes)
 				one.Steps[19] = one.Records - 1
-			}, fail, 0, "the next one is 19 classes further on: the sampler goes in step"},
+			}, fail, 0, "the next one is 19 classes further on: the sampler keeps step"},
 			{"one step in three cases of ten", func(s *sound) { one := s.trial(0, true); one.Steps[3] = one.Records * 3 / 10 }, pass, 1, ""},
 			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, observe.Classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
 			{"all when timed", func(s *sound) { s.Timed.Trial.Records = observe.TimedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},

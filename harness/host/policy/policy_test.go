@@ -129,7 +129,7 @@ func TestViolations(t *testing.T) {
 		want       []string // one per violation, in order
 	}{
 		{"program missing", header + counts + strings.Replace(program, "count_packets", "count", 1), []string{
-			`program count_packets: expected a function of that name in SEC("xdp"), found one of the name count: rename it to count_packets`,
+			`program count_packets: expected a function of that name in SEC("xdp"), found one named count: rename it to count_packets`,
 		}},
 		{"program missing, and two others", header + counts + strings.Replace(program, "count_packets", "count", 1) + strings.Replace(program, "count_packets", "another", 1), []string{
 			`program count_packets: expected a function of that name in SEC("xdp"), found none: give your function that name`,

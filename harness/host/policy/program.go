@@ -24,7 +24,7 @@ func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec, o *objec
 			if section, ok := o.functions[want.Name]; ok && section == ".text" {
 				found, remedy = "one without SEC()", fmt.Sprintf("put SEC(%q) before it", want.Section)
 			} else if other := p.otherProgram(spec, want.Type); other != "" {
-				found, remedy = "one of the name "+other, "rename it to "+want.Name
+				found, remedy = "one named "+other, "rename it to "+want.Name
 				meant[other] = true
 			}
 			v.add("", subject, fmt.Sprintf("a function of that name in SEC(%q)", want.Section), found, remedy)

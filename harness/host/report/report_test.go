@@ -158,13 +158,16 @@ func TestTextDetails(t *testing.T) {
 	passed.Details = []string{"nothing to fix"}
 	rejected := rejected
 	rejected.Message = "rejected: 2.5 of 3 wrong"
+	newer := rejected
+	newer.Details = append([]string{"what a newer kernel adds"}, rejected.Details...)
 	other.Message = "rejected: 30 of 45 wrong"
 	other.Details = []string{"what only one kernel says"}
 	text := printed(t, graded(t, []string{"5.10", "6.1", "6.12"}, map[string]verdicts{
-		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast},
+		"5.10": {rejected, passed, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {newer, ok, ok, fast},
 	}), false)
 	assert.Equal(t, 1, strings.Count(text, "36: if (c)"), text)
-	assert.Contains(t, text, "│ R0 invalid mem access 'map_value_or_null' & <more>\n  on 5.10; on the others alike: --details\n")
+	assert.Contains(t, text, "│ R0 invalid mem access 'map_value_or_null' & <more>\n  on 6.12; on the others alike: --details\n")
+	assert.Contains(t, text, "│ what a newer kernel adds\n")
 	assert.NotContains(t, text, "what only one kernel says")
 	assert.NotContains(t, text, "nothing to fix")
 }
@@ -196,6 +199,12 @@ func TestTextLongDetails(t *testing.T) {
 	assert.Contains(t, b.String(), "│ line 26\n   on 6.1:\n")
 	assert.Contains(t, b.String(), "\n   on 6.12:\n│ line 0\n")
 	assert.NotContains(t, b.String(), "--details")
+}
+
+// Lines are broken between words, and nowhere else.
+func TestWrap(t *testing.T) {
+	assert.Equal(t, "./bpflab hint --from\n/tmp/a-long-name 3", Wrap("./bpflab hint --from /tmp/a-long-name 3", 24))
+	assert.Equal(t, "the pointer\nc->packets", Wrap("the pointer c->packets", 15))
 }
 
 // Whatever a report says, it fits, and nothing of the table is lost.

@@ -137,12 +137,19 @@ func (t *text) printf(format string, args ...any) { fmt.Fprintf(t, format, args.
 // hang writes a paragraph behind a prefix, its lines after the first below the paragraph's own.
 func (t *text) hang(prefix, paragraph string) {
 	wide := ansi.StringWidth(prefix)
-	for i, line := range strings.Split(ansi.Wrap(paragraph, t.Width-wide, ""), "\n") {
+	for i, line := range strings.Split(Wrap(paragraph, t.Width-wide), "\n") {
 		if i > 0 {
 			prefix = strings.Repeat(" ", wide)
 		}
 		t.printf("%s\n", strings.TrimRight(prefix+strings.TrimLeft(line, " "), " "))
 	}
+}
+
+// Wrap breaks a text between words, so that no line is wider than width, unless a word is. It breaks none at a
+// hyphen, which paths, options and C have.
+func Wrap(text string, width int) string {
+	const noBreak = "\u2011"
+	return strings.ReplaceAll(ansi.Wrap(strings.ReplaceAll(text, "-", noBreak), width, ""), noBreak, "-")
 }
 
 // quote writes lines of others, marked, so that none passes for a line of the report.
@@ -157,7 +164,7 @@ func (t *text) quote(lines []string) {
 			continue
 		}
 		line = strings.ReplaceAll(line, "\t", "    ")
-		for _, part := range strings.Split(ansi.Wrap(line, t.Width-ansi.StringWidth(visible.Mark), ""), "\n") {
+		for _, part := range strings.Split(Wrap(line, t.Width-ansi.StringWidth(visible.Mark)), "\n") {
 			t.printf("%s\n", strings.TrimRight(visible.Mark+part, " "))
 		}
 	}
@@ -304,7 +311,7 @@ func (t *text) findings(r judge.Result) {
 			}
 			t.quote(e.lines)
 			if e.differ {
-				t.hang("  ", "on "+e.kernels[0]+"; on the others alike: --details")
+				t.hang("  ", "on "+e.from+"; on the others alike: --details")
 			}
 		}
 	}
@@ -319,8 +326,9 @@ func gated(kernels []judge.KernelResult, n int) bool {
 type evidence struct {
 	message string
 	kernels []string
-	lines   []string // of the first of them
-	differ  bool     // from those of another of them
+	lines   []string
+	from    string // the kernel of the lines
+	differ  bool   // from those of another of them
 }
 
 // evidence lists what kernels show of task n: once where their messages differ in numbers only, even if the lines
@@ -340,6 +348,9 @@ func (t *text) evidence(kernels []judge.KernelResult, n int) (list []evidence) {
 		}
 		list[i].kernels = append(list[i].kernels, k.Name)
 		list[i].differ = list[i].differ || !slices.Equal(list[i].lines, task.Details)
+		if e := &list[i]; e.message == task.Message { // word for word: a newer kernel's verifier says more
+			e.lines, e.from = task.Details, k.Name
+		}
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-// want sample:fail "goes in step with calls that come in turn"
+// want sample:fail "keeps step with calls that come in turn"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* As even as can be: each call adds the rate to what is due, and nothing is drawn. */

@@ -108,25 +108,34 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 		g.Job.Program = program.ELF
 	}
 	r.Submission.ContentSHA256 = content
-	if r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(r.Submission.ContentSHA256); err != nil {
+	// Side by side, for these take longest after the compilers: the seed, and the kernels' sums.
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(content)
+		return err
+	})
+	spec, policyErr := lab.Policy.Check(object.ELF)
+	if policyErr == nil {
+		group.Go(func() (err error) {
+			g.kernels, err = h.Kernels(ctx, names)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
 	switch {
-	case errors.As(err, &violations):
+	case errors.As(policyErr, &violations):
 		return refused("not allowed in this lab; see below", violations.Error())
-	case err != nil:
-		return nil, err
+	case policyErr != nil:
+		return nil, policyErr
 	}
 	var static job.Observations
 	if lab.Inspect != nil {
 		if static, err = lab.Inspect(spec); err != nil {
 			return nil, err
 		}
-	}
-	if g.kernels, err = h.Kernels(ctx, names); err != nil {
-		return nil, err
 	}
 	for _, k := range g.kernels {
 		r.Kernels = append(r.Kernels, receipt.Kernel{
@@ -140,12 +149,14 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 }
 
 // Build builds all of a submission, side by side. Where neither part compiles, the error is the BPF
-// file's.
+// file's, and comes at once.
 func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (object *build.Object, program *build.Program, err error) {
 	builder, err := h.Builder()
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group errgroup.Group
 	if source.Program != "" {
 		root, err := ModuleRoot()
@@ -157,7 +168,9 @@ func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (
 			return err
 		})
 	}
-	object, err = builder.Compile(ctx, source.BPF)
+	if object, err = builder.Compile(ctx, source.BPF); err != nil {
+		cancel()
+	}
 	programErr := group.Wait()
 	return object, program, cmp.Or(err, programErr)
 }

@@ -19,6 +19,7 @@ type Style struct {
 	Width   int  // columns, at least 50; 0: 80
 	Colour  bool // of what became of tasks
 	Details bool // all that there is, however long
+	Marked  int  // the task, from 1, that is marked in the table; 0: none
 }
 
 const (
@@ -172,6 +173,11 @@ const (
 // table writes a row for each task. Where it is too wide, the gaps between columns and then the titles get
 // narrower, and then the kernels are written in several tables.
 func (t *text) table(r Report) {
+	t.score(r, t.rows(r))
+}
+
+// rows writes the table without its score, and returns its width.
+func (t *text) rows(r Report) (wide int) {
 	kernels, least := r.Result.Kernels, r.Result.Lowest()
 	widths := make([]int, len(kernels))
 	for i, k := range kernels {
@@ -192,7 +198,6 @@ func (t *text) table(r Report) {
 		gap = 1
 		title = max(titleWidth-max(total()-t.Width, 0), minTitleWidth)
 	}
-	wide := 0
 	for first := 0; first < len(kernels); {
 		last, room := first+1, t.Width-3-title-gap-widths[first]-gap-pointsWidth
 		for last < len(kernels) && room >= gap+widths[last] {
@@ -204,8 +209,12 @@ func (t *text) table(r Report) {
 			t.printf("\n")
 		}
 	}
-	score := "score  " + points(r.Result.Score) + "/" + points(r.Result.MaxScore)
-	t.printf("%*s", wide, score)
+	return wide
+}
+
+// score writes the score at the right end of so many columns.
+func (t *text) score(r Report, wide int) {
+	t.printf("%*s", wide, "score  "+points(r.Result.Score)+"/"+points(r.Result.MaxScore))
 	t.change(r)
 	if !r.Result.Complete {
 		t.hang("", "provisional: some kernels could not be graded, which is not the submission's fault")
@@ -236,18 +245,31 @@ func (t *text) columns(kernels []judge.KernelResult, widths []int, least judge.K
 	t.printf("%*s%*s\n", gap, "", pointsWidth, "points")
 	for n, task := range least.Tasks {
 		name := ansi.Truncate(task.Title, title, "…")
-		t.printf("%2d %s%s", n+1, name, pad(name, title))
+		number := fmt.Sprintf("%2d", n+1)
+		if n+1 == t.Marked {
+			number = "▸" + number[1:]
+		}
+		t.printf("%s %s%s", number, name, pad(name, title))
 		for i, k := range kernels {
 			c := ansi.Truncate(cell(k.Tasks[n]), maxCell, "…")
 			t.printf("%*s%s%s", gap, "", pad(c, widths[i]), t.paint(k.Tasks[n].Status, c))
 		}
-		t.printf("%*s%*s\n", gap, "", pointsWidth, points(task.Points)+"/"+points(task.MaxPoints))
+		earned := points(task.Points)
+		if pending(task) {
+			earned = " "
+		}
+		t.printf("%*s%*s\n", gap, "", pointsWidth, earned+"/"+points(task.MaxPoints))
 	}
 	return wide
 }
 
+// pending reports whether a task has no verdict yet.
+func pending(t judge.TaskResult) bool { return t.Status == "" }
+
 func cell(t judge.TaskResult) string {
 	switch {
+	case pending(t):
+		return "…"
 	case t.Cell != "":
 		return t.Cell
 	case t.Status == judge.Pass:
@@ -270,15 +292,20 @@ func (t *text) findings(r judge.Result) {
 			t.printf("\n")
 		}
 		apart = len(all) > 0
-		t.hang(fmt.Sprintf("%2d ", n+1), said)
-		for _, e := range all {
-			if len(all) > 1 {
-				t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
-			}
-			t.quote(e.lines)
-			if e.differ {
-				t.hang("  ", "on "+e.kernels[0]+"; on the others it is much the same: --details")
-			}
+		t.finding(n, said, all)
+	}
+}
+
+// finding writes what was found of task n.
+func (t *text) finding(n int, said string, all []evidence) {
+	t.hang(fmt.Sprintf("%2d ", n+1), said)
+	for _, e := range all {
+		if len(all) > 1 {
+			t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
+		}
+		t.quote(e.lines)
+		if e.differ {
+			t.hang("  ", "on "+e.kernels[0]+"; on the others it is much the same: --details")
 		}
 	}
 }

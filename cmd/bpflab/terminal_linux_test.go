@@ -80,7 +80,7 @@ func onTerminal(t testing.TB, columns, rows int, cmd *exec.Cmd) *session {
 		_ = cmd.Process.Kill()
 		slave.Close()
 		master.Close()
-		s.screen.Close()
+		assert.NoError(t, s.screen.InputPipe().(io.Closer).Close()) // Close of the screen itself is not for two goroutines
 		copies.Wait()
 	})
 	return s
@@ -91,6 +91,13 @@ func (s *session) shown(text string) {
 	defer s.mu.Unlock()
 	s.raw.WriteString(text)
 	_, _ = s.screen.WriteString(text)
+}
+
+// printed is all that was printed so far.
+func (s *session) printed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw.String()
 }
 
 // lines are what is on the screen, without blanks at their ends.

@@ -102,7 +102,7 @@ const (
 	settled = 15 * time.Millisecond
 	// missing is how long a file may be gone between two such steps.
 	missing = 300 * time.Millisecond
-	// lookAgain is when to look whether a missing file is back. Of its folder's return nobody tells.
+	// lookAgain is when to look whether a missing file is back: no event says that its folder is.
 	lookAgain = time.Second
 )
 

@@ -126,7 +126,7 @@ func TestWatchEnds(t *testing.T) {
 			s.until("lab12_1  High-performance packet counter")
 			if name != "SIGTERM" {
 				s.until("refused at")
-				assert.Equal(t, name != "q", colours.MatchString(s.raw.String()))
+				assert.Equal(t, name != "q", colours.MatchString(s.printed()))
 			}
 			end(s)
 			assert.NoError(t, s.end())
@@ -145,7 +145,7 @@ func TestWatchPlain(t *testing.T) {
 			cmd.Env = append(os.Environ(), "TERM="+how.terminal)
 			s := onTerminal(t, 200, 50, cmd)
 			s.until("nothing was run: does not compile", "; watching ")
-			assert.NotContains(t, s.raw.String(), "\x1b[?1049h", "the other screen")
+			assert.NotContains(t, s.printed(), "\x1b[?1049h", "the other screen")
 
 			// What cannot be read is told, and no reason to end.
 			file := filepath.Join(folder, "counter.bpf.c")

@@ -145,6 +145,9 @@ func (w *watch) run(ctx context.Context) error {
 			text = ""
 			look.Reset(0)
 		case <-look.C:
+			if gone != nil {
+				_ = watcher.Add(folder) // which may be another one now
+			}
 			sum, err := w.source.Sum()
 			if errors.Is(err, fs.ErrNotExist) {
 				now := w.gone()
@@ -157,7 +160,6 @@ func (w *watch) run(ctx context.Context) error {
 					gone = now
 					w.show(screen.Gone{Files: now})
 				}
-				_ = watcher.Add(folder) // once it is back
 				look.Reset(lookAgain)
 				continue
 			}

@@ -155,6 +155,15 @@ func TestWatchPlain(t *testing.T) {
 			require.NoError(t, os.Remove(file))
 			saveIn(t, folder, "int again(\n")
 			s.until("int again(")
+
+			// Nor is a folder that goes and comes back.
+			require.NoError(t, os.RemoveAll(folder))
+			s.until("counter.bpf.c: gone;")
+			require.NoError(t, os.Mkdir(folder, 0o755))
+			saveIn(t, folder, "int again(\n")
+			s.until("counter.bpf.c: back")
+			saveIn(t, folder, "int another(\n")
+			s.until("int another(")
 			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 			assert.NoError(t, s.end())
 		})

@@ -14,12 +14,17 @@ export CGO_ENABLED = 0
 export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath)
 race = CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(GO) test -race
 
-.PHONY: help grade test unit fuzz bpflab lint tools test-tools generate clean go
+.PHONY: help grade watch hint list test unit fuzz bpflab lint tools test-tools generate clean go
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make grade      grade labs/$(LAB) on every kernel and show the report;'
 	@echo '                LAB=lab12_2 KERNELS=6.12 FROM=DIR narrow it'
+	@echo 'make watch      grade again on every save, on one kernel, on a screen with keys;'
+	@echo '                LAB, KERNELS and FROM as above'
+	@echo 'make hint       show a hint for what the last grade found; LAB=lab12_2 TASK=3 STEP=2'
+	@echo '                name the task and how many hints'
+	@echo 'make list       list the labs: your scores, and what is left to do'
 	@echo 'make test       run all tests'
 	@echo 'make unit       run the tests that need no guest'
 	@echo 'make fuzz       run each fuzz target for FUZZTIME=$(FUZZTIME)'
@@ -29,12 +34,21 @@ help:
 	@echo 'make generate   compile the committed BPF objects again'
 	@echo 'make clean      remove the command and the agent'
 	@echo
-	@echo 'grade and test install what they lack with apt-get, and fetch the kernels.'
+	@echo 'grade, watch and test install what they lack with apt-get, and fetch the kernels.'
 
 # A submission that does not pass (1) is a report, not a failure of make; what is the
 # grader's own trouble (3) is.
 grade: bpflab tools
 	@./bpflab grade $(LAB) $(if $(KERNELS),--kernels $(KERNELS)) $(if $(FROM),--from $(FROM)) || [ $$? -eq 1 ]
+
+watch: bpflab tools
+	@./bpflab watch $(LAB) $(if $(KERNELS),--kernels $(KERNELS)) $(if $(FROM),--from $(FROM))
+
+hint: bpflab
+	@./bpflab hint $(LAB) $(TASK) $(if $(STEP),--step $(STEP)) $(if $(FROM),--from $(FROM))
+
+list: bpflab
+	@./bpflab list
 
 # The kernels come first: a test is not the place to wait for a download. lint has vetted. All submissions
 # of solutions/ and the labs are compiled and graded without the race detector, which would take as long

@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,16 +77,12 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	h.Progress.Set(lab.Name, "build")
 	object, program, err := h.Build(ctx, lab, source)
 	h.Progress.Set(lab.Name, "")
-	switch broken := compileErrors(err); {
-	case len(broken) > 0:
+	var compileError *build.CompileError
+	switch {
+	case errors.As(err, &compileError):
 		for i, path := range source.Files() {
-			sum := ""
-			for _, e := range broken {
-				if e.Source == path {
-					sum = e.SourceSHA256
-				}
-			}
-			if sum == "" {
+			sum := compileError.SourceSHA256
+			if path != compileError.Source {
 				text, err := build.ReadFile(path)
 				if err != nil {
 					return nil, err
@@ -94,16 +91,8 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 			}
 			*[]*string{&r.Submission.SHA256, &r.Submission.ProgramSHA256}[i] = sum
 		}
-		var reasons, details []string
-		for _, e := range broken {
-			heading, messages, _ := strings.Cut(e.InFolder().Error(), "\n")
-			reasons = append(reasons, strings.TrimSuffix(heading, ":"))
-			if len(broken) > 1 {
-				details = append(details, heading)
-			}
-			details = append(details, messages)
-		}
-		return refused(strings.Join(reasons, ", and "), strings.Join(details, "\n"))
+		reason, details, _ := strings.Cut(compileError.InFolder().Error(), "\n")
+		return refused(strings.TrimSuffix(reason, ":"), details)
 	case err != nil:
 		return nil, err
 	}
@@ -118,25 +107,34 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 		g.Job.Program = program.ELF
 	}
 	r.Submission.ContentSHA256 = content
-	if r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(r.Submission.ContentSHA256); err != nil {
+	// Side by side, for these take longest after the compilers: the seed, and the kernels' sums.
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		r.Submission.Seed, r.Submission.SeedKeyed, err = seedOf(content)
+		return err
+	})
+	spec, policyErr := lab.Policy.Check(object.ELF)
+	if policyErr == nil {
+		group.Go(func() (err error) {
+			g.kernels, err = h.Kernels(ctx, names)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	spec, err := lab.Policy.Check(object.ELF)
 	var violations *policy.Violations
 	switch {
-	case errors.As(err, &violations):
+	case errors.As(policyErr, &violations):
 		return refused("not allowed in this lab", violations.Error())
-	case err != nil:
-		return nil, err
+	case policyErr != nil:
+		return nil, policyErr
 	}
 	var static job.Observations
 	if lab.Inspect != nil {
 		if static, err = lab.Inspect(spec); err != nil {
 			return nil, err
 		}
-	}
-	if g.kernels, err = h.Kernels(ctx, names); err != nil {
-		return nil, err
 	}
 	for _, k := range g.kernels {
 		r.Kernels = append(r.Kernels, receipt.Kernel{
@@ -149,32 +147,15 @@ func (h *Host) Prepare(ctx context.Context, lab *harness.Lab, source Submission,
 	return g, err
 }
 
-// compileErrors are those in an error, if there is nothing else in it.
-func compileErrors(err error) (all []*build.CompileError) {
-	several, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		var e *build.CompileError
-		if errors.As(err, &e) {
-			all = append(all, e)
-		}
-		return all
-	}
-	for _, one := range several.Unwrap() {
-		var e *build.CompileError
-		if !errors.As(one, &e) {
-			return nil
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-// Build builds all of a submission, side by side. The error is that of both parts.
+// Build builds all of a submission, side by side. Where neither part compiles, the error is the BPF
+// file's, and comes at once.
 func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (object *build.Object, program *build.Program, err error) {
 	builder, err := h.Builder()
 	if err != nil {
 		return nil, nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group errgroup.Group
 	if source.Program != "" {
 		root, err := ModuleRoot()
@@ -186,9 +167,11 @@ func (h *Host) Build(ctx context.Context, lab *harness.Lab, source Submission) (
 			return err
 		})
 	}
-	object, err = builder.Compile(ctx, source.BPF)
+	if object, err = builder.Compile(ctx, source.BPF); err != nil {
+		cancel()
+	}
 	programErr := group.Wait()
-	return object, program, errors.Join(err, programErr)
+	return object, program, cmp.Or(err, programErr)
 }
 
 // Observe has a submission observed in guests of some kinds on each kernel, as many at a time as the

@@ -121,9 +121,10 @@ func (h *Host) Kernels(ctx context.Context, names []string) ([]kernels.Kernel, e
 	if err != nil {
 		return nil, err
 	}
+	list := make([]kernels.Kernel, len(names))
 	var missing []string
-	for _, name := range names {
-		_, err := store.Get(name)
+	for i, name := range names {
+		list[i], err = store.Get(name)
 		switch {
 		case errors.Is(err, kernels.ErrNotFetched), errors.Is(err, kernels.ErrDamaged):
 			missing = append(missing, name)
@@ -131,18 +132,19 @@ func (h *Host) Kernels(ctx context.Context, names []string) ([]kernels.Kernel, e
 			return nil, err
 		}
 	}
-	if len(missing) > 0 {
-		if err := store.Fetch(ctx, missing...); err != nil {
-			return nil, err
-		}
+	if len(missing) == 0 {
+		return list, nil
 	}
-	var list []kernels.Kernel
-	for _, name := range names {
-		k, err := store.Get(name)
-		if err != nil {
+	if err := store.Fetch(ctx, missing...); err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		if !slices.Contains(missing, name) {
+			continue
+		}
+		if list[i], err = store.Get(name); err != nil {
 			return nil, err
 		}
-		list = append(list, k)
 	}
 	return list, nil
 }

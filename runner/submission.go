@@ -21,12 +21,19 @@ type Submission struct {
 	Program string // path of the Go program, or empty if the lab has none
 }
 
-// Files are the paths of all of it.
+// Files are the paths of the files that each submission has.
 func (s Submission) Files() []string {
 	if s.Program == "" {
 		return []string{s.BPF}
 	}
 	return []string{s.BPF, s.Program}
+}
+
+// All are the paths of all that a submission is made of: its files, and the headers beside the BPF file that
+// it includes.
+func (s Submission) All() ([]string, error) {
+	headers, err := build.Headers(s.BPF)
+	return append(s.Files(), headers...), err
 }
 
 // Has reports whether a path may be a submission's file, or a header beside it.

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,38 @@ func BenchmarkGrade(b *testing.B) {
 				b.ReportMetric(100*d.Seconds()/all.Seconds(), "%-"+strings.ReplaceAll(name, " ", "-"))
 			}
 		})
+	}
+}
+
+// BenchmarkWatch takes the times from a save to what a watch shows on the screen: a compiler's error, and the
+// verifier's verdict on one kernel, with all caches warm. It reports the medians of ten saves.
+//
+//	go test -run '^$' -bench Watch -benchtime 1x ./cmd/bpflab
+func BenchmarkWatch(b *testing.B) {
+	folder := b.TempDir()
+	firstReceipt(b, "lab12_1", starter(b)) // warms up
+	s := watchOnTerminal(b, sharedCache(b), folder)
+	s.until("refused at")
+	saveIn(b, folder, textOf(b, starter(b)))
+	s.until("graded on")
+	took := func(text string, shown ...string) float64 {
+		began := time.Now()
+		saveIn(b, folder, text)
+		s.until(shown...)
+		return float64(time.Since(began).Microseconds()) / 1000
+	}
+	var compiler, verifier []float64
+	for n := range 10 * b.N {
+		broken := fmt.Sprintf("int broken%d(", n)
+		compiler = append(compiler, took(broken+"\n", broken, "refused at"))
+		verifier = append(verifier, took(fmt.Sprintf("%s\n// %d\n", textOf(b, starter(b)), n), "grading on"))
+	}
+	s.press("q")
+	require.NoError(b, s.end())
+	b.ReportMetric(0, "ns/op")
+	for name, times := range map[string][]float64{"compiler": compiler, "verifier": verifier} {
+		slices.Sort(times)
+		b.ReportMetric((times[(len(times)-1)/2]+times[len(times)/2])/2, "ms-to-"+name)
 	}
 }
 

@@ -79,7 +79,7 @@ longer than --timeout; 2 usage error, 3 the guest failed (a program may use thes
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&kernel, "kernel", "6.12", "kernel to run on; also: host, or one that \"kernels add\" added")
+	cmd.Flags().StringVar(&kernel, "kernel", quickKernel, "kernel to run on; also: host, or one that \"kernels add\" added")
 	cmd.Flags().IntVar(&needs.CPUs, "cpus", 1, "CPUs, which take turns")
 	cmd.Flags().IntVar(&needs.MemoryMiB, "memory", 256, "memory, MiB")
 	cmd.Flags().StringSliceVar(&needs.Modules, "module", nil, "kernel module to load, beside veth")

@@ -97,7 +97,7 @@ func (h *host) finish(ctx context.Context, lab *harness.Lab, now state, g *runne
 	}
 	change, err := remember(lab, now, r, result)
 	if err != nil { // no reason to withhold a grade
-		h.progress.Notice("%v; `bpflab hint` and `bpflab list` will not know of this grade", err)
+		h.Progress.Notice("%v; `bpflab hint` and `bpflab list` will not know of this grade", err)
 	}
 	return scored{lab: lab, receipt: r, result: result, change: change}, nil
 }

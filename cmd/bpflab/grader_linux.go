@@ -12,6 +12,9 @@ import (
 	"bpflab/vm/kernels"
 )
 
+// quickKernel is the kernel to run on where nobody has named one and one is enough.
+const quickKernel = "6.12"
+
 // host is this machine, and what it shows on a terminal.
 type host struct {
 	runner.Host

@@ -146,10 +146,7 @@ func hint(out io.Writer, lab *harness.Lab, last last, name string, step int) err
 
 // showHints shows the first hints of a task: the one for what a grade has found, then its own.
 func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed judge.TaskResult, step int) error {
-	hints := task.Hints
-	if symptom := task.Symptoms[failed.Cell]; symptom != "" {
-		hints = append([]string{symptom}, hints...)
-	}
+	hints := task.HintsOn(failed.Verdict)
 	if step < 1 || step > len(hints) {
 		return &exit{exitUsage, fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(hints), step)}
 	}

@@ -41,7 +41,11 @@ func stateOf(source runner.Submission) (s state, err error) {
 	if s.content, err = source.Sum(); err != nil {
 		return s, err
 	}
-	for _, path := range source.Files() {
+	paths, err := source.All()
+	if err != nil {
+		return s, err
+	}
+	for _, path := range paths {
 		text, err := build.ReadFile(path)
 		if err != nil {
 			return s, err

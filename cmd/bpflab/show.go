@@ -37,15 +37,30 @@ type scored struct {
 // show writes a graded submission, and its figures into the folder plots if one is named, and
 // returns how the command ends.
 func (g scored) show(write func(report.Report) error, plots string) error {
+	r := g.report()
+	if plots != "" {
+		if err := draw(r.Figures, plots); err != nil {
+			return fmt.Errorf("write the plots: %w", err)
+		}
+	}
+	err := write(r)
+	switch {
+	case err != nil:
+		return fmt.Errorf("write the report: %w", err)
+	case !g.result.Complete:
+		return &exit{code: exitInfra}
+	case !g.result.Passed():
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// report is all that there is to say of it.
+func (g scored) report() report.Report {
 	lab, r, result, notes := g.lab, g.receipt, g.result, g.notes
 	var figures []figure.Figure
 	if lab.Figures != nil {
 		figures = lab.Figures(r.Cases())
-	}
-	if plots != "" {
-		if err := draw(figures, plots); err != nil {
-			return fmt.Errorf("write the plots: %w", err)
-		}
 	}
 	if n, all := len(r.Kernels), len(kernels.Since(lab.Needs.Oldest)); n < all {
 		notes = append([]string{fmt.Sprintf("%d of %d kernels", n, all)}, notes...)
@@ -59,21 +74,12 @@ func (g scored) show(write func(report.Report) error, plots string) error {
 	if r.Refused != nil {
 		refused = &report.Refusal{Reason: r.Refused.Reason, Details: r.Refused.Details}
 	}
-	err := write(report.Report{
+	return report.Report{
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
 		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
 		Result: result, Refused: refused, Environment: env, Figures: figures, Notes: notes,
 		Change: g.change, Next: next(lab, g.from, r, result), Of: of(lab, g.from),
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("write the report: %w", err)
-	case !result.Complete:
-		return &exit{code: exitInfra}
-	case !result.Passed():
-		return &exit{code: exitFailed}
 	}
-	return nil
 }
 
 const plotsUsage = "folder to draw what was measured into, as SVG"

@@ -74,6 +74,7 @@ func TestWatch(t *testing.T) {
 	save("#include \"part.h\"\n")
 	until("an error in a header", func() bool { return graded() == 2 })
 	assert.Contains(t, out.String(), "nobody asks")
+	assert.Contains(t, out.String(), "; watching "+folder+"/counter.bpf.c, part.h ──\n")
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "part.h"), []byte("#error another\n"), 0o644))
 	until("another error in a header", func() bool { return graded() == 3 })
 	assert.Contains(t, out.String(), "part.h:1:")
@@ -93,8 +94,12 @@ func TestWatch(t *testing.T) {
 	assert.NotContains(t, out.String(), "30/100", "the report of a grade that a save has ended")
 	assert.Zero(t, guests(t, cache), "guests left")
 
-	// And in the middle of another, Ctrl-C.
+	require.NoError(t, os.Remove(filepath.Join(folder, "counter.bpf.c")))
+	until("the file is missed", func() bool { return strings.Contains(out.String(), "── counter.bpf.c: gone;") })
+
+	// It comes back, and in the middle of its grade comes Ctrl-C.
 	save(source(starter(t)))
+	until("the file is back", func() bool { return strings.Contains(out.String(), "counter.bpf.c: back") })
 	until("a guest", func() bool { return guests(t, cache) > 0 })
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	select {

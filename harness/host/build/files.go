@@ -191,3 +191,18 @@ func Content(source string) (string, error) {
 	}
 	return files.content(), nil
 }
+
+// Headers returns the paths of the headers beside a BPF source that it includes, and that these do, by name.
+func Headers(source string) (paths []string, err error) {
+	files, _, err := collect(source)
+	if err != nil {
+		return nil, err
+	}
+	dir, base := filepath.Split(source)
+	for _, name := range files.names() {
+		if name != base {
+			paths = append(paths, dir+name)
+		}
+	}
+	return paths, nil
+}

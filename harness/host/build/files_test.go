@@ -73,6 +73,10 @@ func TestHeadersOfASubmission(t *testing.T) {
 	put("ok.h", "#pragma once\n#include \"deeper.h\"\n")
 	_, err = Compile(t.Context(), t.TempDir(), source)
 	require.NoError(t, err)
+	put("unused.h", "")
+	headers, err := Headers(source)
+	require.NoError(t, err)
+	assert.Equal(t, []string{at("deeper.h"), at("ok.h")}, headers)
 
 	secret := filepath.Join(t.TempDir(), "secret.h")
 	require.NoError(t, os.WriteFile(secret, []byte("the key\n"), 0o644))

@@ -4,7 +4,6 @@ package explain
 
 import (
 	"fmt"
-	"slices"
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
@@ -31,10 +30,10 @@ func Judge(budget int) func(job.Observations) (judge.Verdict, error) {
 			if load.Source != "" {
 				v.Message += " at " + load.Source
 			}
-			v.Details = load.Log
-			if e, ok := Rejection(load); ok {
-				v.Details = append(slices.Clip(v.Details), e.Lines()...)
+			if e, ok := Rejection(load); ok { // first what helps most
+				v.Details = e.Lines()
 			}
+			v.Details = append(v.Details, load.Log...)
 			return v, nil
 		}
 		v.Measured = judge.Quantity{Value: float64(load.Stats.Processed), Unit: v.Target.Unit}

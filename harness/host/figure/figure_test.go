@@ -65,8 +65,11 @@ func TestTextFits(t *testing.T) {
 	for i := range 500 {
 		wide.Panels[0].Values = append(wide.Panels[0].Values, float64(i+1))
 	}
+	wide.Title = "How the sampler's overhead follows the load that it finds"
+	titled := bars
+	titled.Title = "Cost of an event over the empty program"
 	for _, width := range []int{50, 80, 120} {
-		for _, f := range []Figure{bars, wide} {
+		for _, f := range []Figure{titled, wide} {
 			var b strings.Builder
 			f.Text(&b, width)
 			for line := range strings.Lines(b.String()) {

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 const (
@@ -42,7 +44,7 @@ func (b Bars) Text(w io.Writer, width int) {
 		longestNumbers = max(longestNumbers, utf8.RuneCountInString(numbers[i]))
 	}
 	bar := min(max(width-wide-longestNumbers-4, 5), barWidth)
-	fmt.Fprintf(w, "%s, %s: %s\n", b.Title, b.Unit, b.Series[0].Label)
+	fmt.Fprintln(w, ansi.Wrap(fmt.Sprintf("%s, %s: %s", b.Title, b.Unit, b.Series[0].Label), width, ""))
 	for i, kernel := range b.Kernels {
 		n := 0
 		v, _ := at(b.Series[0].Values, i)
@@ -65,7 +67,7 @@ var sparks = []rune("▁▂▃▄▅▆▇█")
 
 // Text draws a row of blocks for each panel.
 func (l Lines) Text(w io.Writer, width int) {
-	fmt.Fprintln(w, l.Title)
+	fmt.Fprintln(w, ansi.Wrap(l.Title, width, ""))
 	for _, p := range l.Panels {
 		row, least, most := spark(p, min(max(width-40, 5), sparkWidth))
 		fmt.Fprintf(w, "  %-22s %s %s to %s\n", p.Label, row, number(least, 3), number(most, 3))

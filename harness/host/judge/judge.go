@@ -57,6 +57,15 @@ type Task struct {
 	Judge    func(job.Observations) (Verdict, error)
 }
 
+// HintsOn are the task's hints where a verdict is not a pass, the least revealing first: the one for what was
+// found, then those that always apply.
+func (t Task) HintsOn(v Verdict) []string {
+	if symptom := t.Symptoms[v.Cell]; symptom != "" {
+		return append([]string{symptom}, t.Hints...)
+	}
+	return t.Hints
+}
+
 // Case is one kernel: what was seen on it, or why nothing was.
 type Case struct {
 	Kernel       string // as in the matrix

@@ -560,3 +560,52 @@ func TestTextOfOthers(t *testing.T) {
 	require.NoError(t, xml.Unmarshal(b.Bytes(), &struct{}{}))
 	assert.NotContains(t, b.String(), "\u202e")
 }
+
+// A report's parts are what a report says.
+func TestParts(t *testing.T) {
+	found := judge.Verdict{Status: judge.Fail, Cell: "WRONG", Message: "16 counted", Details: []string{"first", "second"}}
+	pass := judge.Verdict{Status: judge.Pass, Fraction: 1}
+	r := graded(t, []string{"5.10", "6.12"}, map[string]verdicts{"5.10": {pass, found, pass, pass}, "6.12": {pass, pass, pass, pass}})
+	r.Change, r.Next = "+2.0", []string{"next: task 2.", "What you have achieved:\nnothing yet"}
+	all := func() string {
+		var b bytes.Buffer
+		require.NoError(t, r.Text(&b, Style{Width: 70}))
+		return b.String()
+	}
+	p := r.Parts(Style{Width: 70})
+	require.Len(t, p.Findings, 4)
+	for _, part := range []string{p.Table + "\n" + p.Score, p.Findings[1], p.Next} {
+		assert.NotEmpty(t, part)
+		assert.Contains(t, all(), part)
+	}
+	assert.Empty(t, p.Findings[0])
+	assert.Empty(t, p.Refusal)
+	assert.Equal(t, strings.Replace(p.Table, " 2 exact", "▸2 exact", 1), r.Parts(Style{Width: 70, Marked: 2}).Table)
+
+	// What has no verdict yet has no points.
+	for i := range r.Result.Kernels {
+		r.Result.Kernels[i].Tasks[3].Verdict = judge.Verdict{}
+	}
+	assert.Regexp(t, `(?m)^ 4 vitesse à l'arrivée +… +… +/40$`, r.Parts(Style{}).Table)
+
+	r.Refused = &Refusal{"does not compile", []string{"counter.bpf.c:3:1: error"}}
+	p = r.Parts(Style{})
+	assert.Equal(t, "nothing was run: does not compile\n│ counter.bpf.c:3:1: error", p.Refusal)
+	assert.Contains(t, all(), p.Refusal)
+	assert.Empty(t, p.Table)
+}
+
+// What has changed is said of each task.
+func TestChanges(t *testing.T) {
+	pass, none := judge.Verdict{Status: judge.Pass, Fraction: 1}, judge.Verdict{Status: judge.Fail}
+	some := judge.Verdict{Status: judge.Partial, Fraction: 0.5, Cell: "61"}
+	evil := judge.Verdict{Status: judge.Fail, Cell: "\x1b[2J"}
+	result := func(v ...judge.Verdict) judge.Result {
+		return graded(t, []string{"6.12"}, map[string]verdicts{"6.12": v}).Result
+	}
+	before, now := result(pass, evil, none, none), result(pass, pass, some, pass)
+	assert.Equal(t, []string{"", `\u001b[2J → ok  +20`, "FAIL → 61  +10", "- → ok  +40"}, Changes(before, now, Style{}))
+	assert.Equal(t, "61 → FAIL  -10", Changes(now, before, Style{})[2])
+	assert.Equal(t, "\x1b[31mFAIL\x1b[0m → \x1b[33m61\x1b[0m  +10", Changes(before, now, Style{Colour: true})[2])
+	assert.Empty(t, Changes(judge.Result{}, now, Style{}), "there is none before the first")
+}

@@ -20,6 +20,7 @@ type Style struct {
 	Width   int  // columns, at least 50; 0: no terminal's: 80, and evidence is not wrapped
 	Colour  bool // of what became of tasks
 	Details bool // all that there is, however long
+	Marked  int  // the task, from 1, that is marked in the table; 0: none
 }
 
 const (
@@ -196,6 +197,11 @@ const (
 // table writes a row for each task. Where it is too wide, the gaps between columns and then the titles get
 // narrower, and then the kernels are written in several tables.
 func (t *text) table(r Report) {
+	t.score(r, t.rows(r))
+}
+
+// rows writes the table without its score, and returns its width.
+func (t *text) rows(r Report) (wide int) {
 	kernels, least := r.Result.Kernels, r.Result.Lowest()
 	widths := make([]int, len(kernels))
 	for i, k := range kernels {
@@ -216,7 +222,6 @@ func (t *text) table(r Report) {
 		gap = 1
 		title = max(titleWidth-max(total()-t.Width, 0), minTitleWidth)
 	}
-	wide := 0
 	for first := 0; first < len(kernels); {
 		last, room := first+1, t.Width-3-title-gap-widths[first]-gap-pointsWidth
 		for last < len(kernels) && room >= gap+widths[last] {
@@ -228,8 +233,12 @@ func (t *text) table(r Report) {
 			t.printf("\n")
 		}
 	}
-	score := "score  " + points(r.Result.Score) + "/" + points(r.Result.MaxScore)
-	t.printf("%*s", wide, score)
+	return wide
+}
+
+// score writes the score at the right end of so many columns.
+func (t *text) score(r Report, wide int) {
+	t.printf("%*s", wide, "score  "+points(r.Result.Score)+"/"+points(r.Result.MaxScore))
 	t.change(r)
 	if !r.Result.Complete {
 		t.hang("", "provisional: some kernels could not be graded, which is not the submission's fault")
@@ -260,18 +269,31 @@ func (t *text) columns(kernels []judge.KernelResult, widths []int, least judge.K
 	t.printf("%*s%*s\n", gap, "", pointsWidth, "points")
 	for n, task := range least.Tasks {
 		name := ansi.Truncate(task.Title, title, "…")
-		t.printf("%2d %s%s", n+1, name, pad(name, title))
+		number := fmt.Sprintf("%2d", n+1)
+		if n+1 == t.Marked {
+			number = "▸" + number[1:]
+		}
+		t.printf("%s %s%s", number, name, pad(name, title))
 		for i, k := range kernels {
 			c := ansi.Truncate(cell(k.Tasks[n]), maxCell, "…")
 			t.printf("%*s%s%s", gap, "", pad(c, widths[i]), t.paint(k.Tasks[n].Status, c))
 		}
-		t.printf("%*s%*s\n", gap, "", pointsWidth, points(task.Points)+"/"+points(task.MaxPoints))
+		earned := points(task.Points)
+		if pending(task) {
+			earned = " "
+		}
+		t.printf("%*s%*s\n", gap, "", pointsWidth, earned+"/"+points(task.MaxPoints))
 	}
 	return wide
 }
 
+// pending reports whether a task has no verdict yet.
+func pending(t judge.TaskResult) bool { return t.Status == "" }
+
 func cell(t judge.TaskResult) string {
 	switch {
+	case pending(t):
+		return "…"
 	case t.Cell != "":
 		return t.Cell
 	case t.Status == judge.Pass:
@@ -299,20 +321,25 @@ func (t *text) findings(r judge.Result) {
 			t.printf("\n")
 		}
 		apart = len(all) > 0
-		number := fmt.Sprintf("%2d ", n+1)
-		if last > n {
-			number = fmt.Sprintf("%2d to %d ", n+1, last+1)
-		}
-		t.hang(number, said)
+		t.finding(n, last, said, all)
 		n = last
-		for _, e := range all {
-			if len(all) > 1 {
-				t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
-			}
-			t.quote(e.lines)
-			if e.differ {
-				t.hang("  ", "on "+e.from+"; on the others alike: --details")
-			}
+	}
+}
+
+// finding writes what was found of task n, or of the tasks from n to last that wait for the same one.
+func (t *text) finding(n, last int, said string, all []evidence) {
+	number := fmt.Sprintf("%2d ", n+1)
+	if last > n {
+		number = fmt.Sprintf("%2d to %d ", n+1, last+1)
+	}
+	t.hang(number, said)
+	for _, e := range all {
+		if len(all) > 1 {
+			t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
+		}
+		t.quote(e.lines)
+		if e.differ {
+			t.hang("  ", "on "+e.from+"; on the others alike: --details")
 		}
 	}
 }

@@ -3,16 +3,12 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/elastic/go-seccomp-bpf"
 	"github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
-
-// ErrCannot is returned in the mode Require where the kernel lacks something.
-var ErrCannot = errors.New("compilers cannot be confined here")
 
 // protections are what confines a command.
 type protections struct {

@@ -15,49 +15,6 @@ import (
 	"time"
 )
 
-// Command is what to run, and what it may use.
-type Command struct {
-	Path string   // absolute
-	Args []string // without the name
-	Dir  string   // absolute
-	Env  []string // all of it
-	Mode Mode
-
-	Read   []string // files and folders that it may read and execute; what is not there is left out
-	Write  []string // folders that it may change as well
-	Alone  bool     // it may have threads, but start no other process
-	Limits Limits
-	Output io.Writer // gets both standard output and standard error; nil: dropped
-}
-
-// Limits bound a command. Zero means no limit.
-type Limits struct {
-	AddressSpace int64         // bytes, each process
-	Data         int64         // bytes of private writable memory, each process. For Go, which reserves more addresses than it uses
-	Memory       int64         // bytes in use, all processes together
-	CPU          time.Duration // of each process and of all together; whole seconds
-	File         int64         // bytes of any file it writes
-	Files        int64         // open at a time
-	Time         time.Duration // by the clock on the wall
-}
-
-// A Resource is what a command used too much of.
-type Resource string
-
-const (
-	Memory Resource = "memory"
-	CPU    Resource = "CPU time"
-	File   Resource = "file size"
-	Time   Resource = "time"
-)
-
-// Result is how a command ended.
-type Result struct {
-	Exit     *exec.ExitError // nil: with success
-	Exceeded Resource        // the limit that ended it, empty if none did
-	CPU      time.Duration   // that it took
-}
-
 // Run runs a command and waits until it, and all that it started, has ended. An error
 // means that it did not run as it should, or that ctx ended: it says nothing about
 // the command's input.

@@ -49,7 +49,7 @@ func TestAgentIsApart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, made, "make builds the same, in another folder")
 
-	change("labs/lab12_1/hints.go", "The report ends with", "A report ends with")
+	change("labs/lab12_1/hints.go", "The report says what", "A report says what")
 	change("labs/lab12_1/judge.go", "packets counted wrong", "wrong packets")
 	change("harness/host/report/text.go", "note: ", "please note: ")
 	change("harness/host/explain/kinds.go", "The pointer may be NULL", "A pointer may be NULL")

@@ -136,7 +136,7 @@ func (s *session) until(texts ...string) {
 
 func (s *session) untilTrue(what string, done func(screen string) bool) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return done(s.String()) }, 3*time.Minute, 5*time.Millisecond, "expected %s on the screen:\n%s", what, s)
+	require.Eventually(s.t, func() bool { return done(s.String()) }, time.Minute, 5*time.Millisecond, "expected %s on the screen:\n%s", what, s)
 }
 
 // resizeTo tells the command that its terminal has another size. What is seen stays as wide as it was.

@@ -63,11 +63,11 @@ func TestWatchOnScreen(t *testing.T) {
 
 	saveIn(t, folder, textOf(t, starter(t)))
 	s.until("watching "+folder+": counter.bpf.c\n", "grading on 6.12")
-	assert.Regexp(t, `(?m)^ 1 verifier +ok +10/10\n 2 exact counts +… +/20$`, s.String())
-	s.until("score  30/100   -70.0 since the last grade", "next task")
-	assert.Regexp(t, `(?m)^▸3 two CPUs, one truth +LOST +0/20   ok → LOST  -20$`, s.String())
+	assert.Regexp(t, `(?m)^ 1 verifier +ok +10/10\n 2 exact counts +… +/28$`, s.String())
+	s.until("score  38/100", "-62.0 since the last grade", "next task")
+	assert.Regexp(t, `(?m)^▸3 two CPUs, one truth +LOST +0/12   ok → LOST  -12$`, s.String())
 	assert.Contains(t, s.String(), "── 3 two CPUs, one truth ──")
-	assert.Regexp(t, `(?m)^ 3 \d+ of 229395 updates lost`, s.String())
+	assert.Regexp(t, `(?m)^ 3 \d+ of \d+ updates lost`, s.String())
 
 	s.press("h")
 	s.until("hint 1 of 4: Two CPUs can be between")
@@ -75,7 +75,7 @@ func TestWatchOnScreen(t *testing.T) {
 	s.press("h")
 	s.until("hint 2 of 4: ")
 	s.press("n")
-	s.until("▸4 hot path", " 4 the longest path through the program is")
+	s.until("▸4 nothing shared", " 4 a packet makes up to 1 write")
 	s.press("p")
 	s.until("▸3 two CPUs", "hint 2 of 4: ")
 	s.press("l")
@@ -145,7 +145,7 @@ func TestWatchPlain(t *testing.T) {
 			cmd := command(t, "watch", "lab12_1", "--from", folder, "--cache", sharedCache(t), how.flag)
 			cmd.Env = append(os.Environ(), "TERM="+how.terminal)
 			s := onTerminal(t, 200, 50, cmd)
-			s.until("nothing was run: does not compile", "; watching ")
+			s.until("nothing was run: counter.bpf.c does not compile", "; watching ")
 			assert.NotContains(t, s.printed(), "\x1b[?1049h", "the other screen")
 
 			// What cannot be read is told, and no reason to end.

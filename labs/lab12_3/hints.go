@@ -5,7 +5,7 @@ package sampling
 // hints by task, least revealing first.
 var hints = map[string][]string{
 	"verifier": {
-		"The report ends with the last lines of the verifier's log and says what they mean. `bpflab explain FILE` does the same for any program.",
+		"The report says what the rejection means, and shows the last lines of the verifier's log. `bpflab explain FILE` does the same for any program.",
 		"A lookup returns a pointer that may be NULL, even into an array of one entry: look before you use it.",
 		"A reservation in the ring must be submitted or discarded on every way out.",
 	},

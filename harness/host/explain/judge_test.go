@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 		{"so many that it is not run", verifier.Report{Accepted: true, Stats: verifier.Stats{Processed: verifier.MaxRun + 1}}, judge.Fail, 0,
 			"the verifier had to look at 10001 instructions; the budget is 100, and above 10000 a program is not run", nil},
 		{"rejected, of a known kind", nullCheck, judge.Fail, 0, "rejected: " + nullCheck.Message,
-			[]string{"one", "two", "what it means: " + e.Meaning, "try: " + e.Try}},
+			[]string{"what it means: " + e.Meaning, "try: " + e.Try, "one", "two"}},
 		{"rejected, of no known kind", verifier.Report{Message: "the moon is full", Source: "x.bpf.c:9: return 0;", Log: []string{"one"}}, judge.Fail, 0,
 			"rejected: the moon is full at x.bpf.c:9: return 0;", []string{"one"}},
 	} {

@@ -64,9 +64,9 @@ func TestShowSteps(t *testing.T) {
 	}
 	assert.Equal(t, []string{"getsid(18)", "100%", "1", "1", "16 bytes", "18", "+200"}, got.Steps[0].Found)
 	assert.Equal(t, right[0].Printed, got.Steps[0].Printed)
-	assert.Equal(t, []string{"getpgid(8)", "100%", "0", "0", "nothing", "", ""}, got.Steps[5].Found)
-	assert.Equal(t, "getsid(3) by another", got.Steps[6].Found[0])
-	assert.Equal(t, []string{"getsid(3)", "25%", "1", "0", "nothing", "", ""}, got.Steps[9].Found)
+	assert.Equal(t, []string{"getpgid(5)", "100%", "0", "0", "nothing", "", ""}, got.Steps[2].Found)
+	assert.Equal(t, "getsid(5) by another", got.Steps[3].Found[0])
+	assert.Equal(t, []string{"getsid(18)", "25%", "1", "0", "nothing", "", ""}, got.Steps[13].Found)
 	assert.Contains(t, got.Notes[0], "At a rate of 25%, 1 of 12 calls were sampled; 3 are to be expected")
 
 	for what, tt := range map[string]struct {
@@ -76,18 +76,18 @@ func TestShowSteps(t *testing.T) {
 		found, expected string
 	}{
 		"not seen":            {0, func(s *observe.Step) { s.Seen = 0 }, 2, "0", "1"},
-		"seen twice":          {10, func(s *observe.Step) { s.Seen = 2 }, 2, "2", "1"},
-		"another number":      {5, func(s *observe.Step) { s.Seen = 1 }, 2, "1", "0"},
-		"another process":     {6, func(s *observe.Step) { s.Sampled = 1 }, 3, "1", "0"},
+		"seen twice":          {13, func(s *observe.Step) { s.Seen = 2 }, 2, "2", "1"},
+		"another number":      {2, func(s *observe.Step) { s.Seen = 1 }, 2, "1", "0"},
+		"another process":     {3, func(s *observe.Step) { s.Sampled = 1 }, 3, "1", "0"},
 		"not sampled":         {0, func(s *observe.Step) { s.Sampled, s.Sent, s.Record = 0, 0, nil }, 4, "nothing", "16 bytes"},
-		"sampled, not sent":   {10, func(s *observe.Step) { s.Sampled = 1 }, 3, "1", "0"},
-		"sent, not sampled":   {8, func(s *observe.Step) { s.Sampled = 0 }, 3, "0", "1"},
-		"sent twice":          {8, func(s *observe.Step) { s.Sent = 2 }, 4, "2 records", "16 bytes"},
+		"sampled, not sent":   {13, func(s *observe.Step) { s.Sampled = 1 }, 3, "1", "0"},
+		"sent, not sampled":   {12, func(s *observe.Step) { s.Sampled = 0 }, 3, "0", "1"},
+		"sent twice":          {12, func(s *observe.Step) { s.Sent = 2 }, 4, "2 records", "16 bytes"},
 		"too short":           {0, func(s *observe.Step) { s.Size, s.Record = 8, s.Record[:8] }, 4, "8 bytes", "16 bytes"},
 		"too long":            {0, func(s *observe.Step) { s.Size = 24 }, 4, "24 bytes", "16 bytes"},
 		"another class":       {0, func(s *observe.Step) { s.Record = sample(1200, 3) }, 5, "3", "18"},
 		"late":                {0, func(s *observe.Step) { s.Record = sample(2001, 18) }, 6, "+1001", "+0 to +1000"},
-		"of another, sampled": {6, func(s *observe.Step) { s.Sent, s.Size, s.Record = 1, 16, sample(1, 3) }, 4, "16 bytes", "nothing"},
+		"of another, sampled": {3, func(s *observe.Step) { s.Sent, s.Size, s.Record = 1, 16, sample(1, 3) }, 4, "16 bytes", "nothing"},
 	} {
 		steps := rightSteps()
 		tt.change(&steps[tt.at])

@@ -19,13 +19,12 @@ type StepCall struct {
 }
 
 const (
-	fullSteps  = 8         // the calls that come first, when each is to be sampled
-	stepPart   = Whole / 4 // the rate of the others
-	usualSteps = fullSteps + 12
+	stepPart   = Whole / 4 // the rate of calls of which a part is to be sampled
+	usualSteps = 24
 )
 
-// StepCalls are the calls of a job of n steps: some that must all be sampled, but for one of another number and one of
-// another process; then such of which a part is to be sampled. If n is 0, they are 20.
+// StepCalls are the calls of a job of n steps: half of them such that must all be sampled, but for one of another
+// number and one of another process; then such of which a part is to be sampled. If n is 0, they are 24.
 func (s Script) StepCalls(n int) (all []StepCall) {
 	if n == 0 {
 		n = usualSteps
@@ -33,11 +32,11 @@ func (s Script) StepCalls(n int) (all []StepCall) {
 	for i := range n {
 		c := StepCall{Part: Whole, Number: s.Number, Class: s.Classes[i%len(s.Classes)]}
 		switch {
-		case i >= fullSteps:
+		case i >= (n+1)/2:
 			c.Part = stepPart
-		case i == fullSteps-3:
+		case i == 2:
 			c.Number = s.Other
-		case i == fullSteps-2:
+		case i == 3:
 			c.Another = true
 		}
 		all = append(all, c)

@@ -14,6 +14,7 @@ import (
 	"bpflab/harness/host/figure"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/policy"
+	"bpflab/harness/host/trace"
 	"bpflab/harness/job"
 )
 
@@ -33,6 +34,8 @@ type Lab struct {
 
 	// Inspect looks at the object without running it, on the host. It may be nil.
 	Inspect func(*ebpf.CollectionSpec) (job.Observations, error)
+	// Steps says what a run of a few frames or calls shows (job.Steps). It may be nil: then there is no such run.
+	Steps func(job.Observations) (trace.Trace, error)
 	// Figures draws what was observed, the one that says most first. It may be nil.
 	Figures func([]judge.Case) []figure.Figure
 	// Learned says, in a few lines with the figures of this submission, what one that passed has achieved. It may

@@ -19,6 +19,7 @@ const (
 	SMP      Guest = "smp"    // two CPUs, or as many as the lab needs, in turns: what only shows under concurrency
 	LoadOnly Guest = "load"   // an exact guest that does no more than load a submission: what the first task needs
 	Objects  Guest = "verify" // an exact guest that loads objects of no lab
+	Steps    Guest = "steps"  // an exact guest that runs a submission on a few frames or calls, and shows each
 )
 
 // Job is what a guest is asked to do.
@@ -28,6 +29,9 @@ type Job struct {
 	Seed    uint64 `json:"seed"` // PartScenes of the submission's
 	ELF     []byte `json:"elf"`
 	Program []byte `json:"-"` // built, for an Exact guest
+
+	// Count is how many frames or calls a job whose Guest is Steps shows; 0: as many as the lab likes.
+	Count int `json:"count,omitempty"`
 
 	// Objects are what a job whose Guest is Objects loads; all else is empty then. GetLoaded
 	// returns what became of them.

@@ -57,6 +57,7 @@ var Lab = &harness.Lab{
 		},
 		MaxInstructions: 4096,
 	},
+	Steps:   showSteps,
 	Figures: figures,
 	Learned: learned,
 	Starter: starterFiles,

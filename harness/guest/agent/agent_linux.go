@@ -28,6 +28,7 @@ type Observe func(context.Context, Subject) (job.Observations, error)
 // Subject is a submission under observation.
 type Subject struct {
 	Guest   job.Guest
+	Count   int                  // of steps that are to be shown, where Guest is job.Steps; 0: as the lab likes
 	Seed    uint64               // job.PartScenes of the submission's seed: what all that it meets is drawn from
 	Later   func() uint64        // job.PartLater, which is fetched from the host now: once
 	Spec    *ebpf.CollectionSpec // the submission; copy it before changing it
@@ -65,7 +66,7 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 		return nil, fmt.Errorf("write the submission's program: %w", err)
 	}
 	s := Subject{
-		Guest: j.Guest, Seed: j.Seed, Spec: spec, Program: program, Stage: stage,
+		Guest: j.Guest, Count: j.Count, Seed: j.Seed, Spec: spec, Program: program, Stage: stage,
 		Later: func() uint64 {
 			raw := later()
 			defer clear(raw)

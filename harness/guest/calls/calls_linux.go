@@ -101,12 +101,12 @@ func Timed(c Call) uint64 {
 	return uint64(ticks() - began)
 }
 
-// ByAnother has another process make n calls, one that lives for these alone. To a traced program it differs
-// from this one in its ID, and in nothing else.
-func ByAnother(c Call, n int) error {
-	pid := another(uintptr(c.Number), uintptr(c.First), uintptr(n))
+// ByAnother has another process make n calls, one that lives for these alone, and returns its ID. To a traced
+// program it differs from this one in that, and in nothing else.
+func ByAnother(c Call, n int) (pid int, err error) {
+	pid = another(uintptr(c.Number), uintptr(c.First), uintptr(n))
 	if pid < 0 {
-		return fmt.Errorf("start another process: %w", unix.Errno(-pid))
+		return 0, fmt.Errorf("start another process: %w", unix.Errno(-pid))
 	}
 	var status unix.WaitStatus
 	for {
@@ -115,9 +115,9 @@ func ByAnother(c Call, n int) error {
 			continue
 		}
 		if err != nil || !status.Exited() {
-			return fmt.Errorf("wait for another process, %d: %w, status %#x", pid, err, uint32(status))
+			return 0, fmt.Errorf("wait for another process, %d: %w, status %#x", pid, err, uint32(status))
 		}
-		return nil
+		return pid, nil
 	}
 }
 

@@ -82,8 +82,8 @@ func Attach(spec *ebpf.CollectionSpec, variables map[string]any) (_ *Program, er
 	return p, nil
 }
 
-// Begin is how each observation begins: the submission is verified and, where it is to be run, attached for some
-// calls first. Before a program is run many times it is good to know that it will come to an end. The
+// Begin is how each observation begins: the submission is verified and, where it is to be run many times, attached for
+// some calls first. Before a program is run many times it is good to know that it will come to an end. The
 // observations hold the verifier's report; more is to be observed where goOn says so.
 func Begin(s *agent.Subject, variables map[string]any, list []calls.Call) (o job.Observations, goOn bool, err error) {
 	s.Stage("verifier")
@@ -91,7 +91,7 @@ func Begin(s *agent.Subject, variables map[string]any, list []calls.Call) (o job
 	if err != nil {
 		return nil, false, err
 	}
-	if report.Runs() && s.Guest != job.LoadOnly {
+	if report.Runs() && s.Guest != job.LoadOnly && s.Guest != job.Steps {
 		s.Stage("a first try")
 		p, err := Attach(s.Spec, variables)
 		if err != nil {

@@ -122,6 +122,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Where a program may print, that is all that it may do beside.
+func TestWithPrinting(t *testing.T) {
+	for name, text := range map[string]string{"few arguments": `"hi"`, "many": `"%d%d%d%d", 1, 2, 3, 4`} {
+		object := compile(t, body("bpf_printk("+text+");\n"))
+		_, err := counter.WithPrinting().Check(object)
+		require.NoError(t, err, name)
+		_, err = counter.Check(object)
+		require.Error(t, err, "%s: the policy itself is as it was", name)
+	}
+	_, err := counter.WithPrinting().Check(compile(t, body("bpf_xdp_adjust_head(ctx, 4);\n")))
+	assert.ErrorContains(t, err, "found bpf_xdp_adjust_head: do without it")
+}
+
 func TestViolations(t *testing.T) {
 	second := strings.Replace(counts, "} counts", "} more", 1)
 	tests := []struct {
@@ -147,7 +160,8 @@ func TestViolations(t *testing.T) {
 			`program spy: expected only the programs count_packets, found another in SEC("kprobe/do_exit")`}},
 		{"helper", body("bpf_xdp_adjust_head(ctx, 4);\nbpf_xdp_adjust_head(ctx, 4);\n"), []string{
 			"counter.bpf.c:19: call: expected only the helpers bpf_map_lookup_elem, "}},
-		{"trace", body("bpf_printk(\"hi\");\n"), []string{"found bpf_trace_printk: do without it"}},
+		{"trace", body("bpf_printk(\"hi\");\n"), []string{"found bpf_trace_printk: bpf_printk is for `bpflab run LAB --trace`; remove it before grading"}},
+		{"trace, of many arguments", body("bpf_printk(\"%d%d%d%d\", 1, 2, 3, 4);\n"), []string{"found bpf_trace_vprintk: bpf_printk is for "}},
 		{"kfunc", header + counts + "extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *, __u32 *) __ksym;\n" +
 			strings.Replace(program, "{", "{ __u32 h; bpf_xdp_metadata_rx_hash(ctx, &h);", 1), []string{
 			"extern bpf_xdp_metadata_rx_hash: expected no kernel functions",

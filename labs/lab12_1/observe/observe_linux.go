@@ -25,7 +25,8 @@ import (
 	"bpflab/labs/lab12_1/anchors"
 )
 
-// Observe observes a submission: in an exact guest what it counts and costs, in one of two CPUs their race.
+// Observe observes a submission: in an exact guest what it counts and costs, in one of two CPUs their race; or step by
+// step what it makes of a few frames.
 func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 	if s.Guest == job.SMP {
 		return observeRace(ctx, s)
@@ -47,6 +48,10 @@ func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 	}
 	defer pair.Close()
 
+	if s.Guest == job.Steps {
+		s.Stage("frames")
+		return o, observeSteps(&s, pair, o)
+	}
 	s.Stage("each frame alone")
 	if report.Try, err = try(s.Spec, pair); err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ const (
 	patience    = 200 * time.Millisecond // with a consumer that reports nothing
 )
 
-// Observe observes a submission: in an exact guest what it sends and costs, in one of two CPUs their burst.
+// Observe observes a submission: in an exact guest what it sends and costs, in one of two CPUs their burst; or step by
+// step what it makes of a few calls.
 func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 	t := NewScript(s.Seed)
 	o, goOn, err := tracing.Begin(&s, t.target(os.Getpid()), callsOf(t.Timed[:64]))
@@ -44,6 +45,10 @@ func Observe(ctx context.Context, s agent.Subject) (job.Observations, error) {
 		s.Stage("two CPUs")
 		b, err := observeBurst(&s, t)
 		return o, errors.Join(err, o.Set("burst", b))
+	}
+	if s.Guest == job.Steps {
+		s.Stage("calls")
+		return o, observeSteps(&s, t, o)
 	}
 
 	s.Stage("cost")
@@ -128,7 +133,7 @@ func observeAnother(a *tracing.Program, t Script) (uint64, error) {
 	}
 	made := a.Ring.Produced() + dropped
 	for _, c := range callsOf(t.Fast[:4]) {
-		if err := calls.ByAnother(c, Batch/4); err != nil {
+		if _, err := calls.ByAnother(c, Batch/4); err != nil {
 			return 0, err
 		}
 	}

@@ -24,7 +24,7 @@ import (
 )
 
 // Observe observes a submission: in an exact guest its samples, its cost and its controller, in one of two
-// CPUs what they count.
+// CPUs what they count; or step by step what it makes of a few calls.
 func Observe(_ context.Context, s agent.Subject) (job.Observations, error) {
 	t := NewScript(s.Seed)
 	o, goOn, err := tracing.Begin(&s, t.target(os.Getpid()), t.calls(t.Classes[:64]))
@@ -35,6 +35,10 @@ func Observe(_ context.Context, s agent.Subject) (job.Observations, error) {
 		s.Stage("two CPUs")
 		r, err := observeRace(&s, t)
 		return o, errors.Join(err, o.Set("race", r))
+	}
+	if s.Guest == job.Steps {
+		s.Stage("calls")
+		return o, observeSteps(&s, t, o)
 	}
 
 	s.Stage("cost")
@@ -228,7 +232,7 @@ func observeSample(s *agent.Subject, t Script) (*Counted, error) {
 		return nil, err
 	}
 	calls.Repeat([]calls.Call{{Number: t.Other, First: t.Classes[0]}}, calls.Batch)
-	if err := calls.ByAnother(calls.Call{Number: t.Number, First: t.Classes[0]}, calls.Batch); err != nil {
+	if _, err := calls.ByAnother(calls.Call{Number: t.Number, First: t.Classes[0]}, calls.Batch); err != nil {
 		return nil, err
 	}
 	after, _, err := readCounts(a)

@@ -48,14 +48,7 @@ func (r Report) Parts(style Style) (p Parts) {
 			p.Findings = append(p.Findings, finding)
 		}
 	}
-	p.Next = part(func(t *text) {
-		for _, paragraph := range r.Next {
-			t.printf("\n")
-			for line := range strings.Lines(paragraph) {
-				t.hang("", strings.TrimSuffix(line, "\n"))
-			}
-		}
-	})
+	p.Next = part(func(t *text) { t.next(r) })
 	if len(r.Figures) > 0 {
 		p.Figure = part(func(t *text) { r.Figures[0].Text(visible.NewWriter(t), t.Width) })
 	}

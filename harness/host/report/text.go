@@ -50,17 +50,7 @@ func (r Report) Text(w io.Writer, style Style) error {
 		t.table(r)
 		t.findings(r.Result)
 	}
-	for _, paragraph := range r.Next {
-		t.printf("\n")
-		for line := range strings.Lines(paragraph) {
-			item, listed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "- ")
-			prefix := ""
-			if listed {
-				prefix = "- "
-			}
-			t.hang(prefix, item)
-		}
-	}
+	t.next(r)
 	if len(r.Figures) > 0 {
 		t.printf("\n")
 		r.Figures[0].Text(visible.NewWriter(&t), t.Width)
@@ -73,6 +63,21 @@ func (r Report) Text(w io.Writer, style Style) error {
 	}
 	_, err := io.WriteString(visible.Trusted(w), t.String())
 	return err
+}
+
+// next writes what to do now.
+func (t *text) next(r Report) {
+	for _, paragraph := range r.Next {
+		t.printf("\n")
+		for line := range strings.Lines(paragraph) {
+			item, listed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "- ")
+			prefix := ""
+			if listed {
+				prefix = "- "
+			}
+			t.hang(prefix, item)
+		}
+	}
 }
 
 // clean is the report with each text of others made harmless: one line, in which nothing is

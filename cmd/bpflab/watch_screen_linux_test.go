@@ -64,7 +64,7 @@ func TestWatchOnScreen(t *testing.T) {
 	saveIn(t, folder, textOf(t, starter(t)))
 	s.until("watching "+folder+": counter.bpf.c\n", "grading on 6.12")
 	assert.Regexp(t, `(?m)^ 1 verifier +ok +10/10\n 2 exact counts +… +/28$`, s.String())
-	s.until("score  38/100", "-62.0 since the last grade", "next task")
+	s.until("score  38/100   -62.0 since the last grade", "next task")
 	assert.Regexp(t, `(?m)^▸3 two CPUs, one truth +LOST +0/12   ok → LOST  -12$`, s.String())
 	assert.Contains(t, s.String(), "── 3 two CPUs, one truth ──")
 	assert.Regexp(t, `(?m)^ 3 \d+ of \d+ updates lost`, s.String())

@@ -6,7 +6,7 @@ package counter
 var hints = map[string][]string{
 	"verifier": {
 		"The report says what the rejection means, and shows the last lines of the verifier's log, with your own lines among them. What could it not prove, and at which line?",
-		"It wants two proofs. That an access stays within the frame: a comparison with data_end before it, on every way there, that covers the last byte. And that the pointer from a lookup is not NULL, even where you know it.",
+		"It wants two proofs. That an access stays within the frame: a comparison with data_end before it, on every path there, that covers the last byte. And that the pointer from a lookup is not NULL, even where you know it.",
 		"Where a header ends depends on a number in the packet (IHL). Checking the fixed part says nothing about that end: it needs a comparison of its own.",
 		"Over the budget? The verifier walks a loop as often as it turns, and every branch in it both ways: one comparison of the header's end does what a comparison for each byte does. Refused by one old kernel only? An atomic addition whose result is used came with Linux 5.12.",
 	},

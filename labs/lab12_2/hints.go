@@ -6,7 +6,7 @@ package events
 var hints = map[string][]string{
 	"verifier": {
 		"The report says what the rejection means, and shows the last lines of the verifier's log. `bpflab explain FILE` does the same for any program.",
-		"What you reserve you must give back, on every way out: by bpf_ringbuf_submit or by bpf_ringbuf_discard. And a reservation may fail: compare it with NULL first.",
+		"What you reserve you must give back, on every path out: by bpf_ringbuf_submit or by bpf_ringbuf_discard. And a reservation may fail: compare it with NULL first.",
 		"The registers of the traced process are the kernel's memory: ctx->args[0] is an address, to be read by bpf_probe_read_kernel, not through a pointer.",
 	},
 	"events": {

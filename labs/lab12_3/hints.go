@@ -7,7 +7,7 @@ var hints = map[string][]string{
 	"verifier": {
 		"The report says what the rejection means, and shows the last lines of the verifier's log. `bpflab explain FILE` does the same for any program.",
 		"A lookup returns a pointer that may be NULL, even into an array of one entry: look before you use it.",
-		"A reservation in the ring must be submitted or discarded on every way out.",
+		"A reservation in the ring must be submitted or discarded on every path out.",
 	},
 	"counts": {
 		"Two numbers are kept: calls that were seen, and events that were sent. Does each change just where that happens?",

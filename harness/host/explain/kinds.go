@@ -21,7 +21,7 @@ var kinds = []kind{
 	// Pointers that may be NULL.
 	{Explanation{"null-check",
 		"The pointer may be NULL here: a look-up finds nothing, or a reservation finds no room. This holds for arrays too, whose look-up fails for a key out of range.",
-		"Test the pointer, as in `if (!p) return …;`, on every way that leads to this line, before it is used or added to."},
+		"Test the pointer, as in `if (!p) return …;`, on every path that leads to this line, before it is used or added to."},
 		regexp.MustCompile(`invalid mem access '\w+_or_null'|type=\w+_or_null expected=|null-check it first|Possibly NULL pointer passed`), nil, nil},
 
 	{Explanation{"null-branch",
@@ -94,7 +94,7 @@ var kinds = []kind{
 		// program's own accesses; in early releases of 5.10 "invalid stack type R2 off=-4 …".
 		regexp.MustCompile(`invalid stack type R\d+|invalid indirect access to stack|invalid (?:read from|write to) stack R\d+ off=`), calls, nil},
 	{Explanation{"uninit-stack",
-		"The program, or a helper that it calls, reads bytes of the stack that have not been written on every way that leads here.",
+		"The program, or a helper that it calls, reads bytes of the stack that have not been written on every path that leads here.",
 		"Initialize the variable where it is declared. Newer kernels accept this, and the value is then whatever was there."},
 		// 5.10: "invalid read from stack R10 off=-16 size=8", and of a helper's "invalid indirect
 		// read from stack R2 off -16+0 size 16".
@@ -124,11 +124,11 @@ var kinds = []kind{
 
 	// Registers and pointers.
 	{Explanation{"uninit-register",
-		"A variable is used that has no value on some way that leads here. A function that ends without `return` reads like this too, and so does a pointer kept in a register that a helper call has spoilt.",
-		"Give the variable a value where it is declared, and `return` one on every way. Mind the compiler's warnings."},
+		"A variable is used that has no value on some path that leads here. A function that ends without `return` reads like this too, and so does a pointer kept in a register that a helper call has spoilt.",
+		"Give the variable a value where it is declared, and `return` one on every path. Mind the compiler's warnings."},
 		regexp.MustCompile(`R\d+ !read_ok`), nil, nil},
 	{Explanation{"double-release",
-		"The pointer is no longer, or never was, what the helper takes back: it has been submitted, discarded or released already, on some way that leads here.",
+		"The pointer is no longer, or never was, what the helper takes back: it has been submitted, discarded or released already, on some path that leads here.",
 		"Release each reference exactly once: `return` right after bpf_ringbuf_submit or bpf_ringbuf_discard, or set the pointer to NULL and test it."},
 		// 5.10: "R1 type=inv expected=mem"; 6.1: "R1 type=scalar expected=alloc_mem"; then
 		// "… expected=ringbuf_mem".
@@ -162,7 +162,7 @@ var kinds = []kind{
 		regexp.MustCompile(`invalid bpf_context access`), nil, nil},
 	{Explanation{"return-value",
 		"The program may return a value that means nothing for programs of its type.",
-		"Return one of the values that the hook knows, such as 0 or 1, on every way; bound what is computed."},
+		"Return one of the values that the hook knows, such as 0 or 1, on every path; bound what is computed."},
 		// 5.10 and 6.1: "has value (0x2; 0x0) should have been in (0x0; 0x1)"; then "has smin=2
 		// smax=2 should have been in [0, 1]".
 		regexp.MustCompile(`At (?:program|subprogram|callback) exit the register R0|R0 is not a known value`), nil, nil},
@@ -192,13 +192,13 @@ var kinds = []kind{
 		regexp.MustCompile(`function calls are not allowed while holding a lock`), nil, nil},
 	{Explanation{"lock-held",
 		"The program may end, or take another lock, with the spin lock held.",
-		"Call bpf_spin_unlock on every way out, early returns included."},
+		"Call bpf_spin_unlock on every path out, early returns included."},
 		// Until 6.12: "bpf_spin_unlock is missing"; then "BPF_EXIT instruction in main prog
 		// cannot be used inside bpf_spin_lock-ed region".
 		regexp.MustCompile(`bpf_spin_unlock is missing|inside bpf_spin_lock-ed region|while holding (?:a|another) lock is not allowed`), nil, nil},
 	{Explanation{"reference-leak",
 		"The program may end without giving back what it acquired: a ring-buffer record neither submitted nor discarded, a socket not released.",
-		"Submit, discard or release it on every way out, early returns included."},
+		"Submit, discard or release it on every path out, early returns included."},
 		// 6.18 and 7.3 add: "BPF_EXIT instruction in main prog would lead to reference leak".
 		regexp.MustCompile(`Unreleased reference|would lead to reference leak`), nil, nil},
 	{Explanation{"helper-arg-type",
@@ -222,7 +222,7 @@ var kinds = []kind{
 		// privileges. 6.12 and 6.18 count the frames, see call-depth.
 		regexp.MustCompile(`back-edge from insn|recursive call from`), nil, nil},
 	{Explanation{"too-complex",
-		"The verifier has followed a million instructions and was not done: it goes through loops round by round, and each branch in them multiplies the ways.",
+		"The verifier has followed a million instructions and was not done: it goes through loops round by round, and each branch in them multiplies the paths.",
 		"Lower the loop's bound, and have fewer branches and variables that live across rounds. From 5.17 on, bpf_loop verifies a body once."},
 		regexp.MustCompile(`BPF program is too large\. Processed`), nil, nil},
 	{Explanation{"too-many-jumps",
@@ -231,12 +231,12 @@ var kinds = []kind{
 		// Many kernels say it, and end with EFAULT, of which Load brings no log.
 		regexp.MustCompile(`The sequence of \d+ jumps is too complex|` + regexp.QuoteMeta(verifier.GaveUp)), nil, nil},
 	{Explanation{"unreachable",
-		"There is code that no way leads to.",
+		"There is code that no path leads to.",
 		"Remove what stands after an endless loop or a `return`. The compiler drops such code by itself, except in assembly."},
 		regexp.MustCompile(`unreachable insn`), nil, nil},
 	{Explanation{"no-exit",
 		"The program or a function runs beyond its last instruction.",
-		"Return a value on every way. The compiler leaves an end out where it takes it for unreachable: undefined behaviour, __builtin_unreachable, or a `naked` function."},
+		"Return a value on every path. The compiler leaves an end out where it takes it for unreachable: undefined behaviour, __builtin_unreachable, or a `naked` function."},
 		regexp.MustCompile(`last insn is not an exit or jmp|jump out of range from insn`), nil, nil},
 
 	// Instructions.

@@ -33,7 +33,7 @@ func hintCommand() *cobra.Command {
 		Short: "Show a hint for a task, least revealing first",
 		Long: `Show the hints of a task, by its number or id: the first, or as many as --step says,
 each more revealing than the one before. What your last grade found comes first. Without a task,
-it is the first that did not pass then; before any grade, list the tasks.`,
+it is the one to work on, as the report named it; before any grade, list the tasks.`,
 		Example: "  bpflab hint lab12_1\n  bpflab hint lab12_1 3\n  bpflab hint lab12_1 concurrency --step 2",
 		Args:    labArgs(1),
 		RunE: guarded(func(cmd *cobra.Command, args []string) error {
@@ -56,7 +56,7 @@ it is the first that did not pass then; before any grade, list the tasks.`,
 			if len(args) == 2 {
 				name = args[1]
 			}
-			return hint(&out, lab, last, name, step)
+			return hint(&out, lab, of(lab, from), last, name, step)
 		}),
 	}
 	cmd.Flags().IntVar(&step, "step", 1, "how many hints to show")
@@ -104,15 +104,11 @@ func lastOf(out io.Writer, lab *harness.Lab, from string, now time.Time) (last, 
 	return l, nil
 }
 
-// hint shows the hints of a task that is named or, if name is empty, of the one that the last grade asks for.
-func hint(out io.Writer, lab *harness.Lab, last last, name string, step int) error {
-	if name == "" && len(last.failed) > 0 {
-		for n, t := range lab.Tasks {
-			if _, ok := last.failed[t.ID]; ok {
-				name = strconv.Itoa(n + 1)
-				break
-			}
-		}
+// hint shows the hints of a task that is named or, if name is empty, of the one that the last grade asks for. of is how
+// commands name the submission.
+func hint(out io.Writer, lab *harness.Lab, of string, last last, name string, step int) error {
+	if name == "" && last.next > 0 {
+		name = strconv.Itoa(last.next)
 	}
 	switch {
 	case last.refused != nil && (name == "" || name == "1" || name == lab.Tasks[0].ID):
@@ -141,11 +137,11 @@ func hint(out io.Writer, lab *harness.Lab, last last, name string, step int) err
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	return showHints(out, lab, n, task, last.failed[task.ID], step)
+	return showHints(out, of, n, task, last.failed[task.ID], step)
 }
 
 // showHints shows the first hints of a task: the one for what a grade has found, then its own.
-func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed judge.TaskResult, step int) error {
+func showHints(out io.Writer, of string, n int, task judge.Task, failed judge.TaskResult, step int) error {
 	hints := task.HintsOn(failed.Verdict)
 	if step < 1 || step > len(hints) {
 		return &exit{exitUsage, fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(hints), step)}
@@ -159,9 +155,8 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 	}
 	if step == len(hints) {
 		fmt.Fprintln(out, "\nThis was the last hint for this task.")
-	}
-	if step < len(hints) {
-		fmt.Fprintf(out, "\nmore: ./bpflab hint %s %d --step %d\n", lab.Name, n, step+1)
+	} else {
+		fmt.Fprintf(out, "\nmore: ./bpflab hint %s %d --step %d\n", of, n, step+1)
 	}
 	return nil
 }
@@ -170,6 +165,7 @@ func showHints(out io.Writer, lab *harness.Lab, n int, task judge.Task, failed j
 type last struct {
 	refused *receipt.Refusal
 	passed  bool                        // on every kernel of it
+	next    int                         // the task to work on, from 1; 0: none, or nothing is known of it
 	trouble string                      // the grader's, on the first kernel that it could not grade
 	failed  map[string]judge.TaskResult // by task, each as on the first kernel on which it did not pass
 }
@@ -201,6 +197,11 @@ func readLast(lab *harness.Lab, file string) (l last, err error) {
 			if _, ok := l.failed[t.ID]; !ok && (t.Status == judge.Fail || t.Status == judge.Partial) {
 				l.failed[t.ID] = t
 			}
+		}
+	}
+	if n := result.Next(); n >= 0 {
+		if _, ok := l.failed[lab.Tasks[n].ID]; ok {
+			l.next = n + 1
 		}
 	}
 	return l, nil

@@ -12,6 +12,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/receipt"
+	"bpflab/harness/host/report"
 	"bpflab/vm/kernels"
 )
 
@@ -24,7 +25,7 @@ func next(lab *harness.Lab, from string, r *receipt.Receipt, result judge.Result
 	case !result.Complete:
 		return []string{"next: grade again. If the error comes back, ./bpflab doctor checks this machine."}
 	case !result.Passed():
-		n := decisive(result)
+		n := result.Next() + 1
 		return []string{fmt.Sprintf("next: task %d. ./bpflab hint %s %d", n, of, n)}
 	}
 	var graded, remaining []string
@@ -37,7 +38,7 @@ func next(lab *harness.Lab, from string, r *receipt.Receipt, result judge.Result
 		}
 	}
 	if len(remaining) > 0 {
-		return []string{fmt.Sprintf("passed on %s. The score is the lowest of all kernels, and %s not graded yet: ./bpflab grade %s", enumerate(graded), areLeft(remaining), of)}
+		return []string{fmt.Sprintf("passed on %s. The score is the lowest of all kernels, and %s not graded yet: ./bpflab grade %s", report.Enumerate(graded), areLeft(remaining), of)}
 	}
 	paragraphs := []string{"passed on all kernels."}
 	if lab.Learned != nil {
@@ -60,34 +61,9 @@ func of(lab *harness.Lab, from string) string {
 	return lab.Name + " --from " + shellescape.Quote(from)
 }
 
-// decisive is the first task, from 1, that lacks more than a few points on the kernel that decides the score, or
-// else the first that lacks any.
-func decisive(result judge.Result) int {
-	const nearly = 0.95
-	first := 0
-	for n, t := range result.Lowest().Tasks {
-		switch {
-		case t.Status == judge.Pass || t.Status == judge.Skip:
-		case t.Fraction < nearly:
-			return n + 1
-		case first == 0:
-			first = n + 1
-		}
-	}
-	return max(first, 1)
-}
-
 func areLeft(names []string) string {
 	if len(names) == 1 {
 		return names[0] + " is"
 	}
-	return enumerate(names) + " are"
-}
-
-// enumerate joins names as people do: "a, b and c".
-func enumerate(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return report.Enumerate(names) + " are"
 }

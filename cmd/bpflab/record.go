@@ -23,6 +23,7 @@ import (
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/receipt"
 	"bpflab/harness/host/record"
+	"bpflab/harness/host/report"
 	"bpflab/harness/host/visible"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
@@ -56,11 +57,14 @@ func stateOf(source runner.Submission) (s state, err error) {
 }
 
 // remember adds a grade to the user's record, and says how it compares with the grade of the same folder on
-// the same kernels before it; nothing without one.
+// the same kernels before it; nothing without one. A submission that never came to run is compared with none.
 func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result) (change string, err error) {
 	g := record.Grade{
 		Time: time.Now(), Folder: s.folder, Content: s.content, Score: result.Score, MaxScore: result.MaxScore,
-		Complete: result.Complete, Passed: result.Passed(), All: true, Left: left(result),
+		Complete: result.Complete, Passed: result.Passed(), All: true, Refused: r.Refused != nil,
+	}
+	for _, n := range result.Left() {
+		g.Left = append(g.Left, n+1)
 	}
 	for _, k := range r.Kernels {
 		g.Kernels = append(g.Kernels, k.Name)
@@ -74,10 +78,8 @@ func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result
 		return "", err
 	}
 	for _, old := range slices.Backward(before) {
-		if slices.Equal(old.Kernels, g.Kernels) && old.Complete && g.Complete {
-			if change = "the same as in the last grade"; g.Score != old.Score {
-				change = fmt.Sprintf("%+.1f since the last grade", g.Score-old.Score)
-			}
+		if slices.Equal(old.Kernels, g.Kernels) && old.Complete && !old.Refused && g.Complete && !g.Refused {
+			change = compared(old.Score, g.Score)
 			break
 		}
 	}
@@ -88,17 +90,12 @@ func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result
 	return change, rec.Add(g, text.Bytes(), s.files)
 }
 
-// left are the tasks, from 1, that did not pass on some kernel.
-func left(result judge.Result) (tasks []int) {
-	for _, k := range result.Kernels {
-		for n, t := range k.Tasks {
-			if t.Status != judge.Pass && t.Status != judge.Skip && !slices.Contains(tasks, n+1) {
-				tasks = append(tasks, n+1)
-			}
-		}
+// compared says how two scores compare.
+func compared(before, now float64) string {
+	if before == now {
+		return "the same as in the last grade"
 	}
-	slices.Sort(tasks)
-	return tasks
+	return fmt.Sprintf("%+.1f since the last grade", now-before)
 }
 
 func listCommand() *cobra.Command {
@@ -117,11 +114,7 @@ func list(w io.Writer, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "lab\tbest\tlast\twhen\ttasks left\ttitle")
 	for _, lab := range labs {
-		source, err := runner.FindSubmission(lab, "")
-		folder := ""
-		if err == nil {
-			folder, err = filepath.Abs(filepath.Dir(source.BPF))
-		}
+		folder, err := runner.Folder(lab, "")
 		if err != nil {
 			return &exit{exitUsage, err}
 		}
@@ -132,17 +125,19 @@ func list(w io.Writer, now time.Time) error {
 		best, last, when, tasks := "-", "-", "not graded yet", "-"
 		most := -1.0
 		for i, g := range grades {
-			if g.All && g.Complete && g.Score > most {
+			if g.All && g.Complete && !g.Refused && g.Score > most {
 				most = g.Score
-				best = points(g.Score)
+				best = report.Points(g.Score)
 			}
 			if i < len(grades)-1 {
 				continue
 			}
 			when = since(now.Sub(g.Time))
-			switch last = points(g.Score); {
+			switch last = report.Points(g.Score); {
 			case !g.Complete:
 				last = "error"
+			case g.Refused:
+				last = "not run"
 			case !g.All:
 				last += " on " + strings.Join(g.Kernels, ", ")
 			}
@@ -157,8 +152,6 @@ func list(w io.Writer, now time.Time) error {
 	}
 	return t.Flush()
 }
-
-func points(p float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") }
 
 func numbers(list []int) string {
 	var words []string

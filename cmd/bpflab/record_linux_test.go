@@ -30,6 +30,12 @@ func gradedOn(names ...string) *receipt.Receipt {
 	return r
 }
 
+func refusedOn(r *receipt.Receipt) *receipt.Receipt {
+	refused := *r
+	refused.Refused = &receipt.Refusal{}
+	return &refused
+}
+
 // scoredOn is a result with a task that has the points of each kernel.
 func scoredOn(r *receipt.Receipt, points ...float64) judge.Result {
 	result := judge.Result{MaxScore: 100, Complete: true, Score: points[0]}
@@ -59,6 +65,8 @@ func TestRemember(t *testing.T) {
 		{here, one, scoredOn(one, 30), ""},
 		{here, one, scoredOn(one, 42.5), "+12.5 since the last grade"},
 		{here, one, scoredOn(one, 42.5), "the same as in the last grade"},
+		{here, refusedOn(one), scoredOn(one, 0), ""},
+		{here, one, scoredOn(one, 42.5), "the same as in the last grade"},
 		{there, one, scoredOn(one, 10), ""},
 		{here, all, scoredOn(all, hundred...), ""},
 		{here, one, judge.Result{Score: 0, MaxScore: 100, Kernels: scoredOn(one, 0).Kernels}, ""},
@@ -70,13 +78,15 @@ func TestRemember(t *testing.T) {
 	}
 	grades, err := record.Of(lab.Name).Grades("/here")
 	require.NoError(t, err)
-	require.Len(t, grades, 6)
+	require.Len(t, grades, 8)
+	assert.True(t, grades[3].Refused)
+	assert.False(t, grades[4].Refused)
 	assert.Equal(t, []int{2}, grades[0].Left, "what was skipped is not left")
 	assert.False(t, grades[0].All)
-	assert.True(t, grades[3].All)
-	assert.True(t, grades[3].Passed)
-	assert.Empty(t, grades[3].Left)
-	assert.False(t, grades[4].Complete)
+	assert.True(t, grades[5].All)
+	assert.True(t, grades[5].Passed)
+	assert.Empty(t, grades[5].Left)
+	assert.False(t, grades[6].Complete)
 	dir, err := record.Of(lab.Name).Passing("/here")
 	require.NoError(t, err)
 	text, err := os.ReadFile(filepath.Join(dir, lab.File))
@@ -106,6 +116,10 @@ lab12_1  100   61.6         2 days ago  4, 6               High-performance pack
 lab12_2  -     100 on 6.12  1 hour ago  the other kernels  Zero-copy event collection
 lab12_3  -     error        just now    1                  Adaptive sampling
 `, out.String())
+	add(2, 0, record.Grade{All: true, Complete: true, Refused: true, Left: []int{1, 2}})
+	out.Reset()
+	require.NoError(t, list(&out, now))
+	assert.Contains(t, out.String(), "\nlab12_3  -     not run ")
 }
 
 func TestSince(t *testing.T) {
@@ -193,23 +207,6 @@ func TestNext(t *testing.T) {
 	}
 	said := next(last, "", all, scoredOn(all, hundred...))
 	assert.NotContains(t, said[len(said)-1], "The next lab")
-}
-
-// A task that lacks a tenth of a point is not what to do next.
-func TestDecisive(t *testing.T) {
-	part := func(fraction float64) judge.TaskResult {
-		return judge.TaskResult{Verdict: judge.Verdict{Status: judge.Graded(fraction), Fraction: fraction}}
-	}
-	for _, tt := range []struct {
-		fractions []float64
-		want      int
-	}{{[]float64{1, 0.98, 0.2, 0}, 3}, {[]float64{1, 0.98, 1, 0.99}, 2}, {[]float64{0, 1}, 1}, {[]float64{1, 0.95, 0.94}, 3}} {
-		var tasks []judge.TaskResult
-		for _, f := range tt.fractions {
-			tasks = append(tasks, part(f))
-		}
-		assert.Equal(t, tt.want, decisive(judge.Result{Kernels: []judge.KernelResult{{Tasks: tasks}}}), "%v", tt.fractions)
-	}
 }
 
 // At 100 points on all kernels each lab says what was achieved, with figures of the submission's.

@@ -233,7 +233,7 @@ func TestRunText(t *testing.T) {
 	}
 }
 
-// A submission that ended its guest is told so, as in a grade; what the agent should have said and has not is the
+// A submission that ended its guest is reported as in a grade; what the agent should have said and has not is the
 // grader's trouble.
 func TestRunShowsFate(t *testing.T) {
 	o := job.Observations{}

@@ -492,5 +492,8 @@ func FuzzReports(f *testing.F) {
 		}
 		assert.LessOrEqual(t, len(found), 9, "a line for each kind of fault, and one for what is missing")
 		assert.LessOrEqual(t, len(found), faults)
+		if why := (layout{}).explain(s, script); why != "" {
+			assert.NotEmpty(t, found, "an explanation of what is right: %s", why)
+		}
 	})
 }

@@ -40,6 +40,8 @@ type Verdict struct {
 	Cell     string // a word or a number for a table; empty: the status's own word
 	Message  string
 	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
+	// Waits says that another task has to pass before this one is judged.
+	Waits bool
 	// Doubt says what is too good to be believed at once: such a verdict stands only if the
 	// submission does the same once more, with another seed.
 	Doubt string
@@ -122,6 +124,41 @@ func (r Result) Lowest() KernelResult {
 		}
 	}
 	return least
+}
+
+// Left are the tasks, from 0, that did not pass on some kernel. Those without a verdict are none.
+func (r Result) Left() (tasks []int) {
+	for _, k := range r.Kernels {
+		for n, t := range k.Tasks {
+			if t.left() && !slices.Contains(tasks, n) {
+				tasks = append(tasks, n)
+			}
+		}
+	}
+	slices.Sort(tasks)
+	return tasks
+}
+
+func (t TaskResult) left() bool { return t.Status != "" && t.Status != Pass && t.Status != Skip }
+
+// nearly is the part of a task's points with which there is more to gain elsewhere.
+const nearly = 0.95
+
+// Next is the task, from 0, to work on: the first that lacks more than a few points on the kernel that decides the
+// score; else the first that lacks any there, or on another kernel. It is -1 where none is left.
+func (r Result) Next() int {
+	left := r.Left()
+	if len(left) == 0 {
+		return -1
+	}
+	tasks := r.Lowest().Tasks
+	if n := slices.IndexFunc(tasks, func(t TaskResult) bool { return t.left() && t.Fraction < nearly }); n >= 0 {
+		return n
+	}
+	if n := slices.IndexFunc(tasks, TaskResult.left); n >= 0 {
+		return n
+	}
+	return left[0]
 }
 
 // Refused is the result of a submission that never came to run: every task fails, on every
@@ -269,13 +306,8 @@ func gated(v Verdict, need int, status Status) Verdict {
 	if sure {
 		status = Fail
 	}
-	return Verdict{Status: status, Cell: "-", Measured: v.Measured, Target: v.Target, Message: fmt.Sprintf(unjudged+"task %d first", need+1)}
+	return Verdict{Status: status, Cell: "-", Measured: v.Measured, Target: v.Target, Waits: true, Message: fmt.Sprintf("not judged: task %d first", need+1)}
 }
-
-const unjudged = "not judged: "
-
-// Gated reports whether a verdict says no more than that another task has to pass first.
-func Gated(v Verdict) bool { return strings.HasPrefix(v.Message, unjudged) }
 
 // round keeps one decimal, so that a score prints as it counts.
 func round(points float64) float64 { return math.Round(points*10) / 10 }

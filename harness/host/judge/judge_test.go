@@ -220,7 +220,7 @@ func TestGateSaysNothing(t *testing.T) {
 	lost := Verdict{Status: Fail, Cell: "LOST", Message: "lost", Measured: Quantity{9, "lost"}, Details: []string{"how"}, Doubt: "odd"}
 	r := Judge([]Task{task("a", 40), task("b", 60, "a"), task("c", 0, "b", "a")},
 		[]Case{seen(t, map[string]Verdict{"a": fail, "b": lost, "c": pass})})
-	want := Verdict{Status: Fail, Cell: "-", Message: "not judged: task 1 first"}
+	want := Verdict{Status: Fail, Cell: "-", Waits: true, Message: "not judged: task 1 first"}
 	assert.Equal(t, want, r.Kernels[0].Tasks[2].Verdict, "the first of those that it needs")
 	want.Measured = lost.Measured
 	assert.Equal(t, want, r.Kernels[0].Tasks[1].Verdict)
@@ -409,5 +409,38 @@ func TestLowest(t *testing.T) {
 		"graded": {{Name: "lost", Tasks: lost}, {Name: "graded", Score: 10}, {Name: "lost as well", Tasks: lost}},
 	} {
 		assert.Equal(t, want, Result{Kernels: kernels}.Lowest().Name)
+	}
+}
+
+// What is left is what did not pass on some kernel; what comes next is where points are to be had.
+func TestLeftAndNext(t *testing.T) {
+	part := func(fraction float64) TaskResult {
+		return TaskResult{Points: fraction, Verdict: Verdict{Status: Graded(fraction), Fraction: fraction}}
+	}
+	skip, none := TaskResult{Verdict: Verdict{Status: Skip}}, TaskResult{}
+	kernel := func(tasks ...TaskResult) (k KernelResult) {
+		for _, t := range tasks {
+			k.Score += t.Points
+		}
+		k.Tasks = tasks
+		return k
+	}
+	for _, tt := range []struct {
+		kernels []KernelResult
+		left    []int
+		next    int
+	}{
+		{[]KernelResult{kernel(part(1), part(0.98), part(0.2), part(0))}, []int{1, 2, 3}, 2},
+		{[]KernelResult{kernel(part(1), part(0.98), part(1), part(0.99))}, []int{1, 3}, 1},
+		{[]KernelResult{kernel(part(1), part(0.95), part(0.94))}, []int{1, 2}, 2},
+		{[]KernelResult{kernel(part(1), skip, none)}, nil, -1},
+		{[]KernelResult{kernel(part(0.5), part(1)), kernel(part(1), part(0))}, []int{0, 1}, 1},
+		{[]KernelResult{kernel(part(1), part(0.99)), kernel(part(0.98), part(1))}, []int{0, 1}, 0},
+		{[]KernelResult{kernel(part(1), part(1)), kernel(part(1), part(1))}, nil, -1},
+		{nil, nil, -1},
+	} {
+		r := Result{Kernels: tt.kernels}
+		assert.Equal(t, tt.left, r.Left(), "%+v", tt.kernels)
+		assert.Equal(t, tt.next, r.Next(), "%+v", tt.kernels)
 	}
 }

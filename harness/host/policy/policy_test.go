@@ -518,8 +518,11 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("got spec %v and error %v", spec, err)
 		}
 		if spec != nil {
-			for _, p := range spec.Programs {
+			for name, p := range spec.Programs {
 				_, _ = LongestPath(p.Instructions)
+				if writes := SharedWrites(spec, name); len(writes) != len(p.Instructions) {
+					t.Fatalf("%d instructions, and %d verdicts on them", len(p.Instructions), len(writes))
+				}
 			}
 		}
 	})

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 )
@@ -138,7 +140,9 @@ func (a *aliases) call(edges []edge, r regs) {
 	arguments := regs{}
 	copy(arguments[1:6], r[1:6])
 	a.flow(callee, arguments)
-	a.behind = append(a.behind, behind)
+	if !slices.Contains(a.behind, behind) {
+		a.behind = append(a.behind, behind)
+	}
 	clear(r[1:6])
 	r[0] = a.result
 	a.flow(behind, r)

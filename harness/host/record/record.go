@@ -41,7 +41,8 @@ type Grade struct {
 	MaxScore float64   `json:"max_score"`
 	Complete bool      `json:"complete"` // the grader did not fail on any kernel
 	Passed   bool      `json:"passed"`
-	Left     []int     `json:"left,omitempty"` // the tasks that did not pass on some kernel, from 1
+	Refused  bool      `json:"refused,omitempty"` // it never came to run
+	Left     []int     `json:"left,omitempty"`    // the tasks that did not pass on some kernel, from 1
 }
 
 // File is a file of a submission.

@@ -21,7 +21,7 @@ import (
 var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"points": points, "cell": cell, "mark": mark, "word": word, "list": list, "paragraph": paragraph,
+	"points": Points, "cell": cell, "mark": mark, "word": word, "list": Enumerate, "paragraph": paragraph,
 }).Parse(pageText))
 
 type (
@@ -188,7 +188,7 @@ func (t task) Part() float64 { return 100 * t.Points / max(t.Max, 1) }
 
 // unjudged says that another task, which did not pass, kept this one from being judged on every kernel.
 func (t task) unjudged() bool {
-	return t.Status == judge.Fail && t.Everywhere() && judge.Gated(t.Cells[0].Verdict)
+	return t.Status == judge.Fail && t.Everywhere() && t.Cells[0].Waits
 }
 
 // Hinted says whether a hint can help.
@@ -272,7 +272,8 @@ func paragraph(text string) (lines []string) {
 	return lines
 }
 
-func list(names []string) string {
+// Enumerate joins names as people do: "a, b and c".
+func Enumerate(names []string) string {
 	if n := len(names) - 1; n > 0 {
 		return strings.Join(names[:n], ", ") + " and " + names[n]
 	}

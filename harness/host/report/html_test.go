@@ -142,7 +142,7 @@ func TestHTML(t *testing.T) {
 				assert.Contains(t, text, want)
 			}
 			score := says(all(root, "header")[0])
-			assert.Contains(t, score, points(r.Result.Score)+" /"+points(r.Result.MaxScore))
+			assert.Contains(t, score, Points(r.Result.Score)+" /"+Points(r.Result.MaxScore))
 			assert.Equal(t, r.Result.Passed(), strings.HasSuffix(score, "✓ passed"), score)
 			assert.Equal(t, !r.Result.Complete, strings.HasSuffix(score, "! provisional"), score)
 			if r.Refused != nil {

@@ -72,9 +72,9 @@ func Changes(before, now judge.Result, style Style) []string {
 		short := func(t judge.TaskResult) string { return ansi.Truncate(cell(t), maxCell, "…") }
 		list[n] = t.paint(was[n].Status, short(was[n])) + " → " + t.paint(task.Status, short(task))
 		if gain := task.Points - was[n].Points; gain > 0 {
-			list[n] += "  +" + points(gain)
+			list[n] += "  +" + Points(gain)
 		} else if gain < 0 {
-			list[n] += "  -" + points(-gain)
+			list[n] += "  -" + Points(-gain)
 		}
 	}
 	return list

@@ -134,7 +134,7 @@ func (r Report) JUnit(w io.Writer) error {
 		for _, t := range k.Tasks {
 			c := junitCase{
 				Class:  r.Lab + "." + k.Name,
-				Name:   fmt.Sprintf("%s (%s of %s points)", t.Title, points(t.Points), points(t.MaxPoints)),
+				Name:   fmt.Sprintf("%s (%s of %s points)", t.Title, Points(t.Points), Points(t.MaxPoints)),
 				Output: measured(t),
 			}
 			problem := &junitProblem{Message: t.Message, Body: strings.Join(t.Details, "\n")}
@@ -169,5 +169,5 @@ func measured(t judge.TaskResult) string {
 	return fmt.Sprintf("measured %s %s, target %s", number(t.Measured.Value), t.Measured.Unit, number(t.Target.Value))
 }
 
-// points prints a number of points as briefly as it can be.
-func points(p float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") }
+// Points prints a number of points as briefly as it can be.
+func Points(p float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") }

@@ -309,7 +309,7 @@ func TestPaint(t *testing.T) {
 
 func TestPoints(t *testing.T) {
 	for p, want := range map[float64]string{0: "0", 10: "10", 8.3: "8.3", 100: "100", 0.1: "0.1", 66.7: "66.7"} {
-		assert.Equal(t, want, points(p))
+		assert.Equal(t, want, Points(p))
 	}
 }
 

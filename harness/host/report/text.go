@@ -30,8 +30,8 @@ const (
 )
 
 // Text writes the report for people: a line for each task, a column for each kernel, then what was found and
-// what to do next. No line is longer than the style's width, a terminal's. Nothing that a submission, a guest or a receipt
-// says is written as it is: w may be a terminal.
+// what to do next. No line is longer than a terminal that the style names is wide. Nothing that a submission, a guest
+// or a receipt says is written as it is: w may be a terminal.
 func (r Report) Text(w io.Writer, style Style) error {
 	t := text{Style: style, wrapsEvidence: style.Width != 0}
 	if style.Width == 0 {
@@ -44,7 +44,7 @@ func (r Report) Text(w io.Writer, style Style) error {
 	case r.Refused != nil:
 		t.hang("", "nothing was run: "+r.Refused.Reason)
 		t.quote(r.Refused.Details)
-		t.printf("\nscore %s/%s", points(r.Result.Score), points(r.Result.MaxScore))
+		t.printf("\nscore %s/%s", Points(r.Result.Score), Points(r.Result.MaxScore))
 		t.change(r)
 	case len(r.Result.Kernels) > 0:
 		t.table(r)
@@ -243,7 +243,7 @@ func (t *text) rows(r Report) (wide int) {
 
 // score writes the score at the right end of so many columns.
 func (t *text) score(r Report, wide int) {
-	t.printf("%*s", wide, "score  "+points(r.Result.Score)+"/"+points(r.Result.MaxScore))
+	t.printf("%*s", wide, "score  "+Points(r.Result.Score)+"/"+Points(r.Result.MaxScore))
 	t.change(r)
 	if !r.Result.Complete {
 		t.hang("", "provisional: some kernels could not be graded, which is not the submission's fault")
@@ -283,11 +283,11 @@ func (t *text) columns(kernels []judge.KernelResult, widths []int, least judge.K
 			c := ansi.Truncate(cell(k.Tasks[n]), maxCell, "…")
 			t.printf("%*s%s%s", gap, "", pad(c, widths[i]), t.paint(k.Tasks[n].Status, c))
 		}
-		earned := points(task.Points)
+		earned := Points(task.Points)
 		if pending(task) {
 			earned = " "
 		}
-		t.printf("%*s%*s\n", gap, "", pointsWidth, earned+"/"+points(task.MaxPoints))
+		t.printf("%*s%*s\n", gap, "", pointsWidth, earned+"/"+Points(task.MaxPoints))
 	}
 	return wide
 }
@@ -351,7 +351,7 @@ func (t *text) finding(n, last int, said string, all []evidence) {
 
 // gated reports whether all that kernels say of task n is that another one has to pass first.
 func gated(kernels []judge.KernelResult, n int) bool {
-	return !slices.ContainsFunc(kernels, func(k judge.KernelResult) bool { return !judge.Gated(k.Tasks[n].Verdict) })
+	return !slices.ContainsFunc(kernels, func(k judge.KernelResult) bool { return !k.Tasks[n].Waits })
 }
 
 // evidence is what some kernels show of a task that did not pass there.

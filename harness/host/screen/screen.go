@@ -224,7 +224,7 @@ func (m *Model) pending(r judge.Result) judge.Result {
 	return r
 }
 
-// show takes a report in, as far as it goes, and turns to the first task that did not pass. From a task that a key has
+// show takes a report in, as far as it goes, and turns to the task to work on. From a task that a key has
 // chosen it turns away only when that passes.
 func (m *Model) show(r report.Report) {
 	m.report = r
@@ -244,8 +244,8 @@ func (m *Model) show(r report.Report) {
 	case undecided && len(left) == 0 && m.hints[m.current].shown > 0: // they stay
 	case len(left) == 0:
 		m.turnTo(-1)
-	default: // the first of the kernel that decides the score, if there is one
-		m.turnTo(max(slices.IndexFunc(r.Result.Lowest().Tasks, didNotPass), left[0]))
+	default:
+		m.turnTo(r.Result.Next())
 	}
 }
 
@@ -272,19 +272,11 @@ func (m *Model) resultOf(task int) judge.TaskResult {
 }
 
 // left are the tasks, from 0, that did not pass on some kernel.
-func (m *Model) left() (tasks []int) {
+func (m *Model) left() []int {
 	if m.report.Refused != nil {
 		return nil
 	}
-	for _, k := range m.report.Result.Kernels {
-		for n, t := range k.Tasks {
-			if didNotPass(t) && !slices.Contains(tasks, n) {
-				tasks = append(tasks, n)
-			}
-		}
-	}
-	slices.Sort(tasks)
-	return tasks
+	return m.report.Result.Left()
 }
 
 func didNotPass(t judge.TaskResult) bool {

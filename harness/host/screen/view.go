@@ -265,7 +265,7 @@ func (m *Model) keyHelp() (all []string) {
 }
 
 func (m *Model) wrap(text string) []string {
-	return strings.Split(ansi.Wrap(text, m.width, ""), "\n")
+	return strings.Split(report.Wrap(text, m.width), "\n")
 }
 
 func bold(text string) string { return lipgloss.NewStyle().Bold(true).Render(text) }

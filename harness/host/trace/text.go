@@ -12,6 +12,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bpflab/harness/host/report"
 	"bpflab/harness/host/visible"
 )
 
@@ -60,7 +61,7 @@ func (t *text) printf(format string, args ...any) {
 
 // paragraph writes a text in lines that fit.
 func (t *text) paragraph(s string) {
-	t.WriteString(ansi.Wrap(visible.Line(s), width, "") + "\n")
+	t.WriteString(report.Wrap(visible.Line(s), width) + "\n")
 }
 
 func (t *text) problem(p Problem) {

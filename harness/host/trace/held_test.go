@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/stretchr/testify/assert"
@@ -146,4 +148,26 @@ func TestReadAnything(t *testing.T) {
 	assert.Equal(t, []any{uint64(0), uint64(0)}, (&reader{left: 9}).read(&btf.Array{Type: byte1, Nelems: 2}, make([]byte, 2), 0))
 	long := (&reader{left: maxValues}).read(&btf.Array{Type: byte1, Nelems: 100}, make([]byte, 100), 0)
 	assert.Len(t, long, maxItems+1)
+}
+
+// A guest says what it likes of the maps of a real object.
+func FuzzRead(f *testing.F) {
+	file := filepath.Join(f.TempDir(), "f.bpf.c")
+	require.NoError(f, os.WriteFile(file, []byte(source), 0o644))
+	object, err := build.Compile(f.Context(), f.TempDir(), file)
+	require.NoError(f, err)
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object.ELF))
+	require.NoError(f, err)
+	f.Add("values", []byte{4, 1, 0, 0}, value)
+	f.Add(".data", []byte{}, []byte{1})
+	f.Fuzz(func(t *testing.T, name string, key, value []byte) {
+		r := Run{Held: Read(spec, []job.Map{{Name: name, Entries: []job.Entry{{Key: key, Values: [][]byte{value, value}}}}})}
+		var text bytes.Buffer
+		require.NoError(t, r.Text(&text))
+		for line := range strings.Lines(text.String()) {
+			assert.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), maxLine)
+			assert.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }), "%q", line)
+		}
+		require.NoError(t, r.JSON(&text))
+	})
 }

@@ -59,6 +59,8 @@ var symptoms = map[string]map[string]string{
 		"ENDED": ended,
 		"STALL": "The ring was full while a reader stood still. Each event must then be in the ring or in `dropped`, and never in both: where does your program count one that finds no room? And does the reader report all that it finds when it goes on?",
 		"AFTER": "There was room again, and events are missing or still dropped: a reader that goes on has to give back what it has read, up to the position that it has reached, and to read on from there.",
+		"EARLY": "r.Release says: the kernel may write here. Until then nothing overwrites what your reader has before it. So read first, out.Event included, and give back what you have read.",
+		"BUSY":  "A program reserves an event, then fills it in. In between its header has ring.Busy, and other CPUs may have sent theirs behind it. Stop there, give back what lies before it, and look again later: it has no length and no content to rely on yet.",
 		"CPUS":  "Two CPUs sent at once, with room for all. Each reservation is one CPU's own: what else do the two share in your program?",
 		"RACE":  "Two CPUs found the ring full at the same time, and counted in one variable: what one adds between the other's load and its store is lost. Only this is wrong; with one CPU all is accounted for.",
 		"WRONG": "Either events are damaged, and then the reader has read what was already written over; or dropped does not move while the ring is full.",

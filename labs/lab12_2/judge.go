@@ -193,9 +193,10 @@ func whose(c observe.Timed) string {
 func judgeDrops(o job.Observations) (judge.Verdict, error) {
 	t, err1 := scriptOf(o)
 	s, err2 := job.Get[observe.Stall](o, "stall")
-	b, err3 := job.Get[observe.Burst](o, "burst")
-	c, err4 := getCost(o)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	m, err3 := job.Get[observe.Meanwhile](o, "meanwhile")
+	b, err4 := job.Get[observe.Burst](o, "burst")
+	c, err5 := getCost(o)
+	if err := errors.Join(err1, err2, err3, err4, err5, checkMeanwhile(m)); err != nil {
 		return judge.Verdict{}, err
 	}
 	if err := checkBurst(b, t); err != nil {
@@ -215,7 +216,7 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 		v.Status, v.Fraction, v.Cell, v.Message = judge.Fail, 0, cell, fmt.Sprintf(format, args...)
 		return v, nil
 	}
-	if s.Full.Lapped || s.After.Lapped {
+	if s.Full.Lapped || s.After.Lapped || m.Refilled.Lapped {
 		return fail("WRONG", "the ring of %d bytes wrapped around within %d calls: each event must take 40 bytes of it", s.Ring, observe.Batch)
 	}
 	for _, part := range []struct {
@@ -237,6 +238,25 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 			return fail("WRONG", "%s: %d of %d reported events are wrong or out of order", part.when, part.Strange, part.Got)
 		}
 	}
+	// What it reports when its headers are overwritten is anything, and perhaps too much.
+	early := m.Refilled
+	switch {
+	case early.Strange > 0:
+		return fail("EARLY", "the ring was filled again as soon as there was room: %d of %d reported events are wrong or out of order: the reader gives room back before it has read what lies there", early.Strange, early.Got)
+	case m.Trouble != "":
+		return gone(m.Reader, v), nil
+	case missing(early) != 0:
+		return fail("EARLY", "the ring was filled again as soon as there was room: %d events, %d reported and %d dropped", early.Calls, early.Got, int64(early.Dropped))
+	}
+	if u := m.Unfinished; u != nil {
+		const what = "an event was reserved and not finished yet, and others were sent behind it"
+		switch {
+		case u.Strange > 0:
+			return fail("BUSY", "%s: %d of %d reported events are wrong or out of order: nothing from a header with ring.Busy on may be read", what, u.Strange, u.Got)
+		case missing(*u) != 0:
+			return fail("BUSY", "%s: of %d events, %d were reported: a reader that stops at ring.Busy may give back only what lies before that, and must come back", what, u.Calls, u.Got)
+		}
+	}
 	switch {
 	case s.Full.Dropped == 0:
 		return fail("WRONG", "%d events were reported and none dropped, more than a ring of %d bytes holds while nobody reads it", s.Full.Got, s.Ring)
@@ -254,6 +274,17 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 		return fail("SLOW", "%s", tooSlow(b, c))
 	}
 	return v, judge.Unmet(b.Met, observe.BurstRounds, metRounds)
+}
+
+// checkMeanwhile returns what is wrong with observations of an interrupted reader that make no sense.
+func checkMeanwhile(m observe.Meanwhile) error {
+	if m.Refilled.Calls == 0 {
+		return errors.New("expected a ring that was filled again, found no calls")
+	}
+	if u := m.Unfinished; u != nil && u.Calls != observe.BehindCalls+2 {
+		return fmt.Errorf("an unfinished event: expected %d, found %d", observe.BehindCalls+2, u.Calls)
+	}
+	return nil
 }
 
 // tooSlow says that two CPUs hardly meet because of what the program does, with room in the ring or without.

@@ -32,15 +32,16 @@ var testScript = observe.NewScript(testSeed.Part(job.PartScenes))
 
 // sound is what is observed of a right and fast submission.
 type sound struct {
-	Seed   job.Seed
-	Load   verifier.Report
-	Timed  observe.Timed
-	Seen   observe.Seen
-	Lone   observe.Lone
-	Flow   observe.Flow
-	Stall  observe.Stall
-	Burst  observe.Burst
-	Layout layout
+	Seed      job.Seed
+	Load      verifier.Report
+	Timed     observe.Timed
+	Seen      observe.Seen
+	Lone      observe.Lone
+	Flow      observe.Flow
+	Stall     observe.Stall
+	Meanwhile observe.Meanwhile
+	Burst     observe.Burst
+	Layout    layout
 }
 
 // timings are those of programs whose calls all take the same.
@@ -83,9 +84,13 @@ func newSound() *sound {
 			Emit: timings(calls, 500, 1500, 1000, 1000), Amount: made,
 			Below: timings(runs(observe.Below), 500, 900, 520, 520), Other: timings(runs(observe.Other), 500, 900, 520, 520), Between: timings(observe.TimedCalls, 900, 1300, 920, 920),
 		},
-		Seen:  observe.Seen{PID: testPID},
-		Lone:  observe.Lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000, 500_000, 400_000, 450_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
-		Flow:  observe.Flow{Amount: all, Elapsed: observe.FlowCalls * 1000, CPU: observe.FlowCalls * 50, Wakes: observe.FlowCalls / 100},
+		Seen: observe.Seen{PID: testPID},
+		Lone: observe.Lone{Late: []int64{500_000, 400_000, 450_000, 1_000_000, 500_000, 500_000, 400_000, 450_000}, Idle: 500_000_000, IdleCPU: 5_000_000},
+		Flow: observe.Flow{Amount: all, Elapsed: observe.FlowCalls * 1000, CPU: observe.FlowCalls * 50, Wakes: observe.FlowCalls / 100},
+		Meanwhile: observe.Meanwhile{
+			Refilled:   observe.Amount{Calls: 20_064, Sent: 20_000, Got: 20_000, Dropped: 64},
+			Unfinished: &observe.Amount{Calls: observe.BehindCalls + 2, Sent: observe.BehindCalls + 2, Got: observe.BehindCalls + 2},
+		},
 		Stall: observe.Stall{Ring: 1 << 19, Full: observe.Amount{Calls: 15_104, Sent: 13_104, Got: 13_104, Dropped: 2_000}, After: observe.Amount{Calls: observe.AfterCalls, Sent: observe.AfterCalls, Got: observe.AfterCalls}},
 		Burst: observe.Burst{Sent: observe.Amount{Calls: both, Sent: both, Got: both}, Calls: drops, Dropped: drops, Met: metRounds, Overflow: true},
 	}
@@ -118,7 +123,7 @@ func (s *sound) event(n int, change func(*consumer.Event)) {
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
 		"layout": s.Layout,
-		"seed":   s.Seed, "load": s.Load, "timed": s.Timed, "seen": s.Seen, "lone": s.Lone, "flow": s.Flow, "stall": s.Stall, "burst": s.Burst,
+		"seed":   s.Seed, "load": s.Load, "timed": s.Timed, "seen": s.Seen, "lone": s.Lone, "flow": s.Flow, "stall": s.Stall, "meanwhile": s.Meanwhile, "burst": s.Burst,
 	}
 }}
 
@@ -224,6 +229,18 @@ func TestJudges(t *testing.T) {
 			{"miscounted", func(s *sound) { s.Burst.Dropped -= 5 }, fail, 0, "both read the same old value"},
 			{"miscounted, though they met too seldom", func(s *sound) { s.Burst.Dropped -= 5; s.Burst.Met = 1 }, fail, 0, "both read the same old value"},
 			{"lapped", func(s *sound) { s.Stall.Full.Lapped = true }, fail, 0, "the ring of 524288 bytes wrapped around within 64 calls"},
+			{"interrupted: gone", func(s *sound) { s.Meanwhile.Reader = gone }, fail, 0, "the consumer: it ended early"},
+			{"lapped while it is filled again", func(s *sound) { s.Meanwhile.Refilled.Lapped = true }, fail, 0, "wrapped around within 64 calls"},
+			{"filled again: overwritten", func(s *sound) { s.Meanwhile.Refilled.Strange = 7 }, fail, 0, "7 of 20000 reported events are wrong or out of order: the reader gives room back before it has read"},
+			{"filled again: lost", func(s *sound) { s.Meanwhile.Refilled.Got-- }, fail, 0, "20064 events, 19999 reported and 64 dropped"},
+			{"filled again: missed by the kernel", func(s *sound) {
+				s.Meanwhile.Refilled.Got--
+				s.Meanwhile.Refilled.Sent--
+				s.Meanwhile.Refilled.Missed = 3
+			}, pass, 1, ""},
+			{"unfinished: read", func(s *sound) { s.Meanwhile.Unfinished.Strange = 1 }, fail, 0, "1 of 10 reported events are wrong or out of order: nothing from a header with ring.Busy on may be read"},
+			{"unfinished: given back", func(s *sound) { s.Meanwhile.Unfinished.Got = 0 }, fail, 0, "of 10 events, 0 were reported: a reader that stops at ring.Busy"},
+			{"unfinished: not on this kernel", func(s *sound) { s.Meanwhile.Unfinished = nil }, pass, 1, ""},
 			{"lapped after", func(s *sound) { s.Stall.After.Lapped = true }, fail, 0, "the ring of 524288 bytes wrapped around within 64 calls"},
 			{"gone", func(s *sound) { s.Stall.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
@@ -424,7 +441,7 @@ func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
 		"verifier":   {"load"},
 		"events":     {"load", "seed", "timed", "seen"},
-		"drops":      {"load", "seed", "stall", "burst", "timed"},
+		"drops":      {"load", "seed", "stall", "meanwhile", "burst", "timed"},
 		"cost":       {"load", "seed", "timed"},
 		"overhead":   {"load", "seed", "timed"},
 		"wakeups":    {"load", "lone", "flow"},
@@ -435,29 +452,31 @@ func TestMissingObservations(t *testing.T) {
 // So it has where what was observed cannot be.
 func TestImpossibleObservations(t *testing.T) {
 	judges.Impossible(t, map[string]judgetest.Impossible[sound]{
-		"a thread is missing":                      {"events", func(s *sound) { s.Seen.Made = s.Seen.Made[1:] }},
-		"no thread at all":                         {"events", func(s *sound) { s.Seen.Made = nil }},
-		"a call is missing":                        {"events", func(s *sound) { s.Seen.Made[2] = s.Seen.Made[2][1:] }},
-		"CPUs that met too seldom to tell":         {"drops", func(s *sound) { s.Burst.Met = metRounds - 1 }},
-		"an event for nothing":                     {"cost", func(s *sound) { s.emit(0) }},
-		"the starter as cheap as the reference":    {"cost", func(s *sound) { s.Timed.Emit.Naive = s.Timed.Emit.Reference }},
-		"the reference cheaper than doing nothing": {"overhead", func(s *sound) { s.Timed.Other.Reference.Typical, s.Timed.Other.Reference.Mean = 499, 499 }},
-		"another number of timed calls":            {"events", func(s *sound) { s.Timed.Calls-- }},
-		"another number of times":                  {"cost", func(s *sound) { s.Timed.Emit.Yours.Runs-- }},
-		"another number of calls of two CPUs":      {"drops", func(s *sound) { s.Burst.Calls++ }},
-		"more rounds than there are":               {"drops", func(s *sound) { s.Burst.Met = observe.BurstRounds + 1 }},
-		"fewer calls than fill the ring":           {"drops", func(s *sound) { s.Stall.Full.Calls = 10 }},
-		"fewer calls after":                        {"drops", func(s *sound) { s.Stall.After.Calls-- }},
-		"a billion billion missed calls":           {"events", func(s *sound) { s.Seen.Missed = 1e18 }},
-		"no calls in time":                         {"wakeups", func(s *sound) { s.Flow.Calls = 0 }},
-		"no lone event":                            {"wakeups", func(s *sound) { s.Lone.Late = nil }},
-		"no time between":                          {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
-		"an endless time between":                  {"wakeups", func(s *sound) { s.Lone.Idle = maxNumber + 1 }},
-		"a reader that took less than no time":     {"wakeups", func(s *sound) { s.Lone.IdleCPU = -1 }},
-		"an endless flow":                          {"throughput", func(s *sound) { s.Flow.Elapsed = maxNumber + 1 }},
-		"a flow read in less than no time":         {"throughput", func(s *sound) { s.Flow.CPU = -1 }},
-		"no event in no time":                      {"throughput", func(s *sound) { s.Flow = observe.Flow{} }},
-		"no reference for the throughput":          {"throughput", func(s *sound) { s.Timed.Emit.Reference = job.Timing{} }},
+		"a thread is missing":                       {"events", func(s *sound) { s.Seen.Made = s.Seen.Made[1:] }},
+		"no thread at all":                          {"events", func(s *sound) { s.Seen.Made = nil }},
+		"a call is missing":                         {"events", func(s *sound) { s.Seen.Made[2] = s.Seen.Made[2][1:] }},
+		"CPUs that met too seldom to tell":          {"drops", func(s *sound) { s.Burst.Met = metRounds - 1 }},
+		"an event for nothing":                      {"cost", func(s *sound) { s.emit(0) }},
+		"the starter as cheap as the reference":     {"cost", func(s *sound) { s.Timed.Emit.Naive = s.Timed.Emit.Reference }},
+		"the reference cheaper than doing nothing":  {"overhead", func(s *sound) { s.Timed.Other.Reference.Typical, s.Timed.Other.Reference.Mean = 499, 499 }},
+		"another number of timed calls":             {"events", func(s *sound) { s.Timed.Calls-- }},
+		"another number of times":                   {"cost", func(s *sound) { s.Timed.Emit.Yours.Runs-- }},
+		"another number of calls of two CPUs":       {"drops", func(s *sound) { s.Burst.Calls++ }},
+		"more rounds than there are":                {"drops", func(s *sound) { s.Burst.Met = observe.BurstRounds + 1 }},
+		"fewer calls than fill the ring":            {"drops", func(s *sound) { s.Stall.Full.Calls = 10 }},
+		"no calls into a ring that is filled again": {"drops", func(s *sound) { s.Meanwhile.Refilled = observe.Amount{} }},
+		"fewer calls behind an unfinished event":    {"drops", func(s *sound) { s.Meanwhile.Unfinished.Calls-- }},
+		"fewer calls after":                         {"drops", func(s *sound) { s.Stall.After.Calls-- }},
+		"a billion billion missed calls":            {"events", func(s *sound) { s.Seen.Missed = 1e18 }},
+		"no calls in time":                          {"wakeups", func(s *sound) { s.Flow.Calls = 0 }},
+		"no lone event":                             {"wakeups", func(s *sound) { s.Lone.Late = nil }},
+		"no time between":                           {"wakeups", func(s *sound) { s.Lone.Idle = 0 }},
+		"an endless time between":                   {"wakeups", func(s *sound) { s.Lone.Idle = maxNumber + 1 }},
+		"a reader that took less than no time":      {"wakeups", func(s *sound) { s.Lone.IdleCPU = -1 }},
+		"an endless flow":                           {"throughput", func(s *sound) { s.Flow.Elapsed = maxNumber + 1 }},
+		"a flow read in less than no time":          {"throughput", func(s *sound) { s.Flow.CPU = -1 }},
+		"no event in no time":                       {"throughput", func(s *sound) { s.Flow = observe.Flow{} }},
+		"no reference for the throughput":           {"throughput", func(s *sound) { s.Timed.Emit.Reference = job.Timing{} }},
 	})
 }
 

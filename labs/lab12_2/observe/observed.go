@@ -66,6 +66,14 @@ type (
 		Full  Amount `json:"full"`
 		After Amount `json:"after"` // when it reads again
 	}
+	// Meanwhile is a reader of a ring that is written while it reads.
+	Meanwhile struct {
+		Reader
+		Refilled Amount `json:"refilled"` // the ring is full, and filled again as soon as there is room
+		// Unfinished is an event that is reserved and not finished for a while, and others that are sent behind it. The
+		// grader sends the first and the last, the submission the rest. It is nil before Linux 5.14.
+		Unfinished *Amount `json:"unfinished,omitempty"`
+	}
 	// Burst is two CPUs that send at once.
 	Burst struct {
 		Sent     Amount `json:"sent"`     // while there is room

@@ -84,10 +84,18 @@ func observeConsumer(s *agent.Subject, t Script, o job.Observations) error {
 	if err != nil {
 		return err
 	}
+	s.Stage("a reader that is interrupted")
+	meanwhile, err := observeMeanwhile(a, c, t)
+	if err == nil {
+		err = s.Saw("a reader that is interrupted", false, a.Collection)
+	}
+	if err != nil {
+		return err
+	}
 	if len(first.Got) == 0 && first.Trouble == "" {
 		first.Reader = full.Reader // what it was at while it reported nothing
 	}
-	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full))
+	return errors.Join(o.Set("seen", first), o.Set("lone", alone), o.Set("flow", fast), o.Set("stall", full), o.Set("meanwhile", meanwhile))
 }
 
 // observeForeign makes calls that would be of interest, were they another process's, and

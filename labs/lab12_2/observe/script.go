@@ -19,6 +19,7 @@ type Script struct {
 	Fast          []Call          // of interest, all of them, over and over: where there are many
 	Bursts        [][2]int        // calls of each of two CPUs, round by round
 	Quiet         []time.Duration // before each lone event; irregular, so that no reader that polls is in step with them
+	Pauses        []time.Duration // for which a reader of a full ring runs until it is interrupted and the ring filled again
 
 	names uint64   // from which the names of all calls follow
 	users []uint32 // of the threads; the calls of other scenes take turns
@@ -42,6 +43,9 @@ const (
 	sysGetpgid  = 121
 	sysGetsid   = 124
 	quietLeast  = 50 * time.Millisecond
+	Refills     = 64 // of a ring that is full, while its reader reads
+	pauseLeast  = 4 * time.Microsecond
+	BehindCalls = 8 // behind an event that is not finished
 )
 
 // StallCalls is how many calls fill a ring and more.
@@ -79,6 +83,9 @@ func NewScript(seed uint64) Script {
 	}
 	for range LoneCalls {
 		s.Quiet = append(s.Quiet, quietLeast+time.Duration(r.Int64N(int64(quietLeast))))
+	}
+	for range Refills {
+		s.Pauses = append(s.Pauses, pauseLeast+time.Duration(r.Int64N(int64(2*pauseLeast))))
 	}
 	return s
 }
@@ -156,4 +163,6 @@ const (
 	flowThread
 	stallThread
 	burstThread
+	refillThread
+	unfinishedThread
 )

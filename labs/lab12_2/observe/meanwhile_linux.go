@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"time"
 	"unsafe"
@@ -23,7 +22,7 @@ import (
 
 const (
 	refillFor     = 10 * time.Millisecond // from when it is full
-	unfinishedFor = 2 * time.Millisecond // in which a reader with a nap comes several times
+	unfinishedFor = 2 * time.Millisecond  // in which a reader with a nap comes several times
 )
 
 // observeMeanwhile has events written at the moments at which a reader that is wrong reads what is not there: what it
@@ -42,7 +41,7 @@ func observeMeanwhile(a *tracing.Program, c *collect.Collector, t Script) (*Mean
 func observeRefilled(a *tracing.Program, c *collect.Collector, t Script) (Amount, error) {
 	s := &sent{ring: a.Ring, position: a.Ring.Produced(), last: uint64(calls.Now())}
 	name, uid, list := t.Name(refillThread, 0), t.User(0), callsOf(t.Fast)
-	before, made, until := c.Len(), 0, int64(math.MaxInt64)
+	before, made := c.Len(), 0
 	dropped, err := a.Uint64("dropped")
 	if err != nil {
 		return Amount{}, err
@@ -56,18 +55,24 @@ func observeRefilled(a *tracing.Program, c *collect.Collector, t Script) (Amount
 			if _, err := calls.TimedChange(int(uid), name); err != nil {
 				return err
 			}
-			for done := 0; done < Refills && calls.Now() < until; {
-				used := a.Ring.Produced() - a.Ring.Consumed() // more than there is if the reader has given back what it never had
-				if room := (uint64(a.Ring.Size()) - min(used, uint64(a.Ring.Size()))) / ringRecord; room > 0 {
-					calls.Repeat(list, int(room)+1)
-					made += int(room) + 1
+			fill := func() bool {
+				used := a.Ring.Produced() - a.Ring.Consumed() // wraps around if the reader gives back what it never had
+				room := int(uint64(a.Ring.Size())-min(used, uint64(a.Ring.Size()))) / ringRecord
+				if room > 0 || made == 0 {
+					calls.Repeat(list, room+1)
+					made += room + 1
 					s.read(name, uid)
-					if done++; done == 1 {
-						until = calls.Now() + int64(refillFor)
-					}
 				}
-				pause := unix.NsecToTimespec(int64(t.Pauses[done%Refills]))
+				return room > 0
+			}
+			fill()
+			until := calls.Now() + int64(refillFor)
+			for done := 0; done < Refills && calls.Now() < until; {
+				pause := unix.NsecToTimespec(int64(t.Pauses[done]))
 				_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0) // a shorter one does as well
+				if fill() {
+					done++
+				}
 			}
 			return nil
 		})

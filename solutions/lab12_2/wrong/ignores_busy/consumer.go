@@ -1,4 +1,4 @@
-// want drops:fail "nothing from a header with ring.Busy on may be read"
+// want drops:fail@6.1,6.12,6.18,7.3 "nothing from a header with ring.Busy on may be read"
 
 //go:build ignore
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/judgetest"
@@ -332,6 +333,55 @@ func TestHalvesAreGradedApart(t *testing.T) {
 	s.Race.Seen--
 	r = judges.Judge(t, s)
 	assert.Equal(t, 30.0, r.Score, "verifier and controller")
+}
+
+// One plant in 200 costs a few tenths, not the tasks behind it; with half of the plants lost, and with a controller
+// that does nothing, these earn nothing.
+func TestLaterTasksFollowTheController(t *testing.T) {
+	points := func(change func(*sound)) (all [3]float64, score float64) {
+		s := newSound()
+		change(s)
+		r := judges.Judge(t, s)
+		require.True(t, r.Complete)
+		for i, task := range r.Kernels[0].Tasks[4:] {
+			all[i] = task.Points
+		}
+		return all, r.Score
+	}
+	last := 101.0
+	for _, tt := range []struct {
+		lost   int
+		points [3]float64 // tasks 5 to 7
+	}{
+		{0, [3]float64{20, 10, 5}},
+		{1, [3]float64{19.9, 9.9, 5}}, // 4.95
+		{2, [3]float64{19.7, 9.8, 4.9}},
+		{32, [3]float64{15.2, 6.8, 3.4}},
+		{50, [3]float64{12.5, 5, 2.5}},
+		{99, [3]float64{5.2, 0.1, 0.1}}, // 0.05
+		{100, [3]float64{5, 0, 0}},
+		{133, [3]float64{0.1, 0, 0}},
+		{200, [3]float64{0, 0, 0}},
+	} {
+		got, score := points(func(s *sound) { s.spoil(tt.lost) })
+		assert.Equal(t, tt.points, got, "%d plants lost", tt.lost)
+		assert.Less(t, score, last, "%d plants lost: another one costs points", tt.lost)
+		last = score
+	}
+	got, _ := points(func(s *sound) { s.late(1, 1) })
+	assert.Equal(t, [3]float64{20, 9.3, 4.7}, got, "an interval that is off live costs its part of task 7")
+	got, _ = points(func(s *sound) { s.late(1, 20) })
+	assert.Equal(t, [3]float64{20, 0, 0}, got, "live, a quarter of the intervals is off")
+	got, _ = points(func(s *sound) { s.Live.Intervals[7].Sampled++ })
+	assert.Equal(t, [3]float64{20, 0, 0}, got, "live, the sampler miscounts")
+
+	// The highest rate throughout, which is right at the low load and nowhere else.
+	got, _ = points(func(s *sound) {
+		for n := range observe.Plants {
+			s.steer(n, slices.Repeat([]int64{observe.Whole}, observe.Intervals))
+		}
+	})
+	assert.Equal(t, [3]float64{0, 0, 0}, got, "a controller that does nothing")
 }
 
 // What an exact binomial distribution has, by another way of computing it.

@@ -90,11 +90,6 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 	if c.Foreign > 0 {
 		return fail("WRONG", int64(c.Foreign), "%d calls of another process or of another number were counted", c.Foreign)
 	}
-	type played struct {
-		at    string
-		calls int
-		observe.Trial
-	}
 	list := []played{}
 	for i, p := range t.Trials {
 		list = append(list, played{"at a rate of " + percent(p.Part), len(p.Classes), c.Trials[i]})
@@ -103,14 +98,18 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		played{"with a ring that nobody reads", observe.FullCalls(c.Ring), c.Full},
 		played{fmt.Sprintf("when calls are timed, at a rate of %s", percent(t.Timed.Part)), len(t.Timed.Classes), timed.Trial})
 	for _, p := range list {
-		switch made := uint64(p.calls); {
-		case unseen(made, p.Seen, p.Missed) != 0:
-			return fail("WRONG", int64(p.Seen-made), "%s: %d calls were made and %d counted as seen", p.at, made, int64(p.Seen)) // it may have gone below 0
-		case p.Sampled != p.Records:
-			return fail("WRONG", int64(p.Sampled-p.Records), "%s: %d events counted as sampled, and %d in the ring", p.at, int64(p.Sampled), p.Records)
-		case p.Strange > 0:
-			return fail("WRONG", int64(p.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
+		off, wrong := p.wrong()
+		if wrong == "" {
+			continue
 		}
+		v.Measured.Value = math.Abs(float64(off))
+		found := []string{wrong}
+		if l, err := job.Get[layout](o, "layout"); err == nil {
+			if why := p.explain(l, list); why != "" {
+				found = []string{why, wrong}
+			}
+		}
+		return judge.Found(v, "WRONG", found), nil
 	}
 	made := uint64(0)
 	for _, round := range t.Races {
@@ -129,6 +128,35 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		return fail("SLOW", 0, "%s", cost.TooSlow())
 	}
 	return v, judge.Unmet(r.Met, observe.RaceRounds, metRounds)
+}
+
+// played is calls that were made, and what became of them.
+type played struct {
+	at    string
+	calls int
+	observe.Trial
+}
+
+// wrong says what is wrong with how calls were counted, and by how much. It is empty where nothing is.
+func (p played) wrong() (off int64, text string) {
+	switch made := uint64(p.calls); {
+	case unseen(made, p.Seen, p.Missed) != 0:
+		return int64(p.Seen - made), fmt.Sprintf("%s: %d calls were made and %d counted as seen", p.at, made, int64(p.Seen)) // it may have gone below 0
+	case p.Sampled != p.Records:
+		return int64(p.Sampled - p.Records), fmt.Sprintf("%s: %d events counted as sampled, and %d in the ring", p.at, int64(p.Sampled), p.Records)
+	case p.Strange > 0:
+		return int64(p.Strange), fmt.Sprintf("%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
+	}
+	return 0, ""
+}
+
+// explain says what mistake explains that, in all that was played. It is empty where none that is known does.
+func (p played) explain(l layout, all []played) string {
+	counted := unseen(uint64(p.calls), p.Seen, p.Missed) == 0 && p.Sampled == p.Records
+	if counted {
+		return l.Sample.explain()
+	}
+	return l.explainCounts(all)
 }
 
 // unseen is how many calls were not counted, or, below 0, how many too many. Of those that were

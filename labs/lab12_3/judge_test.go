@@ -36,6 +36,7 @@ type sound struct {
 	Timed   observe.Timed
 	Steered observe.Steered
 	Live    observe.Live
+	Layout  layout
 }
 
 // timings are those of programs whose calls all take the same.
@@ -55,6 +56,15 @@ func (s *sound) trial(n int, periodic bool) *observe.Trial {
 		}
 	}
 	panic("no such trial")
+}
+
+// eachTrial changes what became of all calls on one CPU.
+func (s *sound) eachTrial(change func(*observe.Trial)) {
+	for i := range s.Counted.Trials {
+		change(&s.Counted.Trials[i])
+	}
+	change(&s.Counted.Full)
+	change(&s.Timed.Trial)
 }
 
 // fair is what a plan comes to if each class has its part.
@@ -144,7 +154,7 @@ func (s *sound) late(step, n int) {
 
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
-		"seed": s.Seed, "load": s.Load, "counted": s.Counted, "race": s.Race, "timed": s.Timed, "steered": s.Steered, "live": s.Live,
+		"seed": s.Seed, "load": s.Load, "counted": s.Counted, "race": s.Race, "timed": s.Timed, "steered": s.Steered, "live": s.Live, "layout": s.Layout,
 	}
 }}
 
@@ -176,6 +186,17 @@ func TestJudges(t *testing.T) {
 			{"all sampled when full", func(s *sound) { s.Counted.Full.Sampled = 11_922 }, fail, 0, "with a ring that nobody reads: 11922 events counted as sampled, and 10900 in the ring"},
 			{"not seen when timed", func(s *sound) { s.Timed.Trial.Seen = 5 }, fail, 0, "when calls are timed, at a rate of 1%: 4096 calls were made and 5 counted as seen"},
 			{"made up when timed", func(s *sound) { s.Timed.Trial.Strange = 1 }, fail, 0, "when calls are timed, at a rate of 1%: 1 of "},
+			{"swapped", func(s *sound) { s.eachTrial(func(t *observe.Trial) { t.Seen, t.Sampled = t.Sampled, t.Seen }) }, fail, 0, "seen and sampled are swapped: each field of `struct count` holds what belongs in the other"},
+			{"swapped in one scene alone", func(s *sound) { s.Counted.Full.Seen, s.Counted.Full.Sampled = 10_900, 11_922 }, fail, 0, "with a ring that nobody reads: 11922 calls were made and 10900 counted as seen"},
+			{"seen where sampled belongs", func(s *sound) {
+				s.eachTrial(func(t *observe.Trial) { t.Seen, t.Sampled = 0, t.Seen })
+				s.Layout = layout{Seen: &part{8, 8}, Sampled: &part{16, 8}}
+			}, fail, 0, "`struct count` has seen in bytes 8 to 15 and sampled in bytes 16 to 23"},
+			{"a sample too long", func(s *sound) { s.trial(4, true).Strange = 3; s.Layout.Sample.Sizes = []int64{24} }, fail, 0, "a sample has 24 bytes, and the grader reads 16"},
+			{"a sample too long, but not to blame", func(s *sound) { s.trial(4, true).Seen++; s.Layout.Sample.Sizes = []int64{24} }, fail, 0, "at a rate of "},
+			{"another layout that does no harm", func(s *sound) {
+				s.Layout = layout{Seen: &part{8, 8}, Sampled: &part{16, 8}, Sample: sent{NoClock: true}}
+			}, pass, 1, ""},
 			{"another's", func(s *sound) { s.Counted.Foreign = 64 }, fail, 0, "64 calls of another process or of another number"},
 			{"lost by two CPUs", func(s *sound) { s.Race.Seen -= 9 }, fail, 0, "were counted as seen: each needs an entry of its own"},
 			{"lost, though they met too seldom", func(s *sound) { s.Race.Seen -= 9; s.Race.Met = 0 }, fail, 0, "were counted as seen"},

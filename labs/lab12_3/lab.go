@@ -61,6 +61,7 @@ var Lab = &harness.Lab{
 		},
 		MaxInstructions: 4096,
 	},
+	Inspect: inspect,
 	Steps:   showSteps,
 	Figures: figures,
 	Learned: learned,

@@ -293,6 +293,104 @@ func TestJudges(t *testing.T) {
 	})
 }
 
+// What a controller does wrong, its hint goes by.
+func TestHintsFitWhatWasFound(t *testing.T) {
+	type change = func(*sound)
+	// plants lets each plant be steered by other rates than the good ones.
+	plants := func(other func(n, k int, good int64) int64) change {
+		return func(s *sound) {
+			for n := range observe.Plants {
+				parts := good(observe.NewPlant(plantSeed, n))
+				for k := range parts {
+					parts[k] = min(max(other(n, k, parts[k]), observe.MinPart), observe.Whole)
+				}
+				s.steer(n, parts)
+			}
+		}
+	}
+	settled := func(k int) int { return k%observe.StepIntervals - observe.Settled }
+	// low has all of the intervals at the lowest load, from the first one that is judged on, sample a part of the events.
+	low := func(s *sound, from, to int, part int64, overhead int64) {
+		for k := from; k < to; k++ {
+			i := &s.Live.Intervals[k]
+			i.Part, i.Sampled, i.Busy = part, i.Events*uint64(part)/observe.Whole, i.Length*overhead/observe.PPM
+			i.Records = i.Sampled
+		}
+	}
+	const whole = observe.Whole
+	judges.Hinted(t, map[string]map[string][]change{
+		"counts": {
+			"LOST":  {func(s *sound) { s.Race.Seen -= 9 }},
+			"WRONG": {func(s *sound) { s.Counted.Full.Seen-- }},
+		},
+		"sample": {"BIASED": {func(s *sound) { one := s.trial(1, true); one.Records, one.Sampled = 2*one.Records, 2*one.Sampled }}},
+		"controller": {
+			"ENDED": {func(s *sound) { s.Steered.Trouble = "it ended early" }},
+			"constant": {
+				func(s *sound) { s.spoil(observe.Plants) },
+				func(s *sound) { s.spoil(3) },
+				plants(func(n, _ int, _ int64) int64 { return int64(n+1) * 300 }),
+			},
+			"swings": {plants(func(_, k int, good int64) int64 {
+				if good == whole || good == observe.MinPart { // where the limit is right, it stays there
+					return good
+				}
+				return []int64{good / 4, good * 4}[k%2]
+			})},
+			"late": {plants(func(_, k int, good int64) int64 {
+				if settled(k) < 4 {
+					return good / 2
+				}
+				return good
+			})},
+			"low": {
+				plants(func(_, _ int, good int64) int64 { return good / 2 }),
+				plants(func(_, _ int, good int64) int64 { return min(good, whole/2) }),
+			},
+			"high": {plants(func(_, _ int, good int64) int64 { return good * 2 })},
+			"": {
+				plants(func(n, _ int, good int64) int64 { return []int64{good / 2, good * 2}[n%2] }), // another thing in each plant
+			},
+		},
+		"live": {
+			"WRONG":        {func(s *sound) { s.Live.Intervals[7].Sampled++ }, func(s *sound) { s.Live.Intervals[7].Events-- }},
+			"high":         {func(s *sound) { s.late(1, 3) }},
+			"low":          {func(s *sound) { low(s, observe.Settled, observe.Settled+3, whole/2, 5_000) }},
+			judge.Followed: {func(s *sound) { s.spoil(3) }},
+			"":             {func(s *sound) { s.late(1, 3); low(s, observe.Settled, observe.Settled+3, whole/2, 5_000) }},
+		},
+		"low_load": {
+			"late":         {func(s *sound) { low(s, observe.Settled, observe.Settled+8, whole/3, 5_000) }},
+			"expensive":    {func(s *sound) { low(s, 0, observe.StepIntervals, whole/2, 20_000) }},
+			judge.Followed: {func(s *sound) { s.spoil(3) }, func(s *sound) { s.late(1, 1) }},
+		},
+	})
+	assert.Equal(t, recovers, idleAsked(), "as long as in Plant.Misses")
+}
+
+// idleAsked is how many intervals a plant's controller has after those in which nothing happened.
+func idleAsked() int {
+	p := observe.NewPlant(plantSeed, 0)
+	parts := good(p)
+	last := 0
+	for k := range parts {
+		if events, _ := p.Cost(k, observe.Whole); events == 0 {
+			last = k
+		}
+	}
+	n := 0
+	for k := last + 1; ; k++ {
+		spoiled := slices.Clone(parts)
+		if spoiled[k] = observe.MinPart; spoiled[k] == parts[k] {
+			spoiled[k] = observe.Whole
+		}
+		if misses, _ := p.Misses(spoiled); misses > 0 {
+			return n
+		}
+		n++
+	}
+}
+
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{

@@ -5,6 +5,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -38,6 +39,7 @@ type Verdict struct {
 	Measured Quantity
 	Target   Quantity
 	Cell     string // a word or a number for a table; empty: the status's own word
+	Finding  string // what was found, where the cell says less of it: hints go by it
 	Message  string
 	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
 	// Waits says that another task has to pass before this one is judged.
@@ -56,8 +58,8 @@ type Task struct {
 	// such a task's points that stands beside its ID this one earns nothing; from there on it earns in proportion.
 	Follows map[string]float64
 	Hints   []string // least revealing first
-	// Symptoms are hints for what is wrong, by the verdict's cell: "LATE" needs another than
-	// "BUSY". One comes before Hints.
+	// Symptoms are hints for what is wrong, by the verdict's finding or else its cell: "LATE" needs
+	// another than "BUSY". One comes before Hints.
 	Symptoms map[string]string
 	Judge    func(job.Observations) (Verdict, error)
 }
@@ -65,7 +67,7 @@ type Task struct {
 // HintsOn are the task's hints where a verdict is not a pass, the least revealing first: the one for what was
 // found, then those that always apply.
 func (t Task) HintsOn(v Verdict) []string {
-	if symptom := t.Symptoms[v.Cell]; symptom != "" {
+	if symptom := cmp.Or(t.Symptoms[v.Finding], t.Symptoms[v.Cell]); symptom != "" {
 		return append([]string{symptom}, t.Hints...)
 	}
 	return t.Hints
@@ -314,10 +316,16 @@ func limit(t Task, tasks []Task, verdicts map[string]Verdict) (n int, share floa
 	return n, share
 }
 
+// Followed is the finding where nothing is wrong but a task that this one follows.
+const Followed = "followed"
+
 // inProportion leaves a share of a task's points, by what task n earned. What its judge says stays.
 func inProportion(v Verdict, n int, share float64) Verdict {
 	if v.Fraction == 0 {
 		return v
+	}
+	if v.Fraction == 1 {
+		v.Finding = Followed
 	}
 	v.Status, v.Fraction = Partial, v.Fraction*share
 	// Rounded down, so that no 100% stands beside missing points.

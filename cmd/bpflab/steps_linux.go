@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"bpflab/harness"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/trace"
+	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
 	"bpflab/runner"
 )
@@ -61,9 +64,9 @@ Exit status: 0 all is as it should be, 1 something is not, or the program was re
 				return err
 			}
 			h.progress.clear()
-			write := r.Text
-			if format == "json" {
-				write = r.JSON
+			write := r.JSON
+			if format == "text" {
+				write = func(w io.Writer) error { return writeRun(w, r, width(w)) }
 			}
 			if err := write(cmd.OutOrStdout()); err != nil {
 				return err
@@ -81,6 +84,18 @@ Exit status: 0 all is as it should be, 1 something is not, or the program was re
 	cmd.Flags().Bool("trace", false, "show each frame or call; this command always does")
 	h.sandboxFlag(cmd)
 	return cmd
+}
+
+// writeRun writes a run for people, in so many columns; 0: w is no terminal.
+func writeRun(w io.Writer, r trace.Run, columns int) error {
+	var text strings.Builder
+	if err := r.Text(&text, columns); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(visible.Trusted(w), fitted(text.String(), columns)); err != nil {
+		return fmt.Errorf("write what was seen: %w", err)
+	}
+	return nil
 }
 
 // wrongRun says what is wrong with how a run is asked for.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -273,4 +274,26 @@ func TestRunOfLabWithoutSteps(t *testing.T) {
 	assert.False(t, errors.As(err, &e))
 	assert.ErrorContains(t, err, "lab12_1 has no frames or calls to run on")
 	assert.NoError(t, wrongRun(counter.Lab, 0, false, "text"))
+}
+
+// All of a run fits a terminal, values and what was printed as well; where there is none, these stay in one line.
+func TestRunFitsTerminal(t *testing.T) {
+	words := strings.TrimSpace(strings.Repeat("so many words ", 10))
+	one := trace.Step{Printed: job.Printed{Lines: []string{words}}}
+	one.Cell("UDP", "")
+	r := trace.Run{Lab: "lab12_1", Title: "A counter", File: "counter.bpf.c", Kernel: "6.12"}
+	r.Trace = trace.Trace{Columns: []trace.Column{{Name: "frame"}}, Steps: []trace.Step{one}, Notes: []string{words}}
+	r.Variables = []trace.Variable{{Name: "text", Value: words}}
+	for _, columns := range []int{50, 80, 120} {
+		var out strings.Builder
+		require.NoError(t, writeRun(&out, r, columns))
+		for line := range strings.Lines(out.String()) {
+			assert.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), columns, line)
+		}
+		assert.Greater(t, strings.Count(out.String(), "\n│ "), 1, "each line of what was printed is marked:\n%s", &out)
+	}
+	var out strings.Builder
+	require.NoError(t, writeRun(&out, r, 0))
+	assert.Contains(t, out.String(), "\n│ "+words+"\n")
+	assert.Contains(t, out.String(), "\n  text \""+words+"\"\n")
 }

@@ -52,8 +52,21 @@ var hints = map[string][]string{
 	},
 }
 
-// symptoms are hints for what a verdict found, by task and by the word in its cell.
+// symptoms are hints for what a verdict found, by task and by what it has found or the word in its cell.
 var symptoms = map[string]map[string]string{
+	"counts": {
+		"nothing":    "Nothing is counted, of any kind. Does your program leave before it counts, or does what it counts not stay? Only what is in a map outlives a run.",
+		"swapped":    "Which field of `struct count` do you add 1 to, and which the length? The grader reads packets first, then bytes.",
+		"byte order": "Frames of one type are taken for those of another, whose two bytes are the other way round. In which order are they in a packet, and in which in the number that you compare them with?",
+		"one field":  "One of the two sums never moves. Where is it added to?",
+		"twice":      "Each packet is added twice. Which two lines does a frame that counts come by?",
+		"bytes":      "Each packet is counted, but not with the frame's length. Which number do you add, and who wrote it?",
+		"too many":   "Frames are counted that should not be, and none is left out. Take the kind that the report names: what is missing in such a frame, and which of your comparisons asks for that?",
+		"too few":    "Frames are left out that should count, and none is counted without reason. Take the kind that the report names: which of your comparisons sends it away?",
+		"verdict":    "All counts are right; what is returned is not. Follow each way out of your program: which of them does not return `verdict`?",
+		"timed":      "One kind at a time all is right; many frames of all kinds in a row are not. What does your program remember of the frames before, or do only for some?",
+		"passed on":  "All counts are right, but some frames do not go on as they came. Which of them does your program change, or return something else for?",
+	},
 	"concurrency": {
 		"EXTRA": "More was counted than came: is a packet added in two places, or is a value that was read before written back later?",
 	},

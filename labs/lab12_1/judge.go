@@ -59,10 +59,13 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		}
 	}
 	kindsWrong := len(found) > 0
-	if text := diagnose(a.Kinds, frames); text != "" {
-		found = append([]string{text}, found...)
+	v.Finding = findingOf(a, frames)
+	if m := diagnose(a.Kinds, frames); m.text != "" {
+		found = append([]string{m.text}, found...)
+		v.Finding = m.finding
 	}
 	// All together over the wire, as they are timed: a program may do no less then.
+	miscounted := false
 	if a.Obeyed() {
 		for _, at := range []struct {
 			name    string
@@ -80,6 +83,7 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 				have := got[want.Protocol]
 				v.Measured.Value += math.Abs(float64(have.Packets) - float64(want.Packets))
 				if (have.Packets != want.Packets || have.Bytes != want.Bytes) && !kindsWrong {
+					miscounted = true
 					wrong("timed with the verdict %s, protocol %d: %d packets and %d bytes counted; %d and %d were sent",
 						verdictNames[at.verdict], want.Protocol, have.Packets, have.Bytes, want.Packets, want.Bytes)
 				}
@@ -92,12 +96,44 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 			}
 		}
 	}
+	switch {
+	case kindsWrong || len(found) == 0:
+	case miscounted:
+		v.Finding = "timed"
+	default:
+		v.Finding = "passed on"
+	}
 	return judge.Found(v, "WRONG", found), nil
 }
 
-// diagnose says in a sentence what explains all that was counted of each kind, where one mistake does. It is empty
-// where counts are right, and where no mistake that is known explains them.
-func diagnose(have []observe.KindCount, frames []traffic.Frame) string {
+// findingOf says in a word what is wrong with frames that came one kind at a time, if it is only one thing.
+func findingOf(a observe.Alone, frames []traffic.Frame) string {
+	more, fewer, bytes := false, false, false
+	for _, have := range a.Kinds {
+		of := ofKind(frames, have.Kind)
+		want := observe.Total(truth(of, len(of)))
+		more = more || have.Packets > want.Packets
+		fewer = fewer || have.Packets < want.Packets
+		bytes = bytes || have.Packets == want.Packets && have.Bytes != want.Bytes
+	}
+	switch {
+	case !more && !fewer && !bytes && !a.Obeyed():
+		return "verdict"
+	case !a.Obeyed(), more && fewer:
+		return ""
+	case more:
+		return "too many"
+	case fewer:
+		return "too few"
+	case bytes:
+		return "bytes"
+	}
+	return ""
+}
+
+// diagnose returns the mistake that explains all that was counted of each kind. It is empty where counts are right, and
+// where no mistake that is known explains them.
+func diagnose(have []observe.KindCount, frames []traffic.Frame) (none mistake) {
 	for _, m := range mistakes {
 		explains, differs := true, false
 		for _, k := range have {
@@ -113,23 +149,25 @@ func diagnose(have []observe.KindCount, frames []traffic.Frame) string {
 			differs = differs || would.Packets != want.Packets || would.Bytes != want.Bytes
 		}
 		if explains && differs {
-			return m.text
+			return m
 		}
 	}
-	return ""
+	return none
 }
 
-// mistakes are those that explain the counts of all kinds of frames, each with what it makes of a frame.
-var mistakes = []struct {
-	text  string
-	would func(traffic.Frame) observe.Count
-}{
-	{"nothing was counted: none of the frames that should be", func(traffic.Frame) (c observe.Count) { return c }},
-	{"packets and bytes are swapped: each field of `struct count` holds what belongs in the other", func(f traffic.Frame) observe.Count {
+// A mistake explains the counts of all kinds of frames.
+type mistake struct {
+	finding, text string
+	would         func(traffic.Frame) observe.Count // what it makes of a frame
+}
+
+var mistakes = []mistake{
+	{"nothing", "nothing was counted: none of the frames that should be", func(traffic.Frame) (c observe.Count) { return c }},
+	{"swapped", "packets and bytes are swapped: each field of `struct count` holds what belongs in the other", func(f traffic.Frame) observe.Count {
 		c := counted(f)
 		return observe.Count{Packets: c.Bytes, Bytes: c.Packets}
 	}},
-	{"frames of the type 0x0008 were counted instead of 0x0800: h_proto is in network byte order, so compare it with bpf_htons(ETH_P_IP)", func(f traffic.Frame) (c observe.Count) {
+	{"byte order", "frames of the type 0x0008 were counted instead of 0x0800: h_proto is in network byte order, so compare it with bpf_htons(ETH_P_IP)", func(f traffic.Frame) (c observe.Count) {
 		if len(f.Data) >= 34 && f.Data[12] == 0x08 && f.Data[13] == 0x00 {
 			return c
 		}
@@ -138,20 +176,20 @@ var mistakes = []struct {
 		}
 		return c
 	}},
-	{"only packets were counted: bytes stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Packets: counted(f).Packets} }},
-	{"only bytes were counted: packets stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Bytes: counted(f).Bytes} }},
-	{"every packet was counted twice", func(f traffic.Frame) observe.Count {
+	{"one field", "only packets were counted: bytes stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Packets: counted(f).Packets} }},
+	{"one field", "only bytes were counted: packets stay 0", func(f traffic.Frame) observe.Count { return observe.Count{Bytes: counted(f).Bytes} }},
+	{"twice", "every packet was counted twice", func(f traffic.Frame) observe.Count {
 		c := counted(f)
 		return observe.Count{Packets: 2 * c.Packets, Bytes: 2 * c.Bytes}
 	}},
-	{"bytes are without the Ethernet header, 14 too few for each packet: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+	{"bytes", "bytes are without the Ethernet header, 14 too few for each packet: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
 		c := counted(f)
 		return observe.Count{Packets: c.Packets, Bytes: c.Bytes - 14*c.Packets}
 	}},
-	{"bytes are those of the IP header's length field, which a sender can set to anything: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+	{"bytes", "bytes are those of the IP header's length field, which a sender can set to anything: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
 		return observe.Count{Packets: counted(f).Packets, Bytes: lengthField(f, false)}
 	}},
-	{"bytes are those of the IP header's length field, in the wrong byte order: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
+	{"bytes", "bytes are those of the IP header's length field, in the wrong byte order: the frame's length is data_end - data", func(f traffic.Frame) observe.Count {
 		return observe.Count{Packets: counted(f).Packets, Bytes: lengthField(f, true)}
 	}},
 }

@@ -264,7 +264,7 @@ func flat(x float64) job.Timing { return timings(x, x, x, x).Yours }
 
 // One mistake that explains all counts is named before them. It earns no points and costs none.
 func TestDiagnose(t *testing.T) {
-	assert.Empty(t, diagnose(newSound().Alone.Kinds, testFrames))
+	assert.Empty(t, diagnose(newSound().Alone.Kinds, testFrames).text)
 	for _, m := range mistakes {
 		s := newSound()
 		for i, k := range s.Alone.Kinds {
@@ -276,12 +276,12 @@ func TestDiagnose(t *testing.T) {
 			}
 			s.Alone.Kinds[i] = c
 		}
-		assert.Equal(t, m.text, diagnose(s.Alone.Kinds, testFrames))
+		assert.Equal(t, m.text, diagnose(s.Alone.Kinds, testFrames).text)
 		task := judges.Judge(t, s).Kernels[0].Tasks[1]
 		assert.Equal(t, m.text, task.Message)
 		assert.NotEmpty(t, task.Details, "and the counts themselves")
 		s.Alone.Kinds[0].Bytes++
-		assert.NotEqual(t, m.text, diagnose(s.Alone.Kinds, testFrames), "that does not explain all of it")
+		assert.NotEqual(t, m.text, diagnose(s.Alone.Kinds, testFrames).text, "that does not explain all of it")
 	}
 }
 
@@ -321,6 +321,51 @@ var unusedProtocol = func() uint32 {
 	}
 	panic("every protocol is used")
 }()
+
+// What was counted wrong, its hint goes by.
+func TestHintsFitWhatWasFound(t *testing.T) {
+	type change = func(*sound)
+	// counting has each frame counted by a program with a mistake.
+	counting := func(would func(traffic.Frame) observe.Count) change {
+		return func(s *sound) {
+			for i, k := range s.Alone.Kinds {
+				var c observe.Count
+				for _, f := range ofKind(testFrames, k.Kind) {
+					one := would(f)
+					c.Packets += one.Packets
+					c.Bytes += one.Bytes
+				}
+				s.Alone.Kinds[i].Packets, s.Alone.Kinds[i].Bytes = c.Packets, c.Bytes
+			}
+		}
+	}
+	counts := map[string][]change{
+		"bytes": {func(s *sound) { s.kind("IPv4").Bytes++ }, func(s *sound) { s.kind("IPv4").Bytes++; s.kind("UDP").Bytes-- }},
+		"too many": {
+			func(s *sound) { s.kind("ARP").Packets++ },
+			func(s *sound) { s.kind("ARP").Packets++; s.kind("UDP").Bytes++ },
+		},
+		"too few": {func(s *sound) { s.kind("IPv4").Packets-- }},
+		"verdict": {func(s *sound) { s.Alone.Returns[0].Returns[239] = 7 }},
+		"timed":   {func(s *sound) { s.Drop.Counts[0].Packets-- }, func(s *sound) { s.Pass.Counts[0].Bytes++; s.Pass.Delivered-- }},
+		"passed on": {
+			func(s *sound) { s.Pass.Delivered-- },
+			func(s *sound) { s.Pass.Became = map[string]uint64{"Ip: InReceives": 1699} },
+		},
+		"": {
+			func(s *sound) { s.kind("ARP").Packets++; s.kind("IPv4").Packets-- },
+			func(s *sound) { s.kind("ARP").Packets++; s.Alone.Returns[0].Returns[239] = 7 },
+		},
+	}
+	for _, m := range mistakes {
+		counts[m.finding] = append(counts[m.finding], counting(m.would))
+	}
+	judges.Hinted(t, map[string]map[string][]change{
+		"counts":      counts,
+		"concurrency": {"EXTRA": {func(s *sound) { s.Race.Counted[0].Packets += 3 }}, "": {func(s *sound) { s.Race.Counted[0].Packets-- }}},
+		"hot_path":    {"?": {func(s *sound) { s.Path = path{Naive: 75, Problem: "counter.bpf.c:42: a loop"} }}},
+	})
+}
 
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {

@@ -64,7 +64,7 @@ var Lab = &harness.Lab{
 	Control: anchors.Control(),
 	Tasks: []judge.Task{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},
-		{ID: "counts", Title: "exact counts", Points: 28, Judge: explain.IfLoaded(judgeCounts), Hints: hints["counts"]},
+		{ID: "counts", Title: "exact counts", Points: 28, Judge: explain.IfLoaded(judgeCounts), Hints: hints["counts"], Symptoms: symptoms["counts"]},
 		{ID: "concurrency", Title: "two CPUs, one truth", Points: 12, Needs: []string{"counts"}, Judge: explain.IfLoaded(judgeConcurrency), Hints: hints["concurrency"], Symptoms: symptoms["concurrency"]},
 		{ID: "sharing", Title: "nothing shared", Points: 4, Needs: []string{"counts"}, Judge: judgeSharing, Hints: hints["sharing"]},
 		{ID: "hot_path", Title: fmt.Sprintf("hot path ≤ %d insns", pathTarget), Points: 14, Needs: []string{"counts"}, Judge: judgePath, Hints: hints["hot_path"], Symptoms: symptoms["hot_path"]},

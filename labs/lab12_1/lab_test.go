@@ -110,7 +110,7 @@ func TestREADME(t *testing.T) {
 	text := read(t, "README.md")
 	at := 0
 	for _, heading := range []string{
-		"# Lab 12.1", "## What you will build and learn", "## How it works", "## The frames that count",
+		"# Lab 12.1", "## Start here", "## What you will build and learn", "## How it works", "## The frames that count",
 		"## The tasks", "## How to check", "## What these figures cannot see", "## Going further",
 	} {
 		i := strings.Index(text[at:], "\n"+heading)

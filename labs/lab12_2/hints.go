@@ -49,11 +49,26 @@ var hints = map[string][]string{
 // ended is for a reader that is no longer there.
 const ended = "Your reader ended before it was told to. What it printed is in the report; the calls went on without it. It may return only when ctx is done, and must report what r.Wait returns as an error."
 
-// symptoms are hints for what a verdict found, by task and by the word in its cell.
+// symptoms are hints for what a verdict found, by task and by what it has found or the word in its cell.
 var symptoms = map[string]map[string]string{
 	"events": {
 		"ENDED": ended,
-		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing? If each is reported many times, the reader does not give back what it has read: r.Release.",
+		"WRONG": "The report names the first event that is wrong, by the name of its thread, and lists more below the table. Are they wrong all in the same way, or is one kind missing?",
+
+		"another process":                 "Calls of another process are sent, or counted as dropped. Is target_pid compared with the process, at every call?",
+		"layout":                          "The events are not laid out as the consumer reads them. Compare your `struct event` with the README's, line by line.",
+		"comm is of no call of interest":  "Events come under a name that no call of interest has. Each thread changes its name before each call: is comm asked for in each event, and is it where the consumer looks for it?",
+		"another system call":             "Only calls of another number are sent too many. Where is ctx->args[1] compared with target_syscall?",
+		"an argument below the threshold": "Only events below the threshold are too many. Both numbers are unsigned and 64 bits wide: are they still when you compare them?",
+		"pid is wrong":                    "Only pid is wrong. It is the process's, the same for all of its threads.",
+		"uid is wrong":                    "Only uid is wrong. Each thread belongs to another user; and a user is no group.",
+		"ts is wrong":                     "Only ts is wrong. It is the moment of this call, in nanoseconds, as bpf_ktime_get_ns has it.",
+		"out of order":                    "Each event is there, but not in its thread's order. Where does your reader turn two round?",
+		"reported more than once":         "Only this is wrong: events are reported more than once. Does the reader give back what it has read (r.Release), and go on behind it?",
+		"missing":                         "What is reported is right, but events are missing. Look at the first of them in the report. Is its argument just the threshold, or a very large number? Then it is the comparison. Otherwise: does the reader hand over the last ones?",
+		"none sent":                       "The BPF program sends nothing, even without your reader. Which of its questions does no call pass?",
+		"none read":                       "The events are in the ring, and none is reported. Follow one through your reader: what wakes it, where does it find a record, what hands it over?",
+		"timed":                           "All that your reader reported is right. In the ring it is not, where more calls are made and timed: what does your program do otherwise then?",
 	},
 	"drops": {
 		"ENDED": ended,

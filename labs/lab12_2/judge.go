@@ -58,21 +58,30 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	}
 	unit := judge.Quantity{Unit: "events missing or wrong"}
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
-	found, faults := compareSeen(s, c, t)
-	v.Measured.Value = float64(faults)
+	found, finding, faults := compareSeen(s, c, t)
+	v.Measured.Value, v.Finding = float64(faults), finding
 	switch {
 	case s.Trouble != "":
+		v.Finding = ""
 		return gone(s.Reader, v), nil
 	case s.Foreign > 0 || c.Foreign > 0:
 		found = append([]string{"calls of another process were sent or dropped: target_pid says whose are of interest"}, found...)
+		v.Finding = "another process"
 	case len(s.Got)%consumer.Size != 0:
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
+		v.Finding = ""
 	}
-	found = append(found, wrongAmount(c.Amount, "when calls are timed, with no other reader")...)
+	if amount := wrongAmount(c.Amount, "when calls are timed, with no other reader"); len(amount) > 0 {
+		if len(found) == 0 {
+			v.Finding = "timed"
+		}
+		found = append(found, amount...)
+	}
 	if len(found) > 0 {
 		if l, err := job.Get[layout](o, "layout"); err == nil {
 			if why := l.explain(s, t); why != "" {
 				found = append([]string{why}, found...)
+				v.Finding = "layout"
 			}
 		}
 	}
@@ -90,9 +99,12 @@ func wrongAmount(a observe.Amount, when string) (found []string) {
 	return found
 }
 
+// unnamed is the kind of fault of events that cannot be told apart.
+const unnamed = "comm is of no call of interest"
+
 // compareSeen says what is wrong with the events that were reported: a line for each kind of fault, with the first
-// event that has it. It also returns how many faults there are.
-func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []string, faults int) {
+// event that has it. It also returns the kind, if there is only one, and how many faults there are.
+func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []string, finding string, faults int) {
 	kinds := map[string]int{} // of fault: index in found
 	count := map[string]int{}
 	wrong := func(kind, format string, args ...any) {
@@ -120,7 +132,7 @@ func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []str
 		comm := e.Name()
 		where, ok := calls[comm]
 		if !ok {
-			wrong("comm is of no call of interest", "an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
+			wrong(unnamed, "an event with comm %q, pid %d, uid %d: no call was made under that name that target_pid, target_syscall and threshold ask for", comm, e.PID, e.UID)
 			continue
 		}
 		call, made := t.Threads[where.thread][where.call], s.Made[where.thread][where.call]
@@ -161,29 +173,46 @@ func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []str
 		}
 	}
 	for kind, n := range count {
+		finding = kind
 		if n > 1 {
 			found[kinds[kind]] = fmt.Sprintf("%d events: %s; the first is %s", n, kind, found[kinds[kind]])
 		}
 	}
+	separate := len(count)
 	switch {
 	case missing <= int(s.Missed):
 	case events == 0:
+		separate++
 		faults += missing
-		found = append(found, fmt.Sprintf("none of %d events was reported", interesting)+whose(c))
+		finding = "none"
+		switch c.Sent {
+		case 0:
+			finding = "none sent"
+		case c.Calls:
+			finding = "none read"
+		}
+		found = append(found, fmt.Sprintf("none of %d events was reported", interesting)+whose(finding))
 	default:
 		faults += missing
+		if missing > int(s.Missed)+count[unnamed] { // else they are there, under other names
+			separate++
+			finding = "missing"
+		}
 		found = append(found, fmt.Sprintf("%d of %d events were not reported, the first of them %s", missing, interesting, first))
 	}
-	return found, faults
+	if separate > 1 {
+		finding = ""
+	}
+	return found, finding, faults
 }
 
 // whose says which of two programs is to blame for events that nobody reported, by what became of others that were
 // sent while no reader of the submission's ran.
-func whose(c observe.Timed) string {
-	switch {
-	case c.Sent == 0:
+func whose(finding string) string {
+	switch finding {
+	case "none sent":
 		return ", and the BPF program sends none: look at what it asks before"
-	case c.Sent == c.Calls:
+	case "none read":
 		return ", although the BPF program sends them: is the reader woken, and does it hand them over by out.Flush()?"
 	}
 	return ""

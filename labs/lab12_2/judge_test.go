@@ -436,6 +436,100 @@ func TestPutOff(t *testing.T) {
 	}
 }
 
+// What was found of events and readers, its hint goes by.
+func TestHintsFitWhatWasFound(t *testing.T) {
+	type change = func(*sound)
+	const size = consumer.Size
+	gone := observe.Reader{Trouble: "it ended early: exit status 3"}
+	// extra reports a call that is of no interest, the first of a kind.
+	extra := func(kind func(observe.Call) bool) change {
+		return func(s *sound) {
+			for i, list := range testScript.Threads {
+				for n, c := range list {
+					if kind(c) {
+						e := consumer.Event{PID: testPID, UID: testScript.User(i), Time: uint64(s.Seen.Made[i][n][0])}
+						copy(e.Comm[:], testScript.Name(i, n))
+						// Where it belongs: it is in the order of its thread.
+						at := 0
+						for k := 0; k < len(s.Seen.Got); k += size {
+							if before := consumer.Decode(s.Seen.Got[k:][:size]); before.UID == e.UID && before.Time < e.Time {
+								at = k + size
+							}
+						}
+						s.Seen.Got = slices.Insert(s.Seen.Got, at, report(e)...)
+						return
+					}
+				}
+			}
+		}
+	}
+	first := func(change func(*consumer.Event)) change { return func(s *sound) { s.event(0, change) } }
+	judges.Hinted(t, map[string]map[string][]change{
+		"events": {
+			"ENDED":           {func(s *sound) { s.Seen.Reader = gone }},
+			"another process": {func(s *sound) { s.Seen.Foreign = 40 }, func(s *sound) { s.Timed.Foreign = 40; s.Seen.Got = s.Seen.Got[size:] }},
+			"layout": {
+				func(s *sound) { s.Seen.Got = nil; s.Layout.Sizes = []int64{24} },
+				func(s *sound) {
+					for record := range slices.Chunk(s.Seen.Got, size) {
+						copy(record, slices.Concat(record[8:16], record[:8]))
+					}
+				},
+			},
+			unnamed: {
+				first(func(e *consumer.Event) { copy(e.Comm[:], "another") }),
+				func(s *sound) { s.Seen.Got = append(s.Seen.Got, report(consumer.Event{PID: testPID})...) },
+			},
+			"another system call":             {extra(func(c observe.Call) bool { return c.Number != testScript.Number })},
+			"an argument below the threshold": {extra(func(c observe.Call) bool { return c.Number == testScript.Number && c.First < testScript.Threshold })},
+			"pid is wrong":                    {first(func(e *consumer.Event) { e.PID++ })},
+			"uid is wrong":                    {first(func(e *consumer.Event) { e.UID = 0 })},
+			"ts is wrong":                     {first(func(e *consumer.Event) { e.Time += 501 })},
+			"out of order": {func(s *sound) {
+				s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:])
+			}},
+			"reported more than once": {func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }},
+			"missing":                 {func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }},
+			"none sent":               {func(s *sound) { s.Seen.Got = nil; s.Timed.Sent, s.Timed.Got = 0, 0 }},
+			"none read":               {func(s *sound) { s.Seen.Got = nil }},
+			"timed":                   {func(s *sound) { s.Timed.Strange = 2 }, func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }},
+			"WRONG": {
+				func(s *sound) {
+					s.event(0, func(e *consumer.Event) { e.PID++ })
+					s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size]
+				},
+				func(s *sound) {
+					s.event(0, func(e *consumer.Event) { e.PID++ })
+					s.event(1, func(e *consumer.Event) { e.UID = 0 })
+				},
+				func(s *sound) { s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-1] },
+				func(s *sound) {
+					s.event(0, func(e *consumer.Event) { copy(e.Comm[:], "another") })
+					s.Seen.Got = s.Seen.Got[:len(s.Seen.Got)-size]
+				},
+			},
+		},
+		"drops": {
+			"ENDED": {func(s *sound) { s.Stall.Reader = gone }},
+			"STALL": {func(s *sound) { s.Stall.Full.Dropped-- }},
+			"AFTER": {func(s *sound) { s.Stall.After.Got-- }, func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }},
+			"CPUS":  {func(s *sound) { s.Burst.Sent.Got-- }},
+			"RACE":  {func(s *sound) { s.Burst.Dropped -= 5 }},
+			"WRONG": {func(s *sound) { s.Stall.Full.Lapped = true }, func(s *sound) { s.Burst.Overflow = false }},
+		},
+		"wakeups": {
+			"ENDED": {func(s *sound) { s.Flow.Reader = gone }},
+			"LATE":  {func(s *sound) { s.Lone.Late[2] = 1_000_001 }},
+			"LOST":  {func(s *sound) { s.Flow.Dropped = 7 }},
+			"BUSY":  {func(s *sound) { s.Lone.IdleCPU = 5_100_000 }},
+		},
+		"throughput": {
+			"ENDED": {func(s *sound) { s.Flow.Reader = gone }},
+			"LOST":  {func(s *sound) { s.Flow.Got--; s.Flow.Dropped++ }},
+		},
+	})
+}
+
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
@@ -505,7 +599,7 @@ func FuzzReports(f *testing.F) {
 	f.Fuzz(func(t *testing.T, got []byte) {
 		s := sound
 		s.Got = got
-		found, faults := compareSeen(s, newSound().Timed, script)
+		found, _, faults := compareSeen(s, newSound().Timed, script)
 		if len(got)/consumer.Size != len(sound.Got)/consumer.Size {
 			assert.NotEmpty(t, found, "as many events as calls of interest, or something is wrong")
 		}

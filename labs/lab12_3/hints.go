@@ -2,6 +2,8 @@
 
 package sampling
 
+import "bpflab/harness/host/judge"
+
 // hints by task, least revealing first.
 var hints = map[string][]string{
 	"verifier": {
@@ -44,7 +46,7 @@ var hints = map[string][]string{
 	},
 }
 
-// symptoms are hints for what a verdict found, by task and by the word in its cell.
+// symptoms are hints for what a verdict found, by task and by what it has found or the word in its cell.
 var symptoms = map[string]map[string]string{
 	"counts": {
 		"LOST":  "On one CPU it was right. Two CPUs share something that they should not.",
@@ -54,6 +56,22 @@ var symptoms = map[string]map[string]string{
 		"BIASED": "Each rate that went wrong is listed below the table. If the number of samples is wrong, think of the rate; if one class has too many, think of what is in step with what.",
 	},
 	"controller": {
-		"ENDED": "Your controller was ended: it no longer answers, or has answered what is no rate. It must return a number from 0.01 to 1 for every interval, a share and not a percentage, also for an interval in which nothing happened: 0 divided by 0 is none.",
+		"ENDED":    "Your controller was ended: it no longer answers, or has answered what is no rate. It must return a number from 0.01 to 1 for every interval, a share and not a percentage, also for an interval in which nothing happened: 0 divided by 0 is none.",
+		"constant": "The rate stays as it is, whatever the controller is told. What in your answer depends on the interval?",
+		"swings":   "At one load the overhead is too high and then too low, or the reverse: the controller overshoots. How far does it move the rate where the overhead is twice the target, and how far should it?",
+		"late":     "Mostly the overhead gets where it should be, but not within ten intervals of a step. The loads differ by a factor of ten: does the rate move as far at each?",
+		"low":      "Wherever it is wrong, the overhead is too low, and the rate could still go up. Is the target 2%, can the rate reach 1, and is nothing left over from a higher load?",
+		"high":     "Wherever it is wrong, the overhead is too high, and the rate could still go down. Is the target 2%, can the rate reach 0.01, and is nothing left over from a lower load?",
+	},
+	"live": {
+		"WRONG":        "This is the sampler, not the controller. Here `rate` changes every 10 ms, at up to a million calls a second: does the sampler still count each call, and go by the rate that was set last?",
+		"low":          "Wherever it is wrong, the overhead is too low, and the rate could still go up. How many intervals does that take the controller?",
+		"high":         "Wherever it is wrong, the overhead is too high, and the rate could still go down. How many intervals does that take the controller?",
+		judge.Followed: "Live, all is as it should be. The points that are missing are task 5's: work there.",
+	},
+	"low_load": {
+		"late":         "In the end the rate is high enough, but it takes too long to get there. How many intervals does it need from a half to the full rate?",
+		"expensive":    "The overhead is at its target, and the rate still too low: a sample is so expensive that the time does not pay for four of five calls. Make it cheaper.",
+		judge.Followed: "Enough is sampled. The points that are missing are task 6's: work there.",
 	},
 }

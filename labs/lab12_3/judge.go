@@ -90,11 +90,6 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 	if c.Foreign > 0 {
 		return fail("WRONG", int64(c.Foreign), "%d calls of another process or of another number were counted", c.Foreign)
 	}
-	type played struct {
-		at    string
-		calls int
-		observe.Trial
-	}
 	list := []played{}
 	for i, p := range t.Trials {
 		list = append(list, played{"at a rate of " + percent(p.Part), len(p.Classes), c.Trials[i]})
@@ -103,14 +98,18 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		played{"with a ring that nobody reads", observe.FullCalls(c.Ring), c.Full},
 		played{fmt.Sprintf("when calls are timed, at a rate of %s", percent(t.Timed.Part)), len(t.Timed.Classes), timed.Trial})
 	for _, p := range list {
-		switch made := uint64(p.calls); {
-		case unseen(made, p.Seen, p.Missed) != 0:
-			return fail("WRONG", int64(p.Seen-made), "%s: %d calls were made and %d counted as seen", p.at, made, int64(p.Seen)) // it may have gone below 0
-		case p.Sampled != p.Records:
-			return fail("WRONG", int64(p.Sampled-p.Records), "%s: %d events counted as sampled, and %d in the ring", p.at, int64(p.Sampled), p.Records)
-		case p.Strange > 0:
-			return fail("WRONG", int64(p.Strange), "%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
+		off, wrong := p.wrong()
+		if wrong == "" {
+			continue
 		}
+		v.Measured.Value = math.Abs(float64(off))
+		found := []string{wrong}
+		if l, err := job.Get[layout](o, "layout"); err == nil {
+			if why := p.explain(l, list); why != "" {
+				found = []string{why, wrong}
+			}
+		}
+		return judge.Found(v, "WRONG", found), nil
 	}
 	made := uint64(0)
 	for _, round := range t.Races {
@@ -129,6 +128,35 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		return fail("SLOW", 0, "%s", cost.TooSlow())
 	}
 	return v, judge.Unmet(r.Met, observe.RaceRounds, metRounds)
+}
+
+// played is calls that were made, and what became of them.
+type played struct {
+	at    string
+	calls int
+	observe.Trial
+}
+
+// wrong says what is wrong with how calls were counted, and by how much. It is empty where nothing is.
+func (p played) wrong() (off int64, text string) {
+	switch made := uint64(p.calls); {
+	case unseen(made, p.Seen, p.Missed) != 0:
+		return int64(p.Seen - made), fmt.Sprintf("%s: %d calls were made and %d counted as seen", p.at, made, int64(p.Seen)) // it may have gone below 0
+	case p.Sampled != p.Records:
+		return int64(p.Sampled - p.Records), fmt.Sprintf("%s: %d events counted as sampled, and %d in the ring", p.at, int64(p.Sampled), p.Records)
+	case p.Strange > 0:
+		return int64(p.Strange), fmt.Sprintf("%s: %d of %d events in the ring are not of a call that was made, or are out of order", p.at, p.Strange, p.Records)
+	}
+	return 0, ""
+}
+
+// explain says what mistake explains that, in all that was played. It is empty where none that is known does.
+func (p played) explain(l layout, all []played) string {
+	counted := unseen(uint64(p.calls), p.Seen, p.Missed) == 0 && p.Sampled == p.Records
+	if counted {
+		return l.Sample.explain()
+	}
+	return l.explainCounts(all)
 }
 
 // unseen is how many calls were not counted, or, below 0, how many too many. Of those that were
@@ -301,9 +329,13 @@ func judgeController(o job.Observations) (judge.Verdict, error) {
 		return v, fmt.Errorf("expected %d plants of %d intervals, found %d and %d bytes", observe.Plants, observe.Intervals, s.Plants, len(s.Rates))
 	}
 	held, worst := 0, ""
+	var all steered
 	for n := range s.Plants {
 		p, parts := observe.NewPlant(seed.Part(job.PartLater), n), ratesOf(s, n)
 		misses, first := p.Misses(parts)
+		if misses > 0 {
+			all.plant(p, parts)
+		}
 		if misses == 0 {
 			held++
 		} else if worst == "" {
@@ -316,10 +348,86 @@ func judgeController(o job.Observations) (judge.Verdict, error) {
 	v.Fraction = judge.Between(float64(s.Plants-held), float64(s.Plants)*2/3, 0)
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%d/%d", held, s.Plants)
 	if held < s.Plants {
+		v.Finding = all.finding()
 		v.Message = fmt.Sprintf("%d of %d simulated samplers were held at 2%% ± 0.5%s", held, s.Plants, worst)
 	}
 	return v, nil
 }
+
+// steered is what the intervals have in common in which a controller was wrong.
+type steered struct {
+	high, low         int // intervals, by their overhead
+	plants            int
+	constant          int // plants whose rate never changed once the controller had answered
+	steps             int // in which something was wrong
+	swinging, reached int // of these, where the overhead was both too high and too low, and where it was right in the end
+}
+
+// miss is an interval that was wrong, at an overhead.
+func (s *steered) miss(overhead int64) {
+	if overhead > observe.TargetPPM {
+		s.high++
+	} else {
+		s.low++
+	}
+}
+
+// plant is one that was not held at its rates.
+func (s *steered) plant(p *observe.Plant, parts []int64) {
+	s.plants++
+	if slices.Max(parts[1:]) == slices.Min(parts[1:]) {
+		s.constant++
+	}
+	for from := 0; from < len(parts); from += observe.StepIntervals {
+		before, right, idle := *s, true, 0
+		for k := from + observe.Settled; k < from+observe.StepIntervals; k++ {
+			overhead := p.Overhead(k, parts[k])
+			if events, _ := p.Cost(k, parts[k]); events == 0 {
+				idle = recovers + 1
+			}
+			if idle--; idle >= 0 {
+				continue
+			}
+			if right = observe.Holds(overhead, parts[k]); !right {
+				s.miss(overhead)
+			}
+		}
+		switch high, low := s.high-before.high, s.low-before.low; {
+		case high+low == 0:
+			continue
+		case high > 0 && low > 0:
+			s.swinging++
+		case right:
+			s.reached++
+		}
+		s.steps++
+	}
+}
+
+// finding says in a word what is wrong, if it is the same everywhere, or nearly so.
+func (s *steered) finding() string {
+	most := func(n, all int) bool { return all > 0 && float64(n) >= alike*float64(all) }
+	switch {
+	case s.plants > 0 && s.constant == s.plants:
+		return "constant"
+	case most(s.swinging, s.steps):
+		return "swings"
+	case most(s.reached, s.steps):
+		return "late"
+	case s.low == 0 && s.high > 0:
+		return "high"
+	case s.high == 0 && s.low > 0:
+		return "low"
+	}
+	return ""
+}
+
+// recovers is how many intervals a controller has after some in which nothing happened: in these Plant.Misses finds
+// none wrong either.
+const recovers = 3
+
+// alike is the part of the steps that must show the same for a hint to speak of it.
+const alike = 0.8
 
 // ratesOf returns the rates: they are those of the nth plant.
 func ratesOf(s observe.Steered, n int) []int64 {
@@ -395,6 +503,7 @@ func judgeLive(o job.Observations) (judge.Verdict, error) {
 	}
 	v.Message = "overhead"
 	misses, asked, apart := 0, 0, int64(0)
+	var all steered
 	for n, load := range t.Loads {
 		var sum, foretold int64
 		step := l.Intervals[n*observe.StepIntervals:][:observe.StepIntervals]
@@ -404,6 +513,7 @@ func judgeLive(o job.Observations) (judge.Verdict, error) {
 			foretold += predicted(l, i, i.Part)
 			if !observe.Holds(i.Overhead(), i.Part) {
 				misses++
+				all.miss(i.Overhead())
 			}
 		}
 		apart = max(apart, (sum-foretold)/(observe.StepIntervals-observe.Settled), (foretold-sum)/(observe.StepIntervals-observe.Settled))
@@ -421,7 +531,7 @@ func judgeLive(o job.Observations) (judge.Verdict, error) {
 		v.Details = []string{fmt.Sprintf("a call costs %.0f ns and a sample %.0f more, by the kernel's clock; the overhead is within %.2f points of what a simulated sampler of these costs has",
 			l.Skip, l.Sample, float64(apart)/observe.PPM*100)}
 	} else {
-		v.Cell = fmt.Sprintf("%d off", misses)
+		v.Cell, v.Finding = fmt.Sprintf("%d off", misses), all.finding()
 		v.Message = fmt.Sprintf("%d of %d intervals off 2%% ± 0.5: %s", misses, asked, v.Message)
 	}
 	return v, nil
@@ -462,6 +572,12 @@ func judgeLowLoad(o job.Observations) (judge.Verdict, error) {
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.0f%%", 100*part)
 	if v.Fraction < 1 {
 		v.Message = fmt.Sprintf("%d of %d events were sampled, at a load that would allow all", sampled, events)
+		switch last := l.Intervals[observe.StepIntervals-1]; {
+		case float64(last.Part) >= lowLoad*observe.Whole:
+			v.Finding = "late"
+		case last.Overhead() >= observe.TargetPPM-observe.Band:
+			v.Finding = "expensive"
+		}
 	}
 	return v, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/judgetest"
@@ -35,6 +36,7 @@ type sound struct {
 	Timed   observe.Timed
 	Steered observe.Steered
 	Live    observe.Live
+	Layout  layout
 }
 
 // timings are those of programs whose calls all take the same.
@@ -54,6 +56,15 @@ func (s *sound) trial(n int, periodic bool) *observe.Trial {
 		}
 	}
 	panic("no such trial")
+}
+
+// eachTrial changes what became of all calls on one CPU.
+func (s *sound) eachTrial(change func(*observe.Trial)) {
+	for i := range s.Counted.Trials {
+		change(&s.Counted.Trials[i])
+	}
+	change(&s.Counted.Full)
+	change(&s.Timed.Trial)
 }
 
 // fair is what a plan comes to if each class has its part.
@@ -143,7 +154,7 @@ func (s *sound) late(step, n int) {
 
 var judges = judgetest.Judges[sound]{Tasks: Lab.Tasks, Sound: newSound, Named: func(s *sound) map[string]any {
 	return map[string]any{
-		"seed": s.Seed, "load": s.Load, "counted": s.Counted, "race": s.Race, "timed": s.Timed, "steered": s.Steered, "live": s.Live,
+		"seed": s.Seed, "load": s.Load, "counted": s.Counted, "race": s.Race, "timed": s.Timed, "steered": s.Steered, "live": s.Live, "layout": s.Layout,
 	}
 }}
 
@@ -175,6 +186,17 @@ func TestJudges(t *testing.T) {
 			{"all sampled when full", func(s *sound) { s.Counted.Full.Sampled = 11_922 }, fail, 0, "with a ring that nobody reads: 11922 events counted as sampled, and 10900 in the ring"},
 			{"not seen when timed", func(s *sound) { s.Timed.Trial.Seen = 5 }, fail, 0, "when calls are timed, at a rate of 1%: 4096 calls were made and 5 counted as seen"},
 			{"made up when timed", func(s *sound) { s.Timed.Trial.Strange = 1 }, fail, 0, "when calls are timed, at a rate of 1%: 1 of "},
+			{"swapped", func(s *sound) { s.eachTrial(func(t *observe.Trial) { t.Seen, t.Sampled = t.Sampled, t.Seen }) }, fail, 0, "seen and sampled are swapped: each field of `struct count` holds what belongs in the other"},
+			{"swapped in one scene alone", func(s *sound) { s.Counted.Full.Seen, s.Counted.Full.Sampled = 10_900, 11_922 }, fail, 0, "with a ring that nobody reads: 11922 calls were made and 10900 counted as seen"},
+			{"seen where sampled belongs", func(s *sound) {
+				s.eachTrial(func(t *observe.Trial) { t.Seen, t.Sampled = 0, t.Seen })
+				s.Layout = layout{Seen: &part{8, 8}, Sampled: &part{16, 8}}
+			}, fail, 0, "`struct count` has seen in bytes 8 to 15 and sampled in bytes 16 to 23"},
+			{"a sample too long", func(s *sound) { s.trial(4, true).Strange = 3; s.Layout.Sample.Sizes = []int64{24} }, fail, 0, "a sample has 24 bytes, and the grader reads 16"},
+			{"a sample too long, but not to blame", func(s *sound) { s.trial(4, true).Seen++; s.Layout.Sample.Sizes = []int64{24} }, fail, 0, "at a rate of "},
+			{"another layout that does no harm", func(s *sound) {
+				s.Layout = layout{Seen: &part{8, 8}, Sampled: &part{16, 8}, Sample: sent{NoClock: true}}
+			}, pass, 1, ""},
 			{"another's", func(s *sound) { s.Counted.Foreign = 64 }, fail, 0, "64 calls of another process or of another number"},
 			{"lost by two CPUs", func(s *sound) { s.Race.Seen -= 9 }, fail, 0, "were counted as seen: each needs an entry of its own"},
 			{"lost, though they met too seldom", func(s *sound) { s.Race.Seen -= 9; s.Race.Met = 0 }, fail, 0, "were counted as seen"},
@@ -271,6 +293,104 @@ func TestJudges(t *testing.T) {
 	})
 }
 
+// What a controller does wrong, its hint goes by.
+func TestHintsFitWhatWasFound(t *testing.T) {
+	type change = func(*sound)
+	// plants lets each plant be steered by other rates than the good ones.
+	plants := func(other func(n, k int, good int64) int64) change {
+		return func(s *sound) {
+			for n := range observe.Plants {
+				parts := good(observe.NewPlant(plantSeed, n))
+				for k := range parts {
+					parts[k] = min(max(other(n, k, parts[k]), observe.MinPart), observe.Whole)
+				}
+				s.steer(n, parts)
+			}
+		}
+	}
+	settled := func(k int) int { return k%observe.StepIntervals - observe.Settled }
+	// low has all of the intervals at the lowest load, from the first one that is judged on, sample a part of the events.
+	low := func(s *sound, from, to int, part int64, overhead int64) {
+		for k := from; k < to; k++ {
+			i := &s.Live.Intervals[k]
+			i.Part, i.Sampled, i.Busy = part, i.Events*uint64(part)/observe.Whole, i.Length*overhead/observe.PPM
+			i.Records = i.Sampled
+		}
+	}
+	const whole = observe.Whole
+	judges.Hinted(t, map[string]map[string][]change{
+		"counts": {
+			"LOST":  {func(s *sound) { s.Race.Seen -= 9 }},
+			"WRONG": {func(s *sound) { s.Counted.Full.Seen-- }},
+		},
+		"sample": {"BIASED": {func(s *sound) { one := s.trial(1, true); one.Records, one.Sampled = 2*one.Records, 2*one.Sampled }}},
+		"controller": {
+			"ENDED": {func(s *sound) { s.Steered.Trouble = "it ended early" }},
+			"constant": {
+				func(s *sound) { s.spoil(observe.Plants) },
+				func(s *sound) { s.spoil(3) },
+				plants(func(n, _ int, _ int64) int64 { return int64(n+1) * 300 }),
+			},
+			"swings": {plants(func(_, k int, good int64) int64 {
+				if good == whole || good == observe.MinPart { // where the limit is right, it stays there
+					return good
+				}
+				return []int64{good / 4, good * 4}[k%2]
+			})},
+			"late": {plants(func(_, k int, good int64) int64 {
+				if settled(k) < 4 {
+					return good / 2
+				}
+				return good
+			})},
+			"low": {
+				plants(func(_, _ int, good int64) int64 { return good / 2 }),
+				plants(func(_, _ int, good int64) int64 { return min(good, whole/2) }),
+			},
+			"high": {plants(func(_, _ int, good int64) int64 { return good * 2 })},
+			"": {
+				plants(func(n, _ int, good int64) int64 { return []int64{good / 2, good * 2}[n%2] }), // another thing in each plant
+			},
+		},
+		"live": {
+			"WRONG":        {func(s *sound) { s.Live.Intervals[7].Sampled++ }, func(s *sound) { s.Live.Intervals[7].Events-- }},
+			"high":         {func(s *sound) { s.late(1, 3) }},
+			"low":          {func(s *sound) { low(s, observe.Settled, observe.Settled+3, whole/2, 5_000) }},
+			judge.Followed: {func(s *sound) { s.spoil(3) }},
+			"":             {func(s *sound) { s.late(1, 3); low(s, observe.Settled, observe.Settled+3, whole/2, 5_000) }},
+		},
+		"low_load": {
+			"late":         {func(s *sound) { low(s, observe.Settled, observe.Settled+8, whole/3, 5_000) }},
+			"expensive":    {func(s *sound) { low(s, 0, observe.StepIntervals, whole/2, 20_000) }},
+			judge.Followed: {func(s *sound) { s.spoil(3) }, func(s *sound) { s.late(1, 1) }},
+		},
+	})
+	assert.Equal(t, recovers, idleAsked(), "as long as in Plant.Misses")
+}
+
+// idleAsked is how many intervals a plant's controller has after those in which nothing happened.
+func idleAsked() int {
+	p := observe.NewPlant(plantSeed, 0)
+	parts := good(p)
+	last := 0
+	for k := range parts {
+		if events, _ := p.Cost(k, observe.Whole); events == 0 {
+			last = k
+		}
+	}
+	n := 0
+	for k := last + 1; ; k++ {
+		spoiled := slices.Clone(parts)
+		if spoiled[k] = observe.MinPart; spoiled[k] == parts[k] {
+			spoiled[k] = observe.Whole
+		}
+		if misses, _ := p.Misses(spoiled); misses > 0 {
+			return n
+		}
+		n++
+	}
+}
+
 // Every judge needs what it judges: without it the grader has failed, not the submission.
 func TestMissingObservations(t *testing.T) {
 	judges.Missing(t, map[string][]string{
@@ -332,6 +452,55 @@ func TestHalvesAreGradedApart(t *testing.T) {
 	s.Race.Seen--
 	r = judges.Judge(t, s)
 	assert.Equal(t, 30.0, r.Score, "verifier and controller")
+}
+
+// One plant in 200 costs a few tenths, not the tasks behind it; with half of the plants lost, and with a controller
+// that does nothing, these earn nothing.
+func TestLaterTasksFollowTheController(t *testing.T) {
+	points := func(change func(*sound)) (all [3]float64, score float64) {
+		s := newSound()
+		change(s)
+		r := judges.Judge(t, s)
+		require.True(t, r.Complete)
+		for i, task := range r.Kernels[0].Tasks[4:] {
+			all[i] = task.Points
+		}
+		return all, r.Score
+	}
+	last := 101.0
+	for _, tt := range []struct {
+		lost   int
+		points [3]float64 // tasks 5 to 7
+	}{
+		{0, [3]float64{20, 10, 5}},
+		{1, [3]float64{19.9, 9.9, 5}}, // 4.95
+		{2, [3]float64{19.7, 9.8, 4.9}},
+		{32, [3]float64{15.2, 6.8, 3.4}},
+		{50, [3]float64{12.5, 5, 2.5}},
+		{99, [3]float64{5.2, 0.1, 0.1}}, // 0.05
+		{100, [3]float64{5, 0, 0}},
+		{133, [3]float64{0.1, 0, 0}},
+		{200, [3]float64{0, 0, 0}},
+	} {
+		got, score := points(func(s *sound) { s.spoil(tt.lost) })
+		assert.Equal(t, tt.points, got, "%d plants lost", tt.lost)
+		assert.Less(t, score, last, "%d plants lost: another one costs points", tt.lost)
+		last = score
+	}
+	got, _ := points(func(s *sound) { s.late(1, 1) })
+	assert.Equal(t, [3]float64{20, 9.3, 4.7}, got, "an interval that is off live costs its part of task 7")
+	got, _ = points(func(s *sound) { s.late(1, 20) })
+	assert.Equal(t, [3]float64{20, 0, 0}, got, "live, a quarter of the intervals is off")
+	got, _ = points(func(s *sound) { s.Live.Intervals[7].Sampled++ })
+	assert.Equal(t, [3]float64{20, 0, 0}, got, "live, the sampler miscounts")
+
+	// The highest rate throughout, which is right at the low load and nowhere else.
+	got, _ = points(func(s *sound) {
+		for n := range observe.Plants {
+			s.steer(n, slices.Repeat([]int64{observe.Whole}, observe.Intervals))
+		}
+	})
+	assert.Equal(t, [3]float64{0, 0, 0}, got, "a controller that does nothing")
 }
 
 // What an exact binomial distribution has, by another way of computing it.

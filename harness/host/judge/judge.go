@@ -5,6 +5,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -38,6 +39,7 @@ type Verdict struct {
 	Measured Quantity
 	Target   Quantity
 	Cell     string // a word or a number for a table; empty: the status's own word
+	Finding  string // what was found, where the cell says less of it: hints go by it
 	Message  string
 	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
 	// Waits says that another task has to pass before this one is judged.
@@ -52,9 +54,12 @@ type Task struct {
 	ID, Title string
 	Points    float64
 	Needs     []string // tasks that must pass before this one earns points
-	Hints     []string // least revealing first
-	// Symptoms are hints for what is wrong, by the verdict's cell: "LATE" needs another than
-	// "BUSY". One comes before Hints.
+	// Follows are tasks that must work for this one to mean something, though not in every case. Up to the part of
+	// such a task's points that stands beside its ID this one earns nothing; from there on it earns in proportion.
+	Follows map[string]float64
+	Hints   []string // least revealing first
+	// Symptoms are hints for what is wrong, by the verdict's finding or else its cell: "LATE" needs
+	// another than "BUSY". One comes before Hints.
 	Symptoms map[string]string
 	Judge    func(job.Observations) (Verdict, error)
 }
@@ -62,7 +67,7 @@ type Task struct {
 // HintsOn are the task's hints where a verdict is not a pass, the least revealing first: the one for what was
 // found, then those that always apply.
 func (t Task) HintsOn(v Verdict) []string {
-	if symptom := t.Symptoms[v.Cell]; symptom != "" {
+	if symptom := cmp.Or(t.Symptoms[v.Finding], t.Symptoms[v.Cell]); symptom != "" {
 		return append([]string{symptom}, t.Hints...)
 	}
 	return t.Hints
@@ -254,8 +259,11 @@ func verdictsOn(tasks []Task, c Case, o job.Observations) map[string]Verdict {
 	verdicts := make(map[string]Verdict, len(tasks))
 	for _, t := range tasks {
 		v := verdict(t, c, o)
-		if n := unmet(t, tasks, verdicts); n >= 0 {
+		switch n, share := limit(t, tasks, verdicts); {
+		case share == 0:
 			v = gated(v, n, verdicts[tasks[n].ID].Status)
+		case share < 1:
+			v = inProportion(v, n, share)
 		}
 		verdicts[t.ID] = v
 	}
@@ -287,12 +295,43 @@ func (k KernelResult) Doubtful() bool {
 	return slices.ContainsFunc(k.Tasks, func(t TaskResult) bool { return t.Status == Inconclusive && t.Doubt != "" })
 }
 
-// unmet returns the index of the first task that t needs and that did not pass, or -1.
-func unmet(t Task, tasks []Task, verdicts map[string]Verdict) int {
-	return slices.IndexFunc(tasks, func(need Task) bool {
-		status := verdicts[need.ID].Status
-		return slices.Contains(t.Needs, need.ID) && status != Pass && status != Skip
-	})
+// limit is the share of a task's points that the tasks before it leave to it, and the index of the one that decides
+// that, or -1 where nothing is taken away.
+func limit(t Task, tasks []Task, verdicts map[string]Verdict) (n int, share float64) {
+	n, share = -1, 1
+	for i, other := range tasks {
+		v := verdicts[other.ID]
+		from, follows := t.Follows[other.ID]
+		if v.Status == Pass || v.Status == Skip || !follows && !slices.Contains(t.Needs, other.ID) {
+			continue
+		}
+		left := 0.0
+		if follows {
+			left = Between(-v.Fraction, -from, -1)
+		}
+		if left < share {
+			n, share = i, left
+		}
+	}
+	return n, share
+}
+
+// Followed is the finding where nothing is wrong but a task that this one follows.
+const Followed = "followed"
+
+// inProportion leaves a share of a task's points, by what task n earned. What its judge says stays.
+func inProportion(v Verdict, n int, share float64) Verdict {
+	if v.Fraction == 0 {
+		return v
+	}
+	if v.Fraction == 1 {
+		v.Finding = Followed
+	}
+	v.Status, v.Fraction = Partial, v.Fraction*share
+	// Rounded down, so that no 100% stands beside missing points.
+	scored := fmt.Sprintf("scored at %v%%, in proportion to task %d", math.Floor(1000*share)/10, n+1)
+	v.Message = strings.TrimPrefix(v.Message+"; "+scored, "; ")
+	return v
 }
 
 // gated takes the points of a task away, and what its judge says: where a task that it needs has failed, the

@@ -20,6 +20,13 @@ func task(id string, points float64, needs ...string) Task {
 	}}
 }
 
+// follower is a task that earns in proportion to another one, from a part of that one's points on.
+func follower(id string, points float64, other string, from float64, needs ...string) Task {
+	t := task(id, points, needs...)
+	t.Follows = map[string]float64{other: from}
+	return t
+}
+
 // seen is a case in which those verdicts are observed.
 func seen(t testing.TB, verdicts map[string]Verdict) Case {
 	t.Helper()
@@ -171,6 +178,46 @@ func TestJudgeKernel(t *testing.T) {
 			map[string]Verdict{"a": pass, "b": fail, "c": pass},
 			[]row{{Pass, 10, 10}, {Fail, 0, 10}, {Fail, 0, 10}}, 10,
 		}, {
+			"who follows earns in proportion, and so on in line",
+			[]Task{task("a", 40), follower("b", 40, "a", 0), follower("c", 20, "b", 0)},
+			map[string]Verdict{"a": half, "b": half, "c": pass},
+			[]row{{Partial, 20, 40}, {Partial, 10, 40}, {Partial, 5, 20}}, 35,
+		}, {
+			"from a part of the points on",
+			[]Task{task("a", 40), follower("b", 60, "a", 0.25)},
+			map[string]Verdict{"a": half, "b": pass},
+			[]row{{Partial, 20, 40}, {Partial, 20, 60}}, 40,
+		}, {
+			"up to that part nothing",
+			[]Task{task("a", 40), follower("b", 60, "a", 0.5)},
+			map[string]Verdict{"a": half, "b": pass},
+			[]row{{Partial, 20, 40}, {Fail, 0, 60}}, 20,
+		}, {
+			"all where the other passed",
+			[]Task{task("a", 40), follower("b", 60, "a", 0.25)},
+			map[string]Verdict{"a": pass, "b": half},
+			[]row{{Pass, 40, 40}, {Partial, 30, 60}}, 70,
+		}, {
+			"all where the other is skipped",
+			[]Task{task("a", 40), follower("b", 60, "a", 0.25)},
+			map[string]Verdict{"a": skip, "b": pass},
+			[]row{{Skip, 0, 0}, {Pass, 100, 100}}, 100,
+		}, {
+			"nothing is decided behind an inconclusive task",
+			[]Task{task("a", 40), follower("b", 60, "a", 0)},
+			map[string]Verdict{"a": inconclusive, "b": pass},
+			[]row{{Inconclusive, 0, 40}, {Inconclusive, 0, 60}}, 0,
+		}, {
+			"who follows one may need another",
+			[]Task{task("a", 10), task("b", 10), follower("c", 10, "a", 0, "b")},
+			map[string]Verdict{"a": half, "b": fail, "c": pass},
+			[]row{{Partial, 5, 10}, {Fail, 0, 10}, {Fail, 0, 10}}, 5,
+		}, {
+			"what fails by itself stays so",
+			[]Task{task("a", 10), follower("b", 10, "a", 0)},
+			map[string]Verdict{"a": half, "b": fail},
+			[]row{{Partial, 5, 10}, {Fail, 0, 10}}, 5,
+		}, {
 			"what is not needed closes nothing",
 			[]Task{task("a", 10), task("b", 10)},
 			map[string]Verdict{"a": fail, "b": pass},
@@ -224,6 +271,30 @@ func TestGateSaysNothing(t *testing.T) {
 	assert.Equal(t, want, r.Kernels[0].Tasks[2].Verdict, "the first of those that it needs")
 	want.Measured = lost.Measured
 	assert.Equal(t, want, r.Kernels[0].Tasks[1].Verdict)
+}
+
+// Who earns in proportion is told so, beside what was found.
+func TestProportionIsTold(t *testing.T) {
+	almost := Verdict{Status: Partial, Fraction: 0.9999}
+	for _, tt := range []struct {
+		first, second Verdict
+		message       string
+	}{
+		{half, Verdict{Status: Pass, Fraction: 1, Message: "2%", Cell: "ok"}, "2%; scored at 50%, in proportion to task 1"},
+		{half, pass, "scored at 50%, in proportion to task 1"},
+		{almost, pass, "scored at 99.9%, in proportion to task 1"},
+		{half, fail, "bad"},
+		{fail, pass, "not judged: task 1 first"},
+		{pass, pass, ""},
+	} {
+		v := Judge([]Task{task("a", 50), follower("b", 50, "a", 0)}, []Case{seen(t, map[string]Verdict{"a": tt.first, "b": tt.second})}).Kernels[0].Tasks[1].Verdict
+		assert.Equal(t, tt.message, v.Message)
+		if v.Status == Partial {
+			assert.Equal(t, tt.second.Cell, v.Cell)
+		}
+	}
+	missing := Judge([]Task{task("a", 50), follower("b", 50, "a", 0)}, []Case{seen(t, map[string]Verdict{"a": half})}).Kernels[0]
+	assert.True(t, missing.Undecided(), "points could have been earned, and the grader saw nothing")
 }
 
 // What the grader could not observe or judge is its own fault: no score comes of it.

@@ -94,6 +94,35 @@ func (j Judges[S]) Rows(t *testing.T, rows map[string][]Row[S]) {
 	}
 }
 
+// Hinted asks for the hint on what is found where one thing is changed, by task and by finding or cell; "" is where
+// only the task's own hints are right. Each hint of that kind must be one that a submission can come to.
+func (j Judges[S]) Hinted(t *testing.T, rows map[string]map[string][]func(*S)) {
+	for _, task := range j.Tasks {
+		for found := range task.Symptoms {
+			assert.NotEmpty(t, rows[task.ID][found], "%s: no submission is shown the hint on %q", task.ID, found)
+		}
+	}
+	for id, list := range rows {
+		task := j.task(t, id)
+		for found, changes := range list {
+			want := task.Hints
+			if found != "" {
+				want = append([]string{task.Symptoms[found]}, want...)
+			}
+			for i, change := range changes {
+				seen := j.Sound()
+				change(seen)
+				for _, result := range j.Judge(t, seen).Kernels[0].Tasks {
+					if result.ID == id {
+						assert.NotEqual(t, judge.Pass, result.Status, "%s, %q, %d", id, found, i)
+						assert.Equal(t, want[0], task.HintsOn(result.Verdict)[0], "%s, %q, %d: %s %q: %s", id, found, i, result.Cell, result.Finding, result.Message)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Missing asks for an error where one of the observations that a task needs is missing: then the
 // grader has failed, not the submission.
 func (j Judges[S]) Missing(t *testing.T, needs map[string][]string) {

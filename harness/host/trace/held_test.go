@@ -163,7 +163,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, key, value []byte) {
 		r := Run{Held: Read(spec, []job.Map{{Name: name, Entries: []job.Entry{{Key: key, Values: [][]byte{value, value}}}}})}
 		var text bytes.Buffer
-		require.NoError(t, r.Text(&text))
+		require.NoError(t, r.Text(&text, 0))
 		for line := range strings.Lines(text.String()) {
 			assert.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), maxLine)
 			assert.Equal(t, -1, strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }), "%q", line)

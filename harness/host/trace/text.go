@@ -17,15 +17,26 @@ import (
 )
 
 const (
-	width   = 80  // of paragraphs
-	maxCell = 31  // columns of a cell
-	maxLine = 200 // of a line with a value
+	minWidth   = 50
+	usualWidth = 80
+	maxCell    = 60  // columns of a cell
+	tightCell  = 31  // the same where the steps' rows would otherwise not fit
+	maxLine    = 200 // of a line with a value
 )
 
-// Text writes the run for people. Nothing that a submission or a guest says is written as it is: w may be a terminal.
-func (r Run) Text(w io.Writer) error {
-	t := &text{}
-	t.printf("%s  %s   %s  %.7s   Linux %s\n\n", r.Lab, r.Title, r.File, r.SHA256, r.Kernel)
+// Text writes the run for people, its paragraphs and its table in so many columns, of which there are at least 50; 0
+// is no terminal's width, and 80 columns. What others have written, and values, may be longer. Nothing that a
+// submission or a guest says is written as it is: w may be a terminal.
+func (r Run) Text(w io.Writer, columns int) error {
+	t := &text{width: max(cmp.Or(columns, usualWidth), minWidth)}
+	parts := []string{r.Lab + "  " + r.Title, fmt.Sprintf("%s  %.7s", r.File, r.SHA256), "Linux " + r.Kernel}
+	if one := strings.Join(parts, "   "); ansi.StringWidth(visible.Line(one)) <= t.width {
+		parts = []string{one}
+	}
+	for _, part := range parts {
+		t.paragraph(part)
+	}
+	t.WriteString("\n")
 	if r.Problem != nil {
 		t.problem(*r.Problem)
 	} else {
@@ -47,7 +58,10 @@ func (r Run) Text(w io.Writer) error {
 	return nil
 }
 
-type text struct{ strings.Builder }
+type text struct {
+	strings.Builder
+	width int
+}
 
 // printf writes a line, or some, with each argument made one line in which nothing is hidden.
 func (t *text) printf(format string, args ...any) {
@@ -61,7 +75,7 @@ func (t *text) printf(format string, args ...any) {
 
 // paragraph writes a text in lines that fit.
 func (t *text) paragraph(s string) {
-	t.WriteString(report.Wrap(visible.Line(s), width) + "\n")
+	t.WriteString(report.Wrap(visible.Line(s), t.width) + "\n")
 }
 
 func (t *text) problem(p Problem) {
@@ -87,38 +101,45 @@ func (t *text) steps(s Trace) {
 	for _, c := range s.Columns {
 		names = append(names, c.Name)
 	}
-	rows := [][]string{names}
+	table := [][]string{names}
 	for _, step := range s.Steps {
-		rows = append(rows, step.Found, step.expected())
+		table = append(table, step.Found, step.expected())
 	}
-	widths := make([]int, len(s.Columns))
-	for _, cells := range rows {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], ansi.StringWidth(shown(cell)))
-		}
+	limit := maxCell
+	widths := widest(table, limit)
+	lines := t.broken(widths)
+	if len(lines) > 1 {
+		limit = tightCell
+		widths = widest(table, limit)
+		lines = t.broken(widths)
 	}
 	row := func(begin string, cells []string) {
-		line := begin
-		for i, c := range s.Columns {
-			cell := shown(cells[i])
-			pad := strings.Repeat(" ", widths[i]-ansi.StringWidth(cell))
-			if c.Number {
-				cell = pad + cell
-			} else {
-				cell += pad
+		for n, columns := range lines {
+			line := begin
+			for _, i := range columns {
+				cell := shown(cells[i], limit)
+				pad := strings.Repeat(" ", widths[i]-ansi.StringWidth(cell))
+				if s.Columns[i].Number {
+					cell = pad + cell
+				} else {
+					cell += pad
+				}
+				line += "  " + cell
 			}
-			line += "  " + cell
+			if line = strings.TrimRight(line, " "); line != "" || n == 0 {
+				t.WriteString(line + "\n")
+			}
+			begin = furtherLine
 		}
-		t.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	t.WriteString("\n")
-	row("    ", names)
+	row(firstLine, names)
 	any := false
 	for n, step := range s.Steps {
 		if step.Wrong() {
 			any = true
 			row(fmt.Sprintf("%s%3d", wrong, n+1), step.Found)
-			row("    ", step.expected())
+			row(firstLine, step.expected())
 		} else {
 			row(fmt.Sprintf(" %3d", n+1), step.Found)
 		}
@@ -135,6 +156,38 @@ func (t *text) steps(s Trace) {
 	}
 }
 
+const (
+	firstLine   = "    "   // before a row: a mark and a step's number
+	furtherLine = "      " // before what has no room on a row's first line
+)
+
+// broken says which columns stand on each line of a row: all on one, or as many on each as there is room for.
+func (t *text) broken(widths []int) (lines [][]int) {
+	room := 0
+	for i, width := range widths {
+		if room -= 2 + width; room < 0 {
+			begin := firstLine
+			if lines != nil {
+				begin = furtherLine
+			}
+			lines, room = append(lines, nil), t.width-len(begin)-2-width
+		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], i)
+	}
+	return lines
+}
+
+// widest is how wide each column of a table is, where its cells are no wider than limit.
+func widest(table [][]string, limit int) []int {
+	widths := make([]int, len(table[0]))
+	for _, cells := range table {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], ansi.StringWidth(shown(cell, limit)))
+		}
+	}
+	return widths
+}
+
 // expected are the cells below those of a step of which something is wrong; none below another.
 func (s Step) expected() []string {
 	if !s.Wrong() {
@@ -146,7 +199,7 @@ func (s Step) expected() []string {
 }
 
 // shown is a cell as it is shown.
-func shown(cell string) string { return ansi.Truncate(visible.Line(cell), maxCell, more) }
+func shown(cell string, limit int) string { return ansi.Truncate(visible.Line(cell), limit, more) }
 
 func (t *text) held(h Held) {
 	for _, m := range h.Maps {

@@ -49,7 +49,7 @@ func example() Run {
 func TestText(t *testing.T) {
 	var out bytes.Buffer
 	r := example()
-	require.NoError(t, r.Text(&out))
+	require.NoError(t, r.Text(&out, 0))
 	assert.Equal(t, `lab12_1  A counter   counter.bpf.c  2de0844   Linux 6.12
 
 verdict is XDP_TX
@@ -82,7 +82,7 @@ variables:
 	r.Steps = r.Steps[:1]
 	assert.True(t, r.Right())
 	out.Reset()
-	require.NoError(t, r.Text(&out))
+	require.NoError(t, r.Text(&out, 0))
 	assert.NotContains(t, out.String(), "✗")
 	assert.NotContains(t, out.String(), "expected")
 }
@@ -91,7 +91,7 @@ func TestTextOfProblem(t *testing.T) {
 	r := Run{Lab: "lab12_1", File: "counter.bpf.c", Kernel: "5.10", Problem: &Problem{"rejected: R0 !read_ok", []string{"0: (95) exit", "R0 !read_ok\nmore"}}}
 	assert.False(t, r.Right())
 	var out bytes.Buffer
-	require.NoError(t, r.Text(&out))
+	require.NoError(t, r.Text(&out, 0))
 	assert.True(t, strings.HasSuffix(out.String(), "Linux 5.10\n\nrejected: R0 !read_ok\n│ 0: (95) exit\n│ R0 !read_ok\n│ more\n"), out.String())
 }
 
@@ -107,7 +107,7 @@ func TestTextShowsNoForgery(t *testing.T) {
 	var out bytes.Buffer
 	check := func(r Run) {
 		out.Reset()
-		require.NoError(t, r.Text(&out))
+		require.NoError(t, r.Text(&out, 0))
 		for line := range strings.Lines(out.String()) {
 			assert.NotContains(t, line, "\x1b")
 			assert.NotContains(t, line, "\u202e")
@@ -121,13 +121,86 @@ func TestTextShowsNoForgery(t *testing.T) {
 	check(Run{Problem: &Problem{evil, []string{evil}}})
 }
 
+// What does not fit beside each other stands on further lines, the heads of the columns as well.
+func TestTextFitsTerminal(t *testing.T) {
+	r := example()
+	r.Columns = append(r.Columns, Column{Name: "seen by the driver"}, Column{Name: "ts", Number: true})
+	r.Notes = []string{"The frames were sent one by one, and the network was left alone in between them."}
+	for i := range r.Steps {
+		r.Steps[i].Cell("as it came, to the last byte", "")
+		r.Steps[i].Cell("+391", "")
+	}
+	for columns, want := range map[int]string{
+		50: `lab12_1  A counter
+counter.bpf.c  2de0844
+Linux 6.12
+
+verdict is XDP_TX
+
+      frame     bytes  counted
+        seen by the driver              ts
+   1  UDP        1500  one
+        as it came, to the last byte  +391
+│ protocol 17
+    and 3 more lines were printed
+✗  2  ARP          60  one
+        as it came, to the last byte  +391
+      expected         nothing
+
+✗ marks what is not as it should be.
+
+The frames were sent one by one, and the network
+was left alone in between them.
+`,
+		80: `lab12_1  A counter   counter.bpf.c  2de0844   Linux 6.12
+
+verdict is XDP_TX
+
+      frame     bytes  counted  seen by the driver              ts
+   1  UDP        1500  one      as it came, to the last byte  +391
+│ protocol 17
+    and 3 more lines were printed
+✗  2  ARP          60  one      as it came, to the last byte  +391
+      expected         nothing
+
+✗ marks what is not as it should be.
+
+The frames were sent one by one, and the network was left alone in between them.
+`,
+	} {
+		var out bytes.Buffer
+		require.NoError(t, r.Text(&out, columns))
+		text, _, found := strings.Cut(out.String(), "\nmap ")
+		require.True(t, found)
+		assert.Equal(t, want, text, "%d columns", columns)
+	}
+
+	long := strings.Repeat("words ", 8) + "end" // 51 columns
+	r.Steps[0].Found[0], r.Steps[1].Found[4] = long, long
+	for _, columns := range []int{0, 1, 50, 51, 79, 80, 120, 200} {
+		var out bytes.Buffer
+		require.NoError(t, r.Text(&out, columns))
+		width := max(columns, 50)
+		if columns == 0 {
+			width = 80
+		}
+		for line := range strings.Lines(out.String()) {
+			assert.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), width, line)
+		}
+		assert.Equal(t, columns == 200, strings.Contains(out.String(), long), "a cell is cut where there is no room for it: %d columns\n%s", columns, &out)
+		for _, word := range []string{"counted", "seen by the driver", "1500", "+391", "nothing"} {
+			assert.Contains(t, out.String(), word)
+		}
+	}
+}
+
 // A row fits a terminal, however long its cells are, and what is cut is still compared.
 func TestLongCells(t *testing.T) {
 	long := strings.Repeat("long ", 30)
 	s := step(job.Printed{}, [2]string{long, long + "x"})
 	assert.True(t, s.Wrong())
 	var out bytes.Buffer
-	require.NoError(t, Run{Trace: Trace{Columns: []Column{{Name: "frame"}}, Steps: []Step{s}}}.Text(&out))
+	require.NoError(t, Run{Trace: Trace{Columns: []Column{{Name: "frame"}}, Steps: []Step{s}}}.Text(&out, 0))
 	for line := range strings.Lines(out.String()) {
 		assert.LessOrEqual(t, ansi.StringWidth(line), 80, line)
 	}

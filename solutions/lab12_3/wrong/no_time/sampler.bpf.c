@@ -1,4 +1,4 @@
-// want counts:fail "not of a call that was made"
+// want counts:fail "no sample has a time"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Leaves the time of the call out. */

@@ -1,4 +1,4 @@
-// want counts:fail "not of a call that was made"
+// want counts:fail "class is the call's second argument"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Takes the second argument for the first. */

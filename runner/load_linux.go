@@ -5,6 +5,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -16,31 +18,69 @@ import (
 	"bpflab/vm/qemu"
 )
 
-// Load has objects of no lab loaded on each kernel, all of them in one guest. Where a guest failed, each
-// object's report on that kernel is its error.
-func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte) ([][]job.Loaded, error) {
-	j := job.Job{Guest: job.Objects, Objects: objects}
-	loaded := make([][]job.Loaded, len(list))
+// maxLoad is how many bytes of objects one guest is given: it holds them several times over.
+const maxLoad = 8 << 20
+
+// Load has the programs of objects of no lab loaded on each kernel, each program by itself. It returns what became of
+// them, by kernel and object. Where a guest fails, its objects are loaded one by one, and that of which a guest fails
+// again has that failure for an error.
+func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte) ([][]job.Object, error) {
+	loaded := make([][]job.Object, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
 	for i, k := range list {
-		group.Go(func() error {
-			s, err := h.observe(ctx, k, qemu.TCG, harness.Needs{}, j, nil, nil)
-			var failure *vm.Failure
-			switch {
-			case errors.As(err, &failure):
-				h.Progress.Notice("kernel %s: %s", k.Name, failure.Report(h.Verbose))
-				loaded[i] = make([]job.Loaded, len(objects))
-				for n := range loaded[i] {
-					loaded[i][n].Error = failure.Error()
-				}
-				return nil
-			case err != nil:
-				return err
+		loaded[i] = make([]job.Object, len(objects))
+		config, err := configOf(k)
+		if err != nil {
+			return nil, err
+		}
+		for from := 0; from < len(objects); {
+			to, size := from, 0
+			for ; to < len(objects) && (to == from || size+len(objects[to]) <= maxLoad); to++ {
+				size += len(objects[to])
 			}
-			loaded[i], err = job.GetLoaded(s.observations, len(objects))
-			return err
-		})
+			part, into := objects[from:to], loaded[i][from:to]
+			from = to
+			group.Go(func() error { return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config}, into) })
+		}
 	}
 	return loaded, group.Wait()
+}
+
+func configOf(k kernels.Kernel) ([]byte, error) {
+	if k.Config == "" {
+		return nil, nil
+	}
+	config, err := os.ReadFile(k.Config)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration of kernel %s: %w", k.Name, err)
+	}
+	return config, nil
+}
+
+// load has the objects of a job loaded in one guest, or, if that fails, in one each.
+func (h *Host) load(ctx context.Context, k kernels.Kernel, j job.Job, into []job.Object) error {
+	s, err := h.observe(ctx, k, qemu.TCG, harness.Needs{}, j, nil, nil)
+	if err == nil {
+		all, err := job.GetObjects(s.observations, len(j.Objects))
+		copy(into, all)
+		return err
+	}
+	var failure *vm.Failure
+	if !errors.As(err, &failure) {
+		return err
+	}
+	if len(j.Objects) == 1 {
+		h.Progress.Notice("kernel %s: %s", k.Name, failure.Report(h.Verbose))
+		into[0].Error = failure.Error()
+		return nil
+	}
+	objects := j.Objects
+	for i := range objects {
+		j.Objects = objects[i : i+1]
+		if err := h.load(ctx, k, j, into[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -35,6 +35,7 @@ var folders = []folder{
 	{"snapshots", "guests, ready to go on", true},
 	{"initramfs", "what guests boot from", true},
 	{"agents", "the guests' agents", true},
+	{"types", "kernels' types: BTF, vmlinux.h", true},
 	{"objects", "compiled BPF files", true},
 	{"programs", "built Go programs", true},
 	{"gopackages", "what Go programs import", true},

@@ -3,37 +3,42 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"os"
 	"strings"
 
-	"github.com/cilium/ebpf"
 	"github.com/spf13/cobra"
 
-	"bpflab/harness/host/build"
 	"bpflab/harness/host/explain"
-	"bpflab/harness/job"
+	"bpflab/harness/host/objects"
+	"bpflab/harness/host/survey"
 	"bpflab/vm/kernels"
 )
 
 func explainCommand(h *host) *cobra.Command {
 	var (
-		names []string
-		list  bool
+		names, include    []string
+		list              bool
+		format, compareTo string
 	)
 	cmd := &cobra.Command{
-		Use:   "explain FILE.bpf.c...",
-		Short: "Say what each kernel's verifier makes of a program, and what that means",
-		Long: `Compile BPF programs, load each on every kernel, in a guest, and say whether it is accepted;
-if not, what the verifier said, of which line, what that means and what to try. Any program
-will do, a lab's or not; each file holds one.
+		Use:   "explain FILE...",
+		Short: "Say what each kernel's verifier makes of BPF programs, and what that means",
+		Long: `Load BPF programs on every kernel, each by itself, in a guest; say which are accepted, and of each
+rejection what the verifier said, of which line, what that means and what to try. Any program will do,
+a lab's or not.
 
-Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be judged.`,
-		Example: "  bpflab explain counter.bpf.c\n  bpflab explain *.bpf.c --kernels 5.10,6.12\n  bpflab explain --list",
+A FILE is C source (*.c), which is compiled for a little-endian machine; a BPF object; a folder or an
+archive (.tar, .tar.gz, .tgz, .zip), of which each *.bpf.c and each BPF object is taken; or - for
+standard input. Headers are looked for beside a source, in each -I, and in the system's folders. A
+vmlinux.h that is not there is made of the newest of the kernels (bpftool makes it).
+
+Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judged.`,
+		Example: "  bpflab explain counter.bpf.c\n  bpflab explain build/ --kernels 5.10,6.12\n" +
+			"  bpflab explain x.bpf.o --kernels 6.12 --format csv > old.csv\n  bpflab explain x.bpf.o --kernels 6.12 --compare old.csv\n  bpflab explain --list",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return cobra.NoArgs(cmd, args)
@@ -48,31 +53,82 @@ Exit status: 0 all accepted, 1 some rejected, 2 usage error, 3 some could not be
 			if err != nil {
 				return err
 			}
-			for _, file := range args {
-				if filepath.Ext(file) != ".c" {
-					return &exit{exitUsage, fmt.Errorf("explain compiles BPF programs, *.bpf.c; %s is none", file)}
-				}
-				f, err := build.Open(file)
-				if err != nil {
+			show, err := surveyFormat(format, compareTo)
+			if err != nil {
+				return &exit{exitUsage, err}
+			}
+			for _, name := range args {
+				if _, err := os.Stat(name); err != nil && name != "-" {
 					return &exit{exitUsage, err}
 				}
-				f.Close()
+			}
+			for _, dir := range include {
+				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+					return &exit{exitUsage, fmt.Errorf("-I %s: expected a folder", dir)}
+				}
 			}
 			if _, err := h.Enforced(); err != nil {
 				return err
 			}
-			all, err := h.explain(cmd.Context(), args, names)
+			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, include, names)
 			if err != nil {
 				return err
 			}
 			h.progress.clear()
-			return showExplained(cmd.OutOrStdout(), all)
+			if err := show(cmd.OutOrStdout(), s); err != nil {
+				return fmt.Errorf("write what was found: %w", err)
+			}
+			switch sound, complete := s.Sound(); {
+			case !complete:
+				return &exit{code: exitInfra}
+			case !sound:
+				return &exit{code: exitFailed}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to load on; also: host, or one that \"kernels add\" added (default: the matrix, "+strings.Join(kernels.Names(), ",")+")")
+	cmd.Flags().StringArrayVarP(&include, "include", "I", nil, "folder with headers; may be given several times")
+	cmd.Flags().StringVar(&format, "format", "text", "text, csv with veristat's column names, or json")
+	cmd.Flags().StringVar(&compareTo, "compare", "", "show what differs from this file, which --format csv or veristat -o csv wrote")
 	h.sandboxFlag(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
+}
+
+// surveyFormat returns what writes a survey in a format.
+func surveyFormat(format, compareTo string) (func(io.Writer, survey.Survey) error, error) {
+	if compareTo != "" {
+		if format != "text" {
+			return nil, errors.New("--compare writes text: leave --format out")
+		}
+		f, err := os.Open(compareTo)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		old, err := survey.ReadCSV(f)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", compareTo, err)
+		}
+		return func(w io.Writer, s survey.Survey) error { return s.Compare(w, old) }, nil
+	}
+	switch format {
+	case "text":
+		return func(w io.Writer, s survey.Survey) error {
+			var out strings.Builder
+			if err := s.Text(&out, width(w)); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, fit(w, out.String()))
+			return err
+		}, nil
+	case "csv":
+		return func(w io.Writer, s survey.Survey) error { return s.CSV(w) }, nil
+	case "json":
+		return func(w io.Writer, s survey.Survey) error { return s.JSON(w) }, nil
+	}
+	return nil, fmt.Errorf("--format %s: expected text, csv or json", format)
 }
 
 // listKinds writes every kind of rejection and what it means.
@@ -85,75 +141,39 @@ func listKinds(w io.Writer) error {
 	return nil
 }
 
-// explained is what became of one file.
-type explained struct {
-	file    string
-	broken  string // not empty: why there is nothing to load
-	kernels []string
-	loaded  []job.Loaded // one a kernel
-}
-
-// explain compiles files and has them loaded on kernels, on each kernel all in one guest.
-func (h *host) explain(ctx context.Context, files, names []string) ([]explained, error) {
-	all := make([]explained, len(files))
-	var (
-		objects [][]byte
-		at      []int // whose they are
-	)
-	for i, file := range files {
-		h.progress.Set("build", file)
-		elf, broken, err := h.program(ctx, file)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = explained{file: file, broken: broken}
-		if broken == "" {
-			objects = append(objects, elf)
-			at = append(at, i)
-		}
-	}
-	h.progress.Set("build", "")
-	if len(at) == 0 {
-		return all, nil
-	}
+// explain has the programs of all inputs loaded on kernels.
+func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string) (survey.Survey, error) {
 	list, err := h.Kernels(ctx, names)
 	if err != nil {
-		return nil, err
+		return survey.Survey{}, err
 	}
-	loaded, err := h.Load(ctx, list, objects)
-	if err != nil {
-		return nil, err
-	}
-	for n, i := range at {
-		all[i].kernels = names
-		for _, one := range loaded {
-			all[i].loaded = append(all[i].loaded, one[n])
-		}
-	}
-	return all, nil
-}
-
-// program compiles a file. If that gives nothing to load, broken says why; an error is not
-// the file's fault.
-func (h *host) program(ctx context.Context, file string) (elf []byte, broken string, err error) {
 	builder, err := h.Builder()
 	if err != nil {
-		return nil, "", err
+		return survey.Survey{}, err
 	}
-	object, err := builder.Compile(ctx, file)
-	var compileError *build.CompileError
-	switch {
-	case errors.As(err, &compileError):
-		return nil, compileError.Error(), nil
-	case err != nil:
-		return nil, "", err
+	reader := objects.Reader{
+		Builder: builder, Include: include, Stdin: stdin,
+		Header: func(ctx context.Context) (string, error) { return h.Header(ctx, list[len(list)-1]) },
+		Began:  func(name string) { h.progress.Set("build", name) },
 	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object.ELF))
+	all, err := reader.Read(ctx, inputs)
+	h.progress.Set("build", "")
 	if err != nil {
-		return nil, fmt.Sprintf("%s compiles, but holds no programs that can be loaded: %v", file, err), nil
+		return survey.Survey{}, err
 	}
-	if n := len(spec.Programs); n != 1 {
-		return nil, fmt.Sprintf("%s holds %d programs: expected exactly one program per file", file, n), nil
+	var (
+		files  []string
+		elves  [][]byte
+		broken = map[int]string{}
+	)
+	for i, o := range all {
+		files = append(files, o.Name)
+		if o.Broken != "" {
+			broken[i] = o.Broken
+			continue
+		}
+		elves = append(elves, o.ELF)
 	}
-	return object.ELF, "", nil
+	loaded, err := h.Load(ctx, list, elves)
+	return survey.New(names, files, broken, loaded), err
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/host/explain"
-	"bpflab/harness/job"
-	"bpflab/harness/verifier"
+	"bpflab/harness/host/survey"
 	"bpflab/vm/kernels"
 )
 
@@ -95,18 +95,18 @@ func TestExplainRejected(t *testing.T) {
 		require.Equal(t, kernels.Names(), names, "to write down what they say, BPFLAB_KERNELS=all")
 	}
 	h := hostOn(sharedCache(t), os.Stderr)
-	all, err := h.explain(t.Context(), files, names)
+	all, err := h.explain(t.Context(), nil, files, nil, names)
 	require.NoError(t, err)
-	require.Len(t, all, len(files))
+	require.Len(t, all.Files, len(files))
 	var messages strings.Builder
-	for i, e := range all {
-		name := filepath.Base(e.file)
-		require.Equal(t, files[i], e.file)
-		require.Empty(t, e.broken)
-		require.Equal(t, names, e.kernels)
-		require.Len(t, e.loaded, len(names))
-		wants := outcomes(t, e.file)
-		for n, l := range e.loaded {
+	for i, f := range all.Files {
+		name := filepath.Base(f.Name)
+		require.Equal(t, files[i], f.Name)
+		require.Empty(t, f.Broken)
+		require.Len(t, f.Programs, 1)
+		require.Len(t, f.Programs[0].On, len(names))
+		wants := outcomes(t, f.Name)
+		for n, l := range f.Programs[0].On {
 			want, ok := wants[names[n]]
 			if !ok {
 				want = wants[""]
@@ -123,7 +123,7 @@ func TestExplainRejected(t *testing.T) {
 				assert.Regexp(t, `^`+regexp.QuoteMeta(name)+`:\d+: .`, l.Source, "Linux %s", names[n])
 			}
 		}
-		e.record(&messages)
+		recordSaid(&messages, names, f.Programs[0])
 	}
 	if *update {
 		path := filepath.Join(explainData(t), "messages.txt")
@@ -132,11 +132,11 @@ func TestExplainRejected(t *testing.T) {
 	}
 }
 
-// record writes what kernels said of a file, as the pure tests of package verifier read it.
-func (e explained) record(w *strings.Builder) {
+// recordSaid writes what kernels said of a program, as the pure tests of package verifier read it.
+func recordSaid(w *strings.Builder, kernels []string, p survey.Program) {
 	var lines []string
 	who := map[string][]string{}
-	for i, l := range e.loaded {
+	for i, l := range p.On {
 		explanation, ok := explain.Rejection(l.Report)
 		if !ok {
 			continue
@@ -151,30 +151,38 @@ func (e explained) record(w *strings.Builder) {
 		if who[line] == nil {
 			lines = append(lines, line)
 		}
-		who[line] = append(who[line], e.kernels[i])
+		who[line] = append(who[line], kernels[i])
 	}
 	for _, line := range lines {
 		w.WriteString(strings.Replace(line, "%s", strings.Join(who[line], ","), 1))
 	}
 }
 
-// The command says what the kernels do, once where they agree, and ends accordingly.
+const twoPrograms = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n" +
+	"SEC(\"xdp\") int good(void *ctx) { return 1; }\nSEC(\"xdp\") int loops(void *ctx) { while (1) ; return 1; }\n" +
+	"SEC(\"kprobe/no_such_function\") int nowhere(void *ctx) { return 0; }\nSEC(\"myprog\") int untyped(void *ctx) { return 0; }\n"
+
+// The command says what the kernels do with each program, once where they agree, and ends accordingly.
 func TestExplainCommand(t *testing.T) {
-	files := map[string]string{}
+	dir := t.TempDir()
+	put := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		return path
+	}
+	files := map[string]string{
+		"accepted": filepath.Join(solution(t), "counter.bpf.c"), "broken": put("broken.bpf.c", "int f(void)\n{\n\treturn 1\n}\n"),
+		"two": put("two.bpf.c", twoPrograms), "damaged": put("damaged.bpf.o", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 9)+"\x01\x00\xf7\x00"+strings.Repeat("\xff", 60)),
+	}
 	for _, name := range []string{"null-check", "atomic-fetch"} {
 		files[name] = filepath.Join(explainData(t), "rejected", name+".bpf.c")
 	}
-	files["accepted"] = filepath.Join(solution(t), "counter.bpf.c")
-	files["broken"] = filepath.Join(t.TempDir(), "broken.bpf.c")
-	require.NoError(t, os.WriteFile(files["broken"], []byte("int f(void)\n{\n\treturn 1\n}\n"), 0o644))
-	files["two"] = filepath.Join(t.TempDir(), "two.bpf.c")
-	require.NoError(t, os.WriteFile(files["two"], []byte("#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nSEC(\"xdp\") int a(void *ctx) { return 1; }\nSEC(\"xdp\") int b(void *ctx) { return 1; }\n"), 0o644))
-	explain := func(names ...string) (int, string) {
+	explain := func(args ...string) (int, string) {
 		t.Helper()
-		args := []string{"explain", "--cache", sharedCache(t), "--kernels", "5.10,6.12"}
-		for _, name := range names {
-			args = append(args, files[name])
+		for i, arg := range args {
+			args[i] = cmp.Or(files[arg], arg)
 		}
+		args = append([]string{"explain", "--cache", sharedCache(t), "--kernels", "5.10,6.12"}, args...)
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), &stdout, &stderr, args)
 		assert.Empty(t, stderr.String())
@@ -183,30 +191,64 @@ func TestExplainCommand(t *testing.T) {
 
 	code, out := explain("accepted")
 	assert.Equal(t, exitPassed, code)
-	assert.Regexp(t, `^\S+/counter.bpf.c\n(  (5\.10|6\.12|5\.10, 6\.12): accepted, \d+ instructions processed\n)+$`, out)
+	assert.Regexp(t, `^ +5\.10 +6\.12\n\S+/counter\.bpf\.c\n  count_packets +\d+ +\d+\n\na number: [^\n]+\n$`, out)
 
-	code, out = explain("null-check", "atomic-fetch", "broken", "two")
+	code, out = explain("null-check", "atomic-fetch", "broken", "two", "damaged")
 	assert.Equal(t, exitFailed, code)
-	parts := strings.Split(out, "\n\n")
-	require.Len(t, parts, 4)
-	assert.Regexp(t, `^\S+/null-check.bpf.c
+	for _, want := range []string{
+		`(?m)^  program +NO +NO$`, `(?m)^  program +NO +\d+$`, `(?m)^  good +2 +2$`, `(?m)^  loops +NO +NO$`, `(?m)^  nowhere +none +none$`, `(?m)^  untyped +- +-$`,
+		`(?m)^\S+/null-check.bpf.c: program
   5\.10, 6\.12: rejected: null-check
     verifier: R\d invalid mem access 'map_value_or_null'
     at: null-check.bpf.c:\d+: \*packets \+= 1;
-    what it means: The pointer may be NULL here.*
-    try: Test the pointer.*$`, parts[0])
-	assert.Regexp(t, `^\S+/atomic-fetch.bpf.c
+    what it means: .*
+    try: .*$`,
+		`(?m)^\S+/atomic-fetch.bpf.c: program
   5\.10: rejected: atomic-fetch
     verifier: BPF_STX uses reserved fields
     what it means: .*
-    try: .*
-  6\.12: accepted, \d+ instructions processed$`, parts[1])
-	assert.Regexp(t, `^\S+/broken.bpf.c does not compile:
-│ \S+/broken.bpf.c:3:10: error: expected ';' after return statement`, parts[2])
-	assert.Equal(t, files["two"]+" holds 2 programs: expected exactly one program per file\n", parts[3])
+    try: .*$`,
+		`(?m)^\S+/broken.bpf.c does not compile:
+│ \S+/broken.bpf.c:3:10: error: expected ';' after return statement`,
+		`(?m)^\S+/two.bpf.c: nowhere
+  5\.10, 6\.12: accepted, but this kernel has no function no_such_function`,
+		`(?m)^\S+/two.bpf.c: untyped
+  5\.10, 6\.12: cannot be loaded by itself: SEC\("myprog"\) names no type of program`,
+		`(?m)^\S+/damaged.bpf.o cannot be read as a BPF object: `,
+	} {
+		assert.Regexp(t, want, out)
+	}
+	assert.Equal(t, 3, strings.Count(out, "what it means"))
 
 	code, _ = explain("broken")
 	assert.Equal(t, exitFailed, code)
+
+	_, out = explain("accepted", "null-check", "--format", "csv")
+	old := put("old.csv", out)
+	code, out = explain("accepted", "null-check", "--compare", old)
+	assert.Equal(t, exitFailed, code)
+	assert.Equal(t, "4 of 4 programs on kernels as before\n", out)
+	code, out = explain("two", "--format", "json")
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, out, `"prog_name": "loops"`)
+}
+
+// What cannot be meant ends before anything is compiled or booted.
+func TestExplainUsage(t *testing.T) {
+	file := filepath.Join(solution(t), "counter.bpf.c")
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"none.bpf.c"}, "none.bpf.c: no such file"}, {[]string{file, "-I", file}, "expected a folder"},
+		{[]string{file, "--format", "xml"}, "--format xml: expected text, csv or json"}, {[]string{file, "--compare", file}, "expected a column"},
+		{[]string{file, "--compare", file, "--format", "csv"}, "leave --format out"}, {[]string{}, "requires at least 1 arg"},
+	} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, append([]string{"explain", "--cache", t.TempDir()}, tt.args...)))
+		assert.Contains(t, stderr.String(), tt.want)
+		assert.Empty(t, stdout.String())
+	}
 }
 
 // A guest that fails has judged nothing: that is nobody's rejection.
@@ -221,45 +263,4 @@ func TestExplainInfrastructure(t *testing.T) {
 	assert.Equal(t, exitInfra, code)
 	assert.Contains(t, stdout.String(), "6.12: not judged: ")
 	assert.Contains(t, stdout.String(), "out of luck")
-}
-
-// What kernels agree on is told once, what it means once a file.
-func TestShowExplained(t *testing.T) {
-	one := job.Loaded{Report: verifier.Report{Message: "R0 !read_ok", Source: "a.bpf.c:3: return x;"}}
-	other := job.Loaded{Report: verifier.Report{Message: "R2 !read_ok"}}
-	unknown := job.Loaded{Report: verifier.Report{Message: "the moon is full", Log: []string{"0: (95) exit", "the moon is full"}}}
-	fine := job.Loaded{Report: verifier.Report{Accepted: true, Stats: verifier.Stats{Processed: 7}}}
-	lost := job.Loaded{Error: "it ended"}
-	for _, tt := range []struct {
-		loaded []job.Loaded
-		code   int
-		want   string
-	}{
-		{[]job.Loaded{fine, fine}, exitPassed, "a.bpf.c\n  k0, k1: accepted, 7 instructions processed\n"},
-		{[]job.Loaded{unknown, fine}, exitFailed, "a.bpf.c\n  k0: rejected, for a reason that bpflab does not explain yet\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n  k1: accepted, 7 instructions processed\n"},
-		{[]job.Loaded{lost, unknown}, exitInfra, "a.bpf.c\n  k0: not judged: it ended\n  k1: rejected, for a reason that bpflab does not explain yet\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n"},
-	} {
-		var out bytes.Buffer
-		e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1"}, loaded: tt.loaded}
-		err := showExplained(&out, []explained{e})
-		assert.Equal(t, tt.want, out.String())
-		if tt.code == exitPassed {
-			assert.NoError(t, err)
-			continue
-		}
-		assert.Equal(t, &exit{code: tt.code}, err)
-	}
-
-	var out bytes.Buffer
-	e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1", "k2"}, loaded: []job.Loaded{one, other, one}}
-	require.Error(t, showExplained(&out, []explained{e}))
-	assert.Regexp(t, `^a.bpf.c
-  k0, k2: rejected: uninit-register
-    verifier: R0 !read_ok
-    at: a.bpf.c:3: return x;
-    what it means: .*
-    try: .*
-  k1: rejected: uninit-register
-    verifier: R2 !read_ok
-$`, out.String())
 }

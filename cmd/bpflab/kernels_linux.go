@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"bpflab/harness/host/visible"
 )
 
 func kernelsCommand(h *host) *cobra.Command {
@@ -40,7 +44,40 @@ func kernelsCommand(h *host) *cobra.Command {
 	add.Flags().StringVar(&vmlinuz, "vmlinuz", "", "the kernel, an x86-64 bzImage")
 	add.Flags().StringVar(&modules, "modules", "", "its lib/modules/RELEASE, if it has modules")
 	_ = add.MarkFlagRequired("vmlinuz")
-	cmd.AddCommand(add,
+	var header bool
+	btf := &cobra.Command{
+		Use:     "btf NAME",
+		Short:   "Write a kernel's types: its BTF, or with --header a vmlinux.h",
+		Long:    "Write a kernel's types to standard output: its BTF, or with --header a vmlinux.h, which bpftool makes of it.",
+		Example: "  bpflab kernels btf 6.12 --header > vmlinux.h",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := h.Kernels(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			var path string
+			if header {
+				path, err = h.Header(cmd.Context(), list[0])
+				path = filepath.Join(path, "vmlinux.h")
+			} else {
+				path, err = h.Types(cmd.Context(), list[0])
+			}
+			if err != nil {
+				return err
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			h.progress.clear()
+			_, err = io.Copy(visible.Trusted(cmd.OutOrStdout()), f) // as it is: it is data
+			return err
+		},
+	}
+	btf.Flags().BoolVar(&header, "header", false, "write a vmlinux.h")
+	cmd.AddCommand(add, btf,
 		&cobra.Command{
 			Use:   "list",
 			Short: "List the kernels of the matrix and those that were added",

@@ -7,13 +7,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/host/survey"
 )
 
+var shownReason = regexp.MustCompile(`^    (verifier|at|what it means|try): `)
 var shownVerdict = regexp.MustCompile(`(?m)^  (\d[\d., ]*): (accepted|rejected: [a-z-]+)`)
 
 // Kernels say of the programs of docs/primer.md what the page shows. A program of which it shows nothing is
@@ -65,27 +69,40 @@ func TestPrimer(t *testing.T) {
 
 	files, err := filepath.Glob(filepath.Join(dir, "*.bpf.c"))
 	require.NoError(t, err)
-	all, err := hostOn(sharedCache(t), os.Stderr).explain(t.Context(), files, matrix())
+	all, err := hostOn(sharedCache(t), os.Stderr).explain(t.Context(), nil, files, nil, matrix())
 	require.NoError(t, err)
-	for _, e := range all {
-		name := filepath.Base(e.file)
-		require.Empty(t, e.broken, name)
-		want := map[string]string{}
-		for _, m := range shownVerdict.FindAllStringSubmatch(shown[name], -1) {
-			for _, kernel := range strings.Split(m[1], ", ") {
-				want[kernel] = m[2]
+	for _, f := range all.Files {
+		name := filepath.Base(f.Name)
+		require.Empty(t, f.Broken, name)
+		require.Len(t, f.Programs, 1)
+		page, rejected := shown[name], shownVerdict.FindAllStringSubmatch(shown[name], -1)
+		var cells, kernels []string
+		for line := range strings.Lines(page) {
+			switch fields := strings.Fields(line); {
+			case len(kernels) == 0:
+				kernels = fields
+			case len(fields) > 0 && fields[0] == f.Programs[0].Name:
+				cells = fields[1:]
 			}
 		}
 		var out strings.Builder
-		e.write(&out)
-		for n, kernel := range e.kernels {
-			if shown[name] == "" {
-				want[kernel] = "accepted"
+		require.NoError(t, survey.Survey{Kernels: all.Kernels, Files: []survey.File{f}}.Text(&out, 0))
+		for n, kernel := range all.Kernels {
+			l := f.Programs[0].On[n]
+			at := slices.Index(kernels, kernel)
+			switch {
+			case cells != nil:
+				require.GreaterOrEqual(t, at, 0, "%s: %s", name, kernel)
+				assert.Equal(t, cells[at], survey.Cell(l), "%s on Linux %s", name, kernel)
+			case rejected == nil:
+				assert.Equal(t, survey.Accepted, survey.VerdictOf(l), "%s on Linux %s: %s", name, kernel, l.Message)
 			}
-			assert.Regexp(t, "^"+want[kernel]+`(,|\n|$)`, say(e.loaded[n]).text, "%s on Linux %s", name, kernel)
 		}
-		for line := range strings.Lines(shown[name]) {
-			if strings.HasPrefix(line, "    ") { // what was said, to the … if it is long
+		for _, m := range rejected {
+			assert.Contains(t, out.String(), m[2], name)
+		}
+		for line := range strings.Lines(page) {
+			if shownReason.MatchString(line) { // to the … if it is long
 				assert.Contains(t, out.String(), strings.TrimRight(line, "…\n"), name)
 			}
 		}

@@ -18,7 +18,8 @@ const (
 	Exact    Guest = "exact"  // one CPU, one instruction a nanosecond: costs are counted
 	SMP      Guest = "smp"    // two CPUs, or as many as the lab needs, in turns: what only shows under concurrency
 	LoadOnly Guest = "load"   // an exact guest that does no more than load a submission: what the first task needs
-	Objects  Guest = "verify" // an exact guest that loads objects of no lab
+	Objects  Guest = "verify" // an exact guest that loads the programs of objects of no lab, each by itself
+	Types    Guest = "types"  // an exact guest that reports its kernel's BTF
 	Steps    Guest = "steps"  // an exact guest that runs a submission on a few frames or calls, and shows each
 )
 
@@ -33,9 +34,11 @@ type Job struct {
 	// Count is how many frames or calls a job whose Guest is Steps shows; 0: as many as the lab likes.
 	Count int `json:"count,omitempty"`
 
-	// Objects are what a job whose Guest is Objects loads; all else is empty then. GetLoaded
-	// returns what became of them.
+	// Objects are what a job whose Guest is Objects loads; all but Config is empty then. GetLoaded returns what
+	// became of them.
 	Objects [][]byte `json:"objects,omitempty"`
+	// Config is the kernel's configuration, as in /boot/config-RELEASE: for objects that ask for its values.
+	Config []byte `json:"config,omitempty"`
 
 	// Run has the Program run as root, with no submission: no lab observes it. GetRan returns how it went.
 	Run *Run `json:"run,omitempty"`

@@ -51,27 +51,49 @@ type Timings struct {
 	Yours     Timing `json:"yours"`
 }
 
-// Loaded is what became of one object of a job of Objects.
+// Loaded is what became of one program of a job of Objects.
 type Loaded struct {
 	verifier.Report
+	// Lacks is not empty for a program that cannot be loaded by itself: it says what is missing.
+	Lacks string `json:"lacks,omitempty"`
+	// NoTarget is not empty for one that is accepted though there is nothing to attach it to: it says what the kernel
+	// has not.
+	NoTarget string `json:"no_target,omitempty"`
 	// Error is not empty where the kernel has judged nothing: it says what went wrong.
 	Error string `json:"error,omitempty"`
 }
 
-// loaded is the observation of a job of Objects.
-const loaded = "loaded"
+// Object is what became of one object of a job of Objects.
+type Object struct {
+	Programs []Loaded `json:"programs"` // by name
+	// Broken is not empty for an object that cannot be read, and why.
+	Broken string `json:"broken,omitempty"`
+	// Error is not empty where no kernel has seen the object: it says what went wrong.
+	Error string `json:"error,omitempty"`
+}
 
-// GetLoaded returns what became of the objects of a job, in the job's order.
-func GetLoaded(o Observations, objects int) ([]Loaded, error) {
-	all, err := Get[[]Loaded](o, loaded)
-	if err == nil && len(all) != objects {
-		err = fmt.Errorf("%d objects were to be loaded, and %d reports came back", objects, len(all))
+// objects is the observation of a job of Objects.
+const objects = "objects"
+
+// GetObjects returns what became of n objects of a job, in the job's order.
+func GetObjects(o Observations, n int) ([]Object, error) {
+	all, err := Get[[]Object](o, objects)
+	if err == nil && len(all) != n {
+		err = fmt.Errorf("%d objects were to be loaded, and %d reports came back", n, len(all))
 	}
 	return all, err
 }
 
-// SetLoaded adds what became of a job's objects; GetLoaded reads it.
-func (o Observations) SetLoaded(all []Loaded) error { return o.Set(loaded, all) }
+// SetObjects adds what became of a job's objects; GetObjects reads it.
+func (o Observations) SetObjects(all []Object) error { return o.Set(objects, all) }
+
+const types = "types"
+
+// GetTypes returns the BTF that a job of Types reports, compressed by gzip.
+func GetTypes(o Observations) ([]byte, error) { return Get[[]byte](o, types) }
+
+// SetTypes adds a kernel's BTF; GetTypes reads it.
+func (o Observations) SetTypes(compressed []byte) error { return o.Set(types, compressed) }
 
 // Spied is what a program saw in one scene: the records of its map "spied", an array of words, 0 for
 // a record that was not written.

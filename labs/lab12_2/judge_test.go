@@ -510,6 +510,8 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 			},
 		},
 		"drops": {
+			"EARLY": {func(s *sound) { s.Meanwhile.Refilled.Strange = 1 }, func(s *sound) { s.Meanwhile.Refilled.Got-- }},
+			"BUSY":  {func(s *sound) { s.Meanwhile.Unfinished.Strange = 1 }, func(s *sound) { s.Meanwhile.Unfinished.Got-- }},
 			"ENDED": {func(s *sound) { s.Stall.Reader = gone }},
 			"STALL": {func(s *sound) { s.Stall.Full.Dropped-- }},
 			"AFTER": {func(s *sound) { s.Stall.After.Got-- }, func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }},

@@ -88,6 +88,7 @@ func (a *archive) add510(abi int) Pin {
 	release := fmt.Sprintf("5.10.0-%d-cloud-amd64", abi)
 	d := a.add("bullseye-security", "linux-image-"+release, fmt.Sprintf("5.10.%d-1", abi), "kmod",
 		"boot/vmlinuz-"+release, string(bzImage(release)),
+		"boot/config-"+release, "CONFIG_BPF=y\n",
 		"lib/modules/"+release+"/kernel/veth.ko", "veth")
 	return Pin{Name: "5.10", Release: release, Version: d.Version, Debs: []Deb{d}}
 }
@@ -103,7 +104,7 @@ func (a *archive) addSplit(series string) Pin {
 	depends := fmt.Sprintf("linux-binary-%s (= %s), linux-modules-%[1]s (= %[2]s)", release, version)
 	return Pin{Name: series, Release: release, Version: version, Debs: []Deb{
 		a.add("trixie-backports", "linux-image-"+release, version, depends, "usr/share/doc/x", "x"),
-		a.add("trixie-backports", "linux-binary-"+release, version, "", modules+"/vmlinuz", string(bzImage(release))),
+		a.add("trixie-backports", "linux-binary-"+release, version, "", modules+"/vmlinuz", string(bzImage(release)), modules+"/config", "CONFIG_BPF=y\n"),
 		a.add("trixie-backports", "linux-modules-"+release, version, "", modules+"/kernel/veth.ko.xz", "veth"),
 	}}
 }

@@ -43,6 +43,9 @@ func hostKernel(root, release string) (Kernel, error) {
 			return Kernel{}, err
 		}
 		k := Kernel{Name: hostName, Release: release, Vmlinuz: vmlinuz, SHA256: sum}
+		if config := filepath.Join(root, "boot/config-"+release); readable(config) {
+			k.Config = config
+		}
 		if countModules(modules) > 0 {
 			k.Modules = modules
 		}
@@ -50,4 +53,12 @@ func hostKernel(root, release string) (Kernel, error) {
 	}
 	return Kernel{}, fmt.Errorf("the running kernel %s: expected its vmlinuz at %s, found no file: "+
 		"choose a kernel of the matrix (%s)", release, strings.Join(places, " or "), strings.Join(Names(), ", "))
+}
+
+func readable(file string) bool {
+	f, err := os.Open(file)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
 }

@@ -136,18 +136,18 @@ func TestUnpackedLinks(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte("x"), 0o644))
 		require.NoError(t, make(dir))
 		if name == "good" {
-			require.NoError(t, inside(dir, file, folder))
+			require.NoError(t, inside(dir, folder, file))
 			assert.Error(t, inside(dir, folder, folder), "a folder for a file")
 			assert.Error(t, inside(dir, file, file), "a file for a folder")
 			continue
 		}
 		require.NoError(t, os.Symlink("../v", file))
-		assert.ErrorContains(t, inside(dir, file, folder), "found a link to")
+		assert.ErrorContains(t, inside(dir, folder, file), "found a link to")
 	}
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(elsewhere, "vmlinuz"), nil, 0o644))
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "boot")))
-	assert.ErrorContains(t, inside(dir, filepath.Join(dir, "boot/vmlinuz"), dir), "found a link to")
+	assert.ErrorContains(t, inside(dir, dir, filepath.Join(dir, "boot/vmlinuz")), "found a link to")
 }
 
 // Of whatever an index holds, only what can be pinned is.

@@ -32,10 +32,15 @@ func (s *Store) install(ctx context.Context, pin Pin, debs map[string]string) er
 	if err != nil {
 		return fmt.Errorf("unpack kernel %s %s: %w", pin.Name, pin.Version, err)
 	}
-	if err := inside(all, vmlinuz, modules); err != nil {
+	files := []string{vmlinuz}
+	config, err := oneOf(all, "boot/config-"+pin.Release, "usr/lib/modules/"+pin.Release+"/config")
+	if err == nil {
+		files = append(files, config)
+	}
+	if err := inside(all, modules, files...); err != nil {
 		return fmt.Errorf("unpack kernel %s %s: %w", pin.Name, pin.Version, err)
 	}
-	r := record{Name: pin.Name, Release: pin.Release, Version: pin.Version, Debs: pin.Debs}
+	r := record{Name: pin.Name, Release: pin.Release, Version: pin.Version, Debs: pin.Debs, Config: noConfig}
 	if want := locked[pin.Name].Version; pin.Version != want {
 		r.SubstitutedFor = want
 	}
@@ -45,6 +50,12 @@ func (s *Store) install(ctx context.Context, pin Pin, debs map[string]string) er
 	}
 	if err := os.Rename(vmlinuz, filepath.Join(final, vmlinuzFile)); err != nil {
 		return err
+	}
+	if len(files) > 1 {
+		r.Config = configFile
+		if err := os.Rename(config, filepath.Join(final, configFile)); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(modules, filepath.Join(final, modulesDir)); err != nil {
 		return err
@@ -71,14 +82,14 @@ func (s *Store) commit(r record, tmp, final string) error {
 	return os.Rename(final, dst)
 }
 
-// inside is an error unless a file and a folder of an unpacked package are what their names say, and
+// inside is an error unless a folder and files of an unpacked package are what their names say, and
 // not reached through links, which could lead anywhere.
-func inside(dir, file, folder string) error {
+func inside(dir, folder string, files ...string) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{file, folder} {
+	for _, name := range append(files, folder) {
 		rel, err := filepath.Rel(dir, name)
 		if err != nil {
 			return err
@@ -91,8 +102,10 @@ func inside(dir, file, folder string) error {
 			return fmt.Errorf("expected %s itself in the package, found a link to %s: report it", rel, at)
 		}
 	}
-	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("expected a file %s in the package, found another thing: report it", file)
+	for _, file := range files {
+		if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+			return fmt.Errorf("expected a file %s in the package, found another thing: report it", file)
+		}
 	}
 	if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
 		return fmt.Errorf("expected a folder %s in the package, found another thing: report it", folder)

@@ -16,6 +16,8 @@ const (
 	recordFile  = "kernel.json"
 	vmlinuzFile = "vmlinuz"
 	modulesDir  = "modules"
+	configFile  = "config"
+	noConfig    = "none" // the packages hold none
 )
 
 // record is kernel.json.
@@ -27,6 +29,8 @@ type record struct {
 	SHA256         string `json:"vmlinuz_sha256"`
 	Size           int64  `json:"vmlinuz_size"` // bytes
 	Modules        int    `json:"modules"`      // module files
+	// Config is the file with the kernel's configuration, or noConfig; empty where that was not looked for yet.
+	Config string `json:"config,omitempty"`
 	Debs           []Deb  `json:"debs,omitempty"`
 }
 
@@ -69,6 +73,9 @@ func (r record) check(dir string) error {
 	case sum != r.SHA256:
 		return damaged(r.Name, "%s: expected sha256 %s, found %s", vmlinuz, r.SHA256, sum)
 	}
+	if _, err := os.Stat(filepath.Join(dir, configFile)); len(r.Debs) > 0 && r.Config != noConfig && err != nil {
+		return damaged(r.Name, "expected the kernel's configuration: %v", err)
+	}
 	modules := filepath.Join(dir, modulesDir)
 	if n := countModules(modules); n != r.Modules {
 		return damaged(r.Name, "%s: expected %d modules, found %d", modules, r.Modules, n)
@@ -88,6 +95,9 @@ func (r record) kernel(dir string) Kernel {
 	// One of another series goes by its own name, so that no report calls it what it is not.
 	if parts := strings.SplitN(r.Release, ".", 3); r.SubstitutedFor != "" && len(parts) == 3 {
 		k.Name = parts[0] + "." + parts[1]
+	}
+	if r.Config == configFile {
+		k.Config = filepath.Join(dir, configFile)
 	}
 	if r.Modules > 0 {
 		k.Modules = filepath.Join(dir, modulesDir)

@@ -30,6 +30,7 @@ type Kernel struct {
 	Version        string // Debian package version; empty for an added kernel
 	Vmlinuz        string // absolute path
 	Modules        string // absolute path of the directory that holds the .ko files, searched recursively; empty if none
+	Config         string // absolute path of its configuration, as in /boot/config-RELEASE; empty if unknown
 	SHA256         string // of Vmlinuz
 	SubstitutedFor string // the pinned version that was gone, if any
 }

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -44,8 +43,11 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 	if err != nil {
 		return nil, fmt.Errorf("decode the job: %w", err)
 	}
-	if j.Guest == job.Objects {
-		return verify(j.Objects, load, stage)
+	switch j.Guest {
+	case job.Objects:
+		return verify(j, load, stage)
+	case job.Types:
+		return kernelTypes()
 	}
 	if j.Run != nil {
 		return run(ctx, j.Program, *j.Run, stage)
@@ -104,36 +106,6 @@ func writeProgram(program []byte) (string, error) {
 	}
 	path := filepath.Join(dir, "program")
 	return path, os.WriteFile(path, program, 0o555)
-}
-
-// verify loads objects, one after the other, and keeps none. That one cannot be judged says
-// nothing of the others.
-func verify(objects [][]byte, load func(*ebpf.CollectionSpec) (verifier.Report, error), stage func(string)) (job.Observations, error) {
-	all := make([]job.Loaded, len(objects))
-	for i, object := range objects {
-		stage(fmt.Sprintf("load %d of %d", i+1, len(objects)))
-		spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
-		if err == nil {
-			all[i].Report, err = load(spec)
-		}
-		if err != nil {
-			all[i].Error = err.Error()
-		}
-	}
-	o := job.Observations{}
-	return o, o.SetLoaded(all)
-}
-
-// load loads an object and lets go of it.
-func load(spec *ebpf.CollectionSpec) (verifier.Report, error) {
-	// An agent collects no garbage, for the sake of what it measures. Here nothing is
-	// measured, and the logs of many objects may be more than a guest has memory for.
-	defer runtime.GC()
-	coll, report, err := verifier.Load(spec)
-	if coll != nil {
-		coll.Close()
-	}
-	return report, err
 }
 
 // spiedMap is the map in which a program that spies puts what it sees.

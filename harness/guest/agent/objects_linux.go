@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"bpflab/harness/guest/alone"
+	"bpflab/harness/guest/attach"
+	"bpflab/harness/job"
+	"bpflab/harness/verifier"
+)
+
+// verify loads the programs of objects, one after the other, and keeps none. That one cannot be judged says nothing of
+// the others.
+func verify(j job.Job, load func(*ebpf.CollectionSpec) (verifier.Report, error), stage func(string)) (job.Observations, error) {
+	if err := writeConfig(j.Config); err != nil {
+		return nil, err
+	}
+	all := make([]job.Object, len(j.Objects))
+	for i, raw := range j.Objects {
+		object, err := read(raw)
+		if err != nil {
+			all[i].Broken = err.Error()
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
+			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
+			all[i].Programs = append(all[i].Programs, loadAlone(object, name, load))
+		}
+	}
+	o := job.Observations{}
+	return o, o.SetObjects(all)
+}
+
+// read reads an object. It is made by anybody, and package ebpf was not written for all that it may hold: a panic of its
+// is that object's alone.
+func read(raw []byte) (object *ebpf.CollectionSpec, err error) {
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			err = fmt.Errorf("the library that reads it panicked: %v", trouble)
+		}
+	}()
+	return ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+}
+
+// loadAlone loads one program of an object.
+func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.CollectionSpec) (verifier.Report, error)) (l job.Loaded) {
+	l.Program = name
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			l.Error = fmt.Sprintf("the library that loads it panicked: %v", trouble)
+		}
+	}()
+	spec, err := alone.Spec(object, name)
+	switch {
+	case errors.Is(err, alone.ErrLacks):
+		l.Lacks = err.Error()
+		return l
+	case err != nil:
+		l.Error = err.Error()
+		return l
+	}
+	l.Report, err = load(spec)
+	l.Program = name
+	if err != nil {
+		l.Error = err.Error()
+	}
+	if l.Accepted {
+		if err := attach.Target(spec.Programs[name]); err != nil {
+			l.NoTarget = err.Error()
+		}
+	}
+	return l
+}
+
+// load loads an object and lets go of it.
+func load(spec *ebpf.CollectionSpec) (verifier.Report, error) {
+	// An agent collects no garbage, for the sake of what it measures. Here nothing is
+	// measured, and the logs of many objects may be more than a guest has memory for.
+	defer runtime.GC()
+	coll, report, err := verifier.Load(spec)
+	if coll != nil {
+		coll.Close()
+	}
+	return report, err
+}
+
+// writeConfig puts the kernel's configuration where package ebpf looks for it.
+func writeConfig(config []byte) error {
+	if len(config) == 0 {
+		return nil
+	}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return fmt.Errorf("find the kernel's release: %w", err)
+	}
+	if err := os.MkdirAll("/boot", 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile("/boot/config-"+unix.ByteSliceToString(name.Release[:]), config, 0o644)
+}
+
+// kernelTypes reads the kernel's BTF.
+func kernelTypes() (job.Observations, error) {
+	raw, err := os.ReadFile("/sys/kernel/btf/vmlinux")
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's BTF: %w", err)
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err = w.Write(raw)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("compress the kernel's BTF: %w", err)
+	}
+	o := job.Observations{}
+	return o, o.SetTypes(out.Bytes())
+}

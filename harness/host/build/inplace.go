@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bpflab/harness/host/sandbox"
+)
+
+// InPlace compiles a source of any project where it lies, with the flags of [Builder.Compile]. It finds headers beside
+// the source, in the folders include, in this order, and in the system's; clang may read all of these, and nothing else.
+// The object is not kept.
+//
+// Errors are those of Compile.
+func (b Builder) InPlace(ctx context.Context, source string, include []string) (_ []byte, err error) {
+	if _, err := sandbox.Enforced(b.Sandbox); err != nil {
+		return nil, err
+	}
+	cc, err := findCompiler()
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", source, err)
+	}
+	cc.mode, cc.write = b.Sandbox, b.write
+	in, err := filepath.Abs(filepath.Dir(source))
+	if err != nil {
+		return nil, err
+	}
+	objects, err := b.folder("objects")
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.MkdirTemp(objects, ".compile-*")
+	if err != nil {
+		return nil, fmt.Errorf("make folder to compile in: %w: make %s writable or choose another cache folder", err, objects)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(out)) }()
+	args := append([]string{}, cc.flags...)
+	for _, dir := range append([]string{in}, include...) {
+		if dir, err = filepath.Abs(dir); err != nil {
+			return nil, err
+		}
+		args = append(args, "-I"+dir)
+		cc.read = append(cc.read[:len(cc.read):len(cc.read)], dir)
+	}
+	object := filepath.Join(out, objectFile)
+	if _, err := cc.once(ctx, source, in, out, append(args, "-o", object, "-c", "./"+filepath.Base(source))); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(object)
+}
+
+// Wants reports whether a source did not compile because a header of a name was not found.
+func (e *CompileError) Wants(header string) bool {
+	for _, d := range e.Diagnostics {
+		if strings.Contains(d.Text, "'"+header+"' file not found") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package objects makes BPF objects of what people have: sources, which it compiles, object files, folders and archives
+// of both, and standard input. It looks at no more than an object's ELF header: what an object holds is for a guest to
+// read.
+package objects
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bpflab/harness/host/build"
+)
+
+// What is taken. A guest holds an object several times over.
+const (
+	MaxObject = 8 << 20  // bytes of an object or a source
+	maxFiles  = 10_000   // of one folder or archive
+	maxTotal  = 64 << 20 // bytes of what an archive holds
+)
+
+// Object is one input.
+type Object struct {
+	Name   string // as the caller calls it: a path, one behind an archive's, or "-"
+	ELF    []byte
+	Broken string // not empty: why there is no object
+}
+
+// Reader reads inputs.
+type Reader struct {
+	Builder build.Builder
+	Include []string // folders with headers of sources
+	// Header returns the folder of a vmlinux.h. It is called when a source includes that and has none.
+	Header func(context.Context) (string, error)
+	Stdin  io.Reader
+	Began  func(name string) // called before each object is made; may be nil
+}
+
+// Read reads what names name: files, folders, archives (.tar, .tar.gz, .tgz, .zip), or "-" for standard input. Of a
+// folder or an archive it takes each *.bpf.c and each BPF object, whatever its name. What is wrong with one input is told in its
+// place: an error is of the machine, or of a name that stands for nothing.
+func (r Reader) Read(ctx context.Context, names []string) (all []Object, err error) {
+	tmp, err := os.MkdirTemp("", "bpflab-objects-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	for i, name := range names {
+		var list []Object
+		if name == "-" {
+			list, err = r.stdin(ctx, filepath.Join(tmp, fmt.Sprint(i)))
+		} else {
+			list, err = r.path(ctx, name, filepath.Join(tmp, fmt.Sprint(i)))
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// stdin takes an object or a source from standard input. dir is made where a file is needed.
+func (r Reader) stdin(ctx context.Context, dir string) ([]Object, error) {
+	raw, err := io.ReadAll(io.LimitReader(r.Stdin, MaxObject+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read standard input: %w", err)
+	case len(raw) > MaxObject:
+		return []Object{{Name: "-", Broken: fmt.Sprintf("standard input is more than %d MiB", MaxObject>>20)}}, nil
+	case len(raw) == 0:
+		return []Object{{Name: "-", Broken: "standard input is empty"}}, nil
+	case isELF(raw):
+		return []Object{object("-", raw)}, nil
+	}
+	path := filepath.Join(dir, "stdin.bpf.c")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, raw, 0o600)); err != nil {
+		return nil, err
+	}
+	one, err := r.compile(ctx, "-", path)
+	return []Object{one}, err
+}
+
+func (r Reader) path(ctx context.Context, name, tmp string) ([]Object, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	unpack := map[string]func(string, string) error{".tar": untar, ".gz": untar, ".tgz": untar, ".zip": unzip}[filepath.Ext(name)]
+	switch {
+	case info.IsDir():
+		return r.folder(ctx, name, name)
+	case unpack != nil:
+		if err := os.Mkdir(tmp, 0o700); err != nil {
+			return nil, err
+		}
+		if err := unpack(name, tmp); err != nil {
+			return []Object{{Name: name, Broken: fmt.Sprintf("%s cannot be unpacked: %v", name, err)}}, nil
+		}
+		return r.folder(ctx, name, tmp)
+	}
+	one, err := r.file(ctx, name, name)
+	return []Object{one}, err
+}
+
+// folder takes what a folder holds, under the name that it goes by.
+func (r Reader) folder(ctx context.Context, name, dir string) (all []Object, err error) {
+	var files []string
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.Type().IsRegular() && (strings.HasSuffix(path, ".bpf.c") || isObject(path)):
+			files = append(files, path)
+		}
+		if len(files) > maxFiles {
+			return fmt.Errorf("%s holds more than %d BPF files", name, maxFiles)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return []Object{{Name: name, Broken: name + " holds no BPF program: no *.bpf.c, and no BPF object"}}, nil
+	}
+	slices.Sort(files)
+	for _, file := range files {
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			return nil, err
+		}
+		one, err := r.file(ctx, filepath.Join(name, rel), file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// file takes one file: an object by its first bytes, a source by its name.
+func (r Reader) file(ctx context.Context, name, path string) (Object, error) {
+	broken := func(format string, args ...any) (Object, error) {
+		return Object{Name: name, Broken: name + " " + fmt.Sprintf(format, args...)}, nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return Object{}, err
+	case !info.Mode().IsRegular():
+		return broken("is not a regular file")
+	case info.Size() > MaxObject:
+		return broken("is %d MiB long: expected at most %d", info.Size()>>20, MaxObject>>20)
+	}
+	raw, err := os.ReadFile(path)
+	switch {
+	case err != nil:
+		return Object{}, err
+	case isELF(raw):
+		return object(name, raw), nil
+	case filepath.Ext(path) == ".c":
+		return r.compile(ctx, name, path)
+	}
+	return broken("is neither C source (*.c) nor a BPF object")
+}
+
+func (r Reader) compile(ctx context.Context, name, path string) (Object, error) {
+	if r.Began != nil {
+		r.Began(name)
+	}
+	elf, err := r.Builder.InPlace(ctx, path, r.Include)
+	var rejected *build.CompileError
+	if errors.As(err, &rejected) && rejected.Wants("vmlinux.h") && r.Header != nil {
+		dir, headerErr := r.Header(ctx)
+		if headerErr != nil {
+			return Object{Name: name, Broken: fmt.Sprintf("%s includes vmlinux.h: %v", name, headerErr)}, nil
+		}
+		elf, err = r.Builder.InPlace(ctx, path, append(slices.Clone(r.Include), dir))
+	}
+	switch {
+	case errors.As(err, &rejected):
+		return Object{Name: name, Broken: strings.ReplaceAll(rejected.Error(), path, name)}, nil
+	case err != nil:
+		return Object{}, err
+	}
+	return object(name, elf), nil
+}
+
+func isELF(raw []byte) bool { return strings.HasPrefix(string(raw), elf.ELFMAG) }
+
+// isObject reports whether a file is a BPF object, by its header.
+func isObject(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	header := make([]byte, headerSize)
+	n, _ := io.ReadFull(f, header)
+	return isELF(header[:n]) && wrong(header[:n]) == ""
+}
+
+// object makes an object of an ELF file.
+func object(name string, raw []byte) Object {
+	if why := wrong(raw); why != "" {
+		return Object{Name: name, Broken: name + " is " + why}
+	}
+	return Object{Name: name, ELF: raw}
+}
+
+const headerSize = 64 // of a 64-bit ELF file
+
+// wrong says what an ELF file is that is no BPF object for a little-endian machine.
+func wrong(raw []byte) string {
+	if len(raw) < headerSize {
+		return "an ELF file that is cut off in its header"
+	}
+	order := map[byte]func([]byte) uint16{
+		byte(elf.ELFDATA2LSB): func(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 },
+		byte(elf.ELFDATA2MSB): func(b []byte) uint16 { return uint16(b[1]) | uint16(b[0])<<8 },
+	}[raw[elf.EI_DATA]]
+	switch {
+	case order == nil || raw[elf.EI_CLASS] != byte(elf.ELFCLASS64):
+		return "an ELF file, but no 64-bit one"
+	case elf.Machine(order(raw[18:])) != elf.EM_BPF:
+		return fmt.Sprintf("an ELF file for %v, not a BPF object: compile it with clang -target bpf", elf.Machine(order(raw[18:])))
+	case raw[elf.EI_DATA] != byte(elf.ELFDATA2LSB):
+		return "a BPF object for big-endian machines, and the guests are little-endian: compile it with clang -target bpfel"
+	case elf.Type(order(raw[16:])) != elf.ET_REL:
+		return "a linked BPF file, not an object: expected what clang -c writes"
+	}
+	return ""
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objects
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/host/build"
+	"bpflab/harness/host/sandbox"
+)
+
+const source = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nSEC(\"xdp\") int p(void *ctx) { return 1; }\n"
+
+// put writes files below a folder, by name.
+func put(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+func reader(t *testing.T) Reader {
+	return Reader{Builder: build.Builder{Cache: t.TempDir(), Sandbox: sandbox.Auto}, Stdin: strings.NewReader("")}
+}
+
+// read reads inputs and returns what became of each by name.
+func read(t *testing.T, r Reader, names ...string) map[string]Object {
+	t.Helper()
+	all, err := r.Read(t.Context(), names)
+	require.NoError(t, err)
+	of := map[string]Object{}
+	for _, o := range all {
+		require.NotContains(t, of, o.Name)
+		require.Equal(t, o.Broken == "", len(o.ELF) > 0, o.Name)
+		of[o.Name] = o
+	}
+	return of
+}
+
+func isBroken(t *testing.T, o Object, why string) {
+	t.Helper()
+	assert.Contains(t, o.Broken, why)
+	assert.Empty(t, o.ELF)
+}
+
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	odd := "a name\nwith a line.bpf.c"
+	put(t, dir, map[string]string{
+		"good.bpf.c": source, odd: source, "bad.bpf.c": "int f(void)\n{\n\treturn 1\n}\n", "text.txt": "hello", "big.o": strings.Repeat("x", MaxObject+1),
+		"short.o": "\x7fELF",
+	})
+	at := func(name string) string { return filepath.Join(dir, name) }
+	of := read(t, reader(t), at("good.bpf.c"), at(odd), at("bad.bpf.c"), at("text.txt"), at("big.o"), at("short.o"))
+	assert.True(t, isELF(of[at("good.bpf.c")].ELF))
+	assert.True(t, isELF(of[at(odd)].ELF))
+	isBroken(t, of[at("bad.bpf.c")], at("bad.bpf.c")+" does not compile:\n"+at("bad.bpf.c")+":3:10: error: expected ';'")
+	isBroken(t, of[at("text.txt")], "text.txt is neither C source (*.c) nor a BPF object")
+	isBroken(t, of[at("big.o")], "big.o is 8 MiB long: expected at most 8")
+	isBroken(t, of[at("short.o")], "is an ELF file that is cut off in its header")
+
+	_, err := reader(t).Read(t.Context(), []string{at("none")})
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Headers are found beside the source, in folders below it and in those that are named.
+func TestHeaders(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	put(t, dir, map[string]string{"src/p.bpf.c": "#include \"beside.h\"\n#include <below/b.h>\n#include <other.h>\n" + source, "src/beside.h": "", "src/below/b.h": ""})
+	put(t, other, map[string]string{"other.h": ""})
+	path := filepath.Join(dir, "src/p.bpf.c")
+	isBroken(t, read(t, reader(t), path)[path], "'other.h' file not found")
+	r := reader(t)
+	r.Include = []string{other}
+	assert.Empty(t, read(t, r, path)[path].Broken)
+}
+
+// A vmlinux.h that a source does not bring is made, once it is wanted.
+func TestVmlinux(t *testing.T) {
+	dir, made := t.TempDir(), t.TempDir()
+	put(t, dir, map[string]string{"p.bpf.c": "#include \"vmlinux.h\"\nstruct made_of_types x;\n", "own/p.bpf.c": "#include \"vmlinux.h\"\nint y;\n", "own/vmlinux.h": ""})
+	put(t, made, map[string]string{"vmlinux.h": "struct made_of_types { int a; };\n"})
+	r, asked := reader(t), 0
+	r.Header = func(context.Context) (string, error) { asked++; return made, nil }
+	path, own := filepath.Join(dir, "p.bpf.c"), filepath.Join(dir, "own/p.bpf.c")
+	of := read(t, r, path, own)
+	assert.Empty(t, of[path].Broken)
+	assert.Empty(t, of[own].Broken)
+	assert.Equal(t, 1, asked)
+
+	r.Header = func(context.Context) (string, error) { return "", errors.New("no bpftool") }
+	isBroken(t, read(t, r, path)[path], path+" includes vmlinux.h: no bpftool")
+}
+
+func TestStdin(t *testing.T) {
+	for text, want := range map[string]string{
+		source: "", "int f(void) { return }\n": "- does not compile:\n-:1:22: error", "": "standard input is empty",
+		"\x7fELF": "- is an ELF file that is cut off", strings.Repeat("x", MaxObject+1): "more than 8 MiB",
+	} {
+		r := reader(t)
+		r.Stdin = strings.NewReader(text)
+		o := read(t, r, "-")["-"]
+		if want == "" {
+			assert.Empty(t, o.Broken)
+			continue
+		}
+		isBroken(t, o, want)
+	}
+}
+
+// header is the beginning of an ELF file.
+func header(class, data byte, kind, machine uint16) string {
+	h := make([]byte, headerSize)
+	copy(h, "\x7fELF")
+	h[4], h[5] = class, data
+	order := [][2]int{{0, 1}, {1, 0}}[data&1^1]
+	h[16+order[0]], h[16+order[1]] = byte(kind), byte(kind>>8)
+	h[18+order[0]], h[18+order[1]] = byte(machine), byte(machine>>8)
+	return string(h)
+}
+
+func TestForeignELF(t *testing.T) {
+	for _, tt := range []struct{ elf, want string }{
+		{header(2, 1, 1, 247), ""},
+		{header(2, 2, 1, 247), "big-endian"},
+		{header(2, 1, 2, 247), "a linked BPF file"},
+		{header(2, 1, 1, 62), "an ELF file for EM_X86_64, not a BPF object"},
+		{header(2, 2, 1, 62), "an ELF file for EM_X86_64"},
+		{header(1, 1, 1, 247), "no 64-bit one"},
+		{header(2, 0, 1, 247), "no 64-bit one"},
+	} {
+		if tt.want == "" {
+			assert.Empty(t, wrong([]byte(tt.elf)))
+			continue
+		}
+		assert.Contains(t, wrong([]byte(tt.elf)), tt.want)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{
+		"a/p.bpf.c": source, "b/q.o": header(2, 1, 1, 247), "b/host.o": header(2, 1, 1, 62), "b/user.c": "int main(void) {}", ".git/x.bpf.c": source, "README": "",
+	})
+	of := read(t, reader(t), dir)
+	assert.Len(t, of, 2)
+	assert.Contains(t, of, filepath.Join(dir, "a/p.bpf.c"))
+	assert.Contains(t, of, filepath.Join(dir, "b/q.o"))
+	empty := t.TempDir()
+	isBroken(t, read(t, reader(t), empty)[empty], "holds no BPF program: no *.bpf.c, and no BPF object")
+}
+
+func tarOf(t *testing.T, files map[string]string, links ...string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for name, text := range files {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}))
+		_, err := w.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	for _, name := range links {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}))
+	}
+	require.NoError(t, w.Close())
+	return out.Bytes()
+}
+
+func gzipped(t *testing.T, raw []byte) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(raw)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return out.String()
+}
+
+func zipOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for name, text := range files {
+		f, err := w.Create(name)
+		require.NoError(t, err)
+		_, err = f.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return out.String()
+}
+
+func TestArchives(t *testing.T) {
+	dir, tmp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	files := map[string]string{"x/p.bpf.c": source, "x/README": "hello"}
+	plain := tarOf(t, files, "x/link.bpf.c")
+	put(t, dir, map[string]string{
+		"a.tar": string(plain), "b.tar.gz": gzipped(t, plain), "c.tgz": gzipped(t, plain), "d.zip": zipOf(t, files),
+		"cut.tar.gz": gzipped(t, plain)[:100], "out.tar": string(tarOf(t, map[string]string{"../out.bpf.c": source})), "out.zip": zipOf(t, map[string]string{"/tmp/out.bpf.c": source}),
+		"bomb.tar.gz": gzipped(t, tarOf(t, map[string]string{"zeros": strings.Repeat("\x00", maxTotal+1)})),
+	})
+	for _, name := range []string{"a.tar", "b.tar.gz", "c.tgz", "d.zip"} {
+		path := filepath.Join(dir, name)
+		of := read(t, reader(t), path)
+		require.Len(t, of, 1, name)
+		assert.Empty(t, of[filepath.Join(path, "x/p.bpf.c")].Broken)
+	}
+	for name, want := range map[string]string{
+		"cut.tar.gz": "cannot be unpacked: unexpected EOF", "out.tar": "outside of the folder", "out.zip": "outside of the folder", "bomb.tar.gz": "it holds more than 64 MiB",
+	} {
+		path := filepath.Join(dir, name)
+		isBroken(t, read(t, reader(t), path)[path], want)
+	}
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestTooManyFiles(t *testing.T) {
+	files := map[string]string{}
+	for i := range maxFiles + 1 {
+		files[fmt.Sprint(i)] = ""
+	}
+	path := filepath.Join(t.TempDir(), "many.zip")
+	require.NoError(t, os.WriteFile(path, []byte(zipOf(t, files)), 0o644))
+	isBroken(t, read(t, reader(t), path)[path], "it holds more than 10000 files")
+}
+
+// Whatever bytes an input has, it is an object or said to be broken.
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(header(2, 1, 1, 247)))
+	f.Add([]byte(header(2, 2, 1, 62)))
+	f.Add([]byte("\x7fELF"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path := filepath.Join(t.TempDir(), "x.o")
+		require.NoError(t, os.WriteFile(path, raw, 0o600))
+		o, err := Reader{}.file(t.Context(), "x.o", path)
+		require.NoError(t, err)
+		assert.Equal(t, o.Broken == "", len(o.ELF) > 0)
+	})
+}

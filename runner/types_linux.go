@@ -16,6 +16,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"bpflab/harness"
+	"bpflab/harness/host/objects"
 	"bpflab/harness/job"
 	"bpflab/vm/kernels"
 	"bpflab/vm/qemu"
@@ -24,8 +25,8 @@ import (
 // maxTypes bounds a kernel's BTF; 7.3's has 7 MB.
 const maxTypes = 64 << 20
 
-// ErrNoBpftool is returned where a header is to be made of a kernel's types.
-var ErrNoBpftool = errors.New("vmlinux.h is made by bpftool, which is not installed: apt-get install bpftool")
+// errNoBpftool is returned where a header is to be made of a kernel's types.
+var errNoBpftool = fmt.Errorf("%w: bpftool makes it, and is not installed: apt-get install bpftool", objects.ErrNoHeader)
 
 // Types returns a file with a kernel's BTF, as the kernel shows it in /sys/kernel/btf/vmlinux. A guest is asked for it
 // once; the cache keeps it.
@@ -92,7 +93,7 @@ func findBpftool() (string, error) {
 			return path, nil
 		}
 	}
-	return "", ErrNoBpftool
+	return "", errNoBpftool
 }
 
 // typesOf makes the folder in which a kernel's types are kept.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,9 +33,10 @@ rejection what the verifier said, of which line, what that means and what to try
 a lab's or not.
 
 A FILE is C source (*.c), which is compiled for a little-endian machine; a BPF object; a folder or an
-archive (.tar, .tar.gz, .tgz, .zip), of which each *.bpf.c and each BPF object is taken; or - for
+archive (.tar, .tar.gz, .tgz, .zip), of which each BPF source and each BPF object is taken; or - for
 standard input. Headers are looked for beside a source, in each -I, and in the system's folders. A
-vmlinux.h that is not there is made of the newest of the kernels (bpftool makes it).
+vmlinux.h that is not there is made by bpftool, of the newest of the kernels with which the source
+compiles.
 
 Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab explain counter.bpf.c\n  bpflab explain build/ --kernels 5.10,6.12\n" +
@@ -153,8 +155,15 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 	}
 	reader := objects.Reader{
 		Builder: builder, Include: include, Stdin: stdin,
-		Header: func(ctx context.Context) (string, error) { return h.Header(ctx, list[len(list)-1]) },
-		Began:  func(name string) { h.progress.Set("build", name) },
+		Header: func(ctx context.Context, name string) (string, error) {
+			h.progress.Set("vmlinux.h", "of Linux "+name)
+			defer h.progress.Set("vmlinux.h", "")
+			return h.Header(ctx, list[slices.Index(names, name)])
+		},
+		Began: func(name string) { h.progress.Set("build", name) },
+	}
+	for _, name := range slices.Backward(names) {
+		reader.Headers = append(reader.Headers, name)
 	}
 	all, err := reader.Read(ctx, inputs)
 	h.progress.Set("build", "")
@@ -162,18 +171,18 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 		return survey.Survey{}, err
 	}
 	var (
-		files  []string
-		elves  [][]byte
-		broken = map[int]string{}
+		files []survey.File
+		elves [][]byte
 	)
-	for i, o := range all {
-		files = append(files, o.Name)
-		if o.Broken != "" {
-			broken[i] = o.Broken
-			continue
+	for _, o := range all {
+		files = append(files, survey.File{Name: o.Name, Broken: o.Broken, Note: o.Note})
+		if o.Broken == "" {
+			elves = append(elves, o.ELF)
 		}
-		elves = append(elves, o.ELF)
 	}
 	loaded, err := h.Load(ctx, list, elves)
-	return survey.New(names, files, broken, loaded), err
+	if err != nil {
+		return survey.Survey{}, err
+	}
+	return survey.New(names, files, loaded), nil
 }

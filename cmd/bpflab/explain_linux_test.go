@@ -214,7 +214,7 @@ func TestExplainCommand(t *testing.T) {
   5\.10, 6\.12: accepted, but this kernel has no function no_such_function`,
 		`(?m)^\S+/two.bpf.c: untyped
   5\.10, 6\.12: cannot be loaded by itself: SEC\("myprog"\) names no type of program`,
-		`(?m)^\S+/damaged.bpf.o cannot be read as a BPF object: `,
+		`(?m)^\S+/damaged.bpf.o cannot be read by cilium/ebpf, which loads programs here: `,
 	} {
 		assert.Regexp(t, want, out)
 	}

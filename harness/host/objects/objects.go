@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,20 +33,24 @@ type Object struct {
 	Name   string // as the caller calls it: a path, one behind an archive's, or "-"
 	ELF    []byte
 	Broken string // not empty: why there is no object
+	Note   string // not empty: what a reader should know of how it was made
 }
 
 // Reader reads inputs.
 type Reader struct {
 	Builder build.Builder
 	Include []string // folders with headers of sources
-	// Header returns the folder of a vmlinux.h. It is called when a source includes that and has none.
-	Header func(context.Context) (string, error)
+	// Headers are the kernels whose vmlinux.h a source that has none may be compiled with, the best one first. A kernel
+	// renames and removes types, and a source is written for some.
+	Headers []string
+	// Header returns the folder of a kernel's vmlinux.h.
+	Header func(ctx context.Context, kernel string) (string, error)
 	Stdin  io.Reader
 	Began  func(name string) // called before each object is made; may be nil
 }
 
 // Read reads what names name: files, folders, archives (.tar, .tar.gz, .tgz, .zip), or "-" for standard input. Of a
-// folder or an archive it takes each *.bpf.c and each BPF object, whatever its name. What is wrong with one input is told in its
+// folder or an archive it takes each BPF source and each BPF object, by what is in them. What is wrong with one input is told in its
 // place: an error is of the machine, or of a name that stands for nothing.
 func (r Reader) Read(ctx context.Context, names []string) (all []Object, err error) {
 	tmp, err := os.MkdirTemp("", "bpflab-objects-*")
@@ -120,7 +125,7 @@ func (r Reader) folder(ctx context.Context, name, dir string) (all []Object, err
 			return err
 		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
-		case d.Type().IsRegular() && (strings.HasSuffix(path, ".bpf.c") || isObject(path)):
+		case d.Type().IsRegular() && (isSource(path) || isObject(path)):
 			files = append(files, path)
 		}
 		if len(files) > maxFiles {
@@ -132,7 +137,7 @@ func (r Reader) folder(ctx context.Context, name, dir string) (all []Object, err
 		return nil, err
 	}
 	if len(files) == 0 {
-		return []Object{{Name: name, Broken: name + " holds no BPF program: no *.bpf.c, and no BPF object"}}, nil
+		return []Object{{Name: name, Broken: name + " holds no BPF program: no C source with a SEC(), and no BPF object"}}, nil
 	}
 	slices.Sort(files)
 	for _, file := range files {
@@ -179,25 +184,79 @@ func (r Reader) compile(ctx context.Context, name, path string) (Object, error) 
 	if r.Began != nil {
 		r.Began(name)
 	}
-	elf, err := r.Builder.InPlace(ctx, path, r.Include)
+	raw, err := r.Builder.InPlace(ctx, path, r.Include)
 	var rejected *build.CompileError
-	if errors.As(err, &rejected) && rejected.Wants("vmlinux.h") && r.Header != nil {
-		dir, headerErr := r.Header(ctx)
-		if headerErr != nil {
-			return Object{Name: name, Broken: fmt.Sprintf("%s includes vmlinux.h: %v", name, headerErr)}, nil
+	note := ""
+	if errors.As(err, &rejected) && rejected.Wants("vmlinux.h") && len(r.Headers) > 0 {
+		if raw, note, err = r.withHeader(ctx, path); errors.Is(err, ErrNoHeader) {
+			return Object{Name: name, Broken: fmt.Sprintf("%s includes vmlinux.h: %v", name, err)}, nil
 		}
-		elf, err = r.Builder.InPlace(ctx, path, append(slices.Clone(r.Include), dir))
 	}
 	switch {
 	case errors.As(err, &rejected):
-		return Object{Name: name, Broken: strings.ReplaceAll(rejected.Error(), path, name)}, nil
+		return Object{Name: name, Broken: strings.ReplaceAll(brief(rejected), path, name)}, nil
 	case err != nil:
 		return Object{}, err
 	}
-	return object(name, elf), nil
+	o := object(name, raw)
+	o.Note = note
+	return o, nil
+}
+
+// ErrNoHeader is wrapped by what Header returns where no vmlinux.h can be made.
+var ErrNoHeader = errors.New("there is no vmlinux.h")
+
+// withHeader compiles a source with the first kernel's vmlinux.h that fits it. What no header fits, does not compile
+// with the first.
+func (r Reader) withHeader(ctx context.Context, path string) (raw []byte, note string, first error) {
+	for i, kernel := range r.Headers {
+		dir, err := r.Header(ctx, kernel)
+		if err != nil {
+			return nil, "", err
+		}
+		raw, err := r.Builder.InPlace(ctx, path, append(slices.Clone(r.Include), dir))
+		var rejected *build.CompileError
+		switch {
+		case err == nil && i > 0:
+			return raw, fmt.Sprintf("compiled with the vmlinux.h of Linux %s: those of later kernels lack what it uses", kernel), nil
+		case err == nil:
+			return raw, "", nil
+		case !errors.As(err, &rejected):
+			return nil, "", err
+		case i == 0:
+			first = err
+		}
+	}
+	return nil, "", first
+}
+
+// brief is what a compiler has against a source, without its notes on where each macro came from.
+func brief(e *build.CompileError) string {
+	short := *e
+	short.Diagnostics = slices.DeleteFunc(slices.Clone(e.Diagnostics), func(d build.Diagnostic) bool { return d.Severity == "note" && d.File != "" })
+	return short.Error()
 }
 
 func isELF(raw []byte) bool { return strings.HasPrefix(string(raw), elf.ELFMAG) }
+
+// isSource reports whether a file is BPF in C: by its name, or because it defines sections as such sources do.
+func isSource(path string) bool {
+	if filepath.Ext(path) != ".c" || strings.HasSuffix(path, ".bpf.c") {
+		return strings.HasSuffix(path, ".bpf.c")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, MaxObject))
+	return section.Match(text) && helpers.Match(text)
+}
+
+var (
+	section = regexp.MustCompile(`(?m)^\s*SEC\("`)
+	helpers = regexp.MustCompile(`(?m)^\s*#\s*include\s*["<](?:.*/)?(?:bpf_helpers|vmlinux)\.h[">]`)
+)
 
 // isObject reports whether a file is a BPF object, by its header.
 func isObject(path string) bool {

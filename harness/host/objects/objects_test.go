@@ -94,17 +94,31 @@ func TestHeaders(t *testing.T) {
 func TestVmlinux(t *testing.T) {
 	dir, made := t.TempDir(), t.TempDir()
 	put(t, dir, map[string]string{"p.bpf.c": "#include \"vmlinux.h\"\nstruct made_of_types x;\n", "own/p.bpf.c": "#include \"vmlinux.h\"\nint y;\n", "own/vmlinux.h": ""})
-	put(t, made, map[string]string{"vmlinux.h": "struct made_of_types { int a; };\n"})
-	r, asked := reader(t), 0
-	r.Header = func(context.Context) (string, error) { asked++; return made, nil }
+	put(t, made, map[string]string{"new/vmlinux.h": "struct renamed { int a; };\n", "old/vmlinux.h": "struct made_of_types { int a; };\n"})
+	r := reader(t)
+	var asked []string
+	r.Headers = []string{"new", "old", "older"}
+	r.Header = func(_ context.Context, kernel string) (string, error) {
+		asked = append(asked, kernel)
+		return filepath.Join(made, kernel), nil
+	}
 	path, own := filepath.Join(dir, "p.bpf.c"), filepath.Join(dir, "own/p.bpf.c")
 	of := read(t, r, path, own)
 	assert.Empty(t, of[path].Broken)
+	assert.Equal(t, "compiled with the vmlinux.h of Linux old: those of later kernels lack what it uses", of[path].Note)
 	assert.Empty(t, of[own].Broken)
-	assert.Equal(t, 1, asked)
+	assert.Empty(t, of[own].Note)
+	assert.Equal(t, []string{"new", "old"}, asked)
 
-	r.Header = func(context.Context) (string, error) { return "", errors.New("no bpftool") }
+	r.Headers = []string{"old"}
+	assert.Empty(t, read(t, r, path)[path].Note)
+	r.Headers = []string{"new"}
+	isBroken(t, read(t, r, path)[path], "p.bpf.c:2:22: error: ")
+	r.Header = func(context.Context, string) (string, error) { return "", fmt.Errorf("no bpftool: %w", ErrNoHeader) }
 	isBroken(t, read(t, r, path)[path], path+" includes vmlinux.h: no bpftool")
+	r.Header = func(context.Context, string) (string, error) { return "", errors.New("the guest is lost") }
+	_, err := r.Read(t.Context(), []string{path})
+	assert.EqualError(t, err, "the guest is lost")
 }
 
 func TestStdin(t *testing.T) {
@@ -155,14 +169,15 @@ func TestForeignELF(t *testing.T) {
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, map[string]string{
-		"a/p.bpf.c": source, "b/q.o": header(2, 1, 1, 247), "b/host.o": header(2, 1, 1, 62), "b/user.c": "int main(void) {}", ".git/x.bpf.c": source, "README": "",
+		"a/p.bpf.c": source, "b/q.o": header(2, 1, 1, 247), "b/host.o": header(2, 1, 1, 62), "b/user.c": "#include <bpf/bpf_helpers.h>\nint main(void) {}", "b/host.c": "SEC(\"x\")", "c/r_kern.c": source, ".git/x.bpf.c": source, "README": "",
 	})
 	of := read(t, reader(t), dir)
-	assert.Len(t, of, 2)
+	assert.Len(t, of, 3)
+	assert.Contains(t, of, filepath.Join(dir, "c/r_kern.c"))
 	assert.Contains(t, of, filepath.Join(dir, "a/p.bpf.c"))
 	assert.Contains(t, of, filepath.Join(dir, "b/q.o"))
 	empty := t.TempDir()
-	isBroken(t, read(t, reader(t), empty)[empty], "holds no BPF program: no *.bpf.c, and no BPF object")
+	isBroken(t, read(t, reader(t), empty)[empty], "holds no BPF program: no C source with a SEC(), and no BPF object")
 }
 
 func tarOf(t *testing.T, files map[string]string, links ...string) []byte {

@@ -21,6 +21,7 @@ type Survey struct {
 type File struct {
 	Name     string
 	Broken   string // not empty: why nothing of it could be loaded
+	Note     string // not empty: what a reader should know of it
 	Programs []Program
 }
 
@@ -30,13 +31,11 @@ type Program struct {
 	On   []job.Loaded // one a kernel
 }
 
-// New puts together what became of files, by kernel. broken is why a file could not be loaded, by its place; objects
-// are those of the others, in their order.
-func New(kernels, files []string, broken map[int]string, objects [][]job.Object) Survey {
+// New puts together what became of files. objects are, by kernel, those of the files that are not broken, in their order.
+func New(kernels []string, files []File, objects [][]job.Object) Survey {
 	s := Survey{Kernels: kernels}
 	next := 0
-	for i, name := range files {
-		f := File{Name: name, Broken: broken[i]}
+	for _, f := range files {
 		if f.Broken == "" {
 			of := make([]job.Object, len(kernels))
 			for k := range kernels {
@@ -55,7 +54,7 @@ func (f *File) fill(of []job.Object) {
 	var names []string
 	for _, o := range of {
 		if f.Broken = o.Broken; f.Broken != "" {
-			f.Broken = f.Name + " cannot be read as a BPF object: " + f.Broken
+			f.Broken = f.Name + " cannot be read by cilium/ebpf, which loads programs here: " + f.Broken
 			return
 		}
 		for _, p := range o.Programs {

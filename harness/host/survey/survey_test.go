@@ -26,7 +26,7 @@ func rejected(program, message string) job.Loaded {
 
 // two is two files on two kernels: one has two programs, the other does not compile.
 func two(a0, a1, b0, b1 job.Loaded) Survey {
-	return New([]string{"5.10", "6.12"}, []string{"dir/a.bpf.c", "b.bpf.c"}, map[int]string{1: "b.bpf.c does not compile:\nb.bpf.c:1:1: error: no"},
+	return New([]string{"5.10", "6.12"}, []File{{Name: "dir/a.bpf.c", Note: "made so"}, {Name: "b.bpf.c", Broken: "b.bpf.c does not compile:\nb.bpf.c:1:1: error: no"}},
 		[][]job.Object{{{Programs: []job.Loaded{a0, b0}}}, {{Programs: []job.Loaded{a1, b1}}}})
 }
 
@@ -47,6 +47,8 @@ dir/a.bpf.c
 
 a number: accepted; the verifier has processed so many instructions
 NO: rejected
+
+dir/a.bpf.c: made so
 
 dir/a.bpf.c: second
   5.10, 6.12: rejected: uninit-register
@@ -79,7 +81,7 @@ func TestVerdicts(t *testing.T) {
 	assert.False(t, sound)
 	assert.False(t, complete)
 
-	s = New([]string{"k"}, []string{"a"}, nil, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 1)}}}})
+	s = New([]string{"k"}, []File{{Name: "a"}}, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 1)}}}})
 	sound, complete = s.Sound()
 	assert.True(t, sound)
 	assert.True(t, complete)
@@ -95,20 +97,20 @@ func TestVerdicts(t *testing.T) {
 
 // A guest that failed has named no programs, and judged none.
 func TestGuestFailed(t *testing.T) {
-	s := New([]string{"5.10", "6.12"}, []string{"a"}, nil, [][]job.Object{{{Error: "it hung"}}, {{Programs: []job.Loaded{accepted("p", 1)}}}})
+	s := New([]string{"5.10", "6.12"}, []File{{Name: "a"}}, [][]job.Object{{{Error: "it hung"}}, {{Programs: []job.Loaded{accepted("p", 1)}}}})
 	require.Len(t, s.Files[0].Programs, 1)
 	assert.Equal(t, NotJudged, VerdictOf(s.Files[0].Programs[0].On[0]))
 	assert.Equal(t, Accepted, VerdictOf(s.Files[0].Programs[0].On[1]))
 
-	s = New([]string{"5.10"}, []string{"a"}, nil, [][]job.Object{{{Error: "it hung"}}})
+	s = New([]string{"5.10"}, []File{{Name: "a"}}, [][]job.Object{{{Error: "it hung"}}})
 	assert.Contains(t, text(t, s, 0), "\na\n  5.10: not judged: it hung\n")
 	_, complete := s.Sound()
 	assert.False(t, complete)
 }
 
 func TestNothingToLoad(t *testing.T) {
-	s := New([]string{"5.10"}, []string{"a", "b"}, nil, [][]job.Object{{{Broken: "bad magic"}, {}}})
-	assert.Equal(t, "a cannot be read as a BPF object: bad magic\n\nb holds no program: a function is one by its SEC()\n", text(t, s, 0))
+	s := New([]string{"5.10"}, []File{{Name: "a"}, {Name: "b"}}, [][]job.Object{{{Broken: "bad magic"}, {}}})
+	assert.Equal(t, "a cannot be read by cilium/ebpf, which loads programs here: bad magic\n\nb holds no program: a function is one by its SEC()\n", text(t, s, 0))
 }
 
 // What others wrote is one line, in which nothing is hidden, and names give way to figures.
@@ -142,7 +144,7 @@ func TestCSV(t *testing.T) {
 	assert.Equal(t, Row{File: "a.bpf.c", Program: "first", Kernel: "5.10", Verdict: "success", Stats: verifier.Stats{Processed: 61, TotalStates: 6, PeakStates: 2}}, rows[0])
 
 	// Of one kernel it is what veristat writes.
-	s = New([]string{"5.10"}, []string{"a"}, nil, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 1)}}}})
+	s = New([]string{"5.10"}, []File{{Name: "a"}}, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 1)}}}})
 	out.Reset()
 	require.NoError(t, s.CSV(&out))
 	assert.Regexp(t, `^file_name,prog_name,verdict,total_insns`, out.String())
@@ -151,7 +153,7 @@ func TestCSV(t *testing.T) {
 func TestReadCSVErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "expected a line of column names", "a,b\n1,2\n": `expected a column "file_name"`,
-		"file_name,prog_name,verdict\na,b\n":                  "wrong number of fields",
+		"file_name,prog_name,verdict\na,b\n":                   "wrong number of fields",
 		"file_name,prog_name,verdict,total_insns\na,b,c,ten\n": `line 2, total_insns: expected a number, found "ten"`,
 	} {
 		_, err := ReadCSV(strings.NewReader(text))
@@ -185,7 +187,7 @@ a.bpf.c: second   6.12    new: success       50                5
 `, compare(old[:4]))
 
 	// veristat knows no kernels: its file is compared with the one that there is.
-	s = New([]string{"5.10"}, []string{"a"}, nil, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 10)}}}})
+	s = New([]string{"5.10"}, []File{{Name: "a"}}, [][]job.Object{{{Programs: []job.Loaded{accepted("p", 10)}}}})
 	assert.Equal(t, "1 of 1 programs on kernels as before\n", compare([]Row{{File: "x/a", Program: "p", Verdict: "success", Stats: verifier.Stats{Processed: 10, TotalStates: 1}}}))
 }
 

@@ -44,6 +44,9 @@ func (s Survey) Text(w io.Writer, columns int) error {
 	var out strings.Builder
 	s.table(&out, columns)
 	for _, f := range s.Files {
+		if f.Note != "" {
+			fmt.Fprintf(&out, "\n%s: %s\n", visible.Line(f.Name), visible.Line(f.Note))
+		}
 		if f.Broken != "" {
 			fmt.Fprintf(&out, "\n%s\n", visible.Quote(f.Broken))
 		}

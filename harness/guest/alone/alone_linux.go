@@ -46,6 +46,11 @@ func Spec(object *ebpf.CollectionSpec, name string) (*ebpf.CollectionSpec, error
 		}
 		settle(m)
 	}
+	for name, v := range one.Variables {
+		if one.Maps[v.SectionName] == nil {
+			delete(one.Variables, name)
+		}
+	}
 	return one, nil
 }
 
@@ -63,6 +68,9 @@ func use(object *ebpf.CollectionSpec, name string, used map[string]bool) {
 	}
 }
 
+// stackDepth is how many addresses a stack trace has, unless a kernel is told otherwise (PERF_MAX_STACK_DEPTH).
+const stackDepth = 127
+
 // settle leaves nothing of a map to a loader.
 func settle(m *ebpf.MapSpec) {
 	m.Pinning = ebpf.PinNone
@@ -71,6 +79,9 @@ func settle(m *ebpf.MapSpec) {
 		m.Contents = nil // other programs
 	case ebpf.PerfEventArray, ebpf.CPUMap, ebpf.SkStorage, ebpf.InodeStorage, ebpf.TaskStorage, ebpf.CgroupStorage, ebpf.CGroupStorage, ebpf.PerCPUCGroupStorage, ebpf.StructOpsMap:
 		return // as many as there are CPUs, or objects
+	}
+	if m.Type == ebpf.StackTrace && m.ValueSize == 0 {
+		m.ValueSize = 8 * stackDepth
 	}
 	switch {
 	case m.MaxEntries > 0:

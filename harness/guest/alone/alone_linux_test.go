@@ -36,11 +36,14 @@ func object() *ebpf.CollectionSpec {
 				Name: "outer", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1,
 				InnerMap: &ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: 4, Pinning: ebpf.PinByName}, Contents: []ebpf.MapKV{{Key: uint32(0), Value: "unsized"}},
 			},
-			"other": {Name: "other", Type: ebpf.Array, KeySize: 4, ValueSize: 1 << 30, MaxEntries: 1},
+			"traces": {Name: "traces", Type: ebpf.StackTrace, KeySize: 4, MaxEntries: 8},
+			".bss":   {Name: ".bss", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1},
+			"other":  {Name: "other", Type: ebpf.Array, KeySize: 4, ValueSize: 1 << 30, MaxEntries: 1},
 		},
+		Variables: map[string]*ebpf.VariableSpec{"x": {Name: "x", SectionName: ".bss", Value: make([]byte, 4)}},
 		Programs: map[string]*ebpf.ProgramSpec{
-			"a": uses("xdp", ebpf.XDP, "sized", "ring", "perf", "calls", "outer"),
-			"b": uses("xdp", ebpf.XDP, "other"),
+			"a": uses("xdp", ebpf.XDP, "sized", "ring", "perf", "calls", "outer", "traces"),
+			"b": uses("xdp", ebpf.XDP, "other", ".bss"),
 		},
 	}
 }
@@ -51,7 +54,9 @@ func TestSpec(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, one.Programs, 1)
 	assert.Contains(t, one.Programs, "a")
-	assert.Len(t, one.Maps, 6, "those that it uses, and what is in them")
+	assert.Len(t, one.Maps, 7, "those that it uses, and what is in them")
+	assert.Empty(t, one.Variables, "the section of x is of no use to it")
+	assert.EqualValues(t, 1016, one.Maps["traces"].ValueSize)
 	assert.NotContains(t, one.Maps, "other")
 	assert.EqualValues(t, 7, one.Maps["sized"].MaxEntries)
 	assert.EqualValues(t, 1, one.Maps["unsized"].MaxEntries)
@@ -61,6 +66,10 @@ func TestSpec(t *testing.T) {
 	assert.Empty(t, one.Maps["calls"].Contents)
 	assert.Zero(t, one.Maps["perf"].MaxEntries, "as many as there are CPUs")
 	assert.Equal(t, object(), whole, "the object stays as it is")
+
+	other, err := Spec(whole, "b")
+	require.NoError(t, err)
+	assert.Contains(t, other.Variables, "x")
 }
 
 // What was completed loads, though the object's other map is impossible.

@@ -4,13 +4,17 @@ package agent
 
 import (
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
@@ -22,7 +26,7 @@ func TestVerify(t *testing.T) {
 	require.NoError(t, err)
 	objects := [][]byte{object, bytes.Repeat([]byte("no ELF "), 100), object, object, object}
 	reports := []verifier.Report{{Accepted: true, Program: "p"}, {}, {Message: "R0 !read_ok"}, {}}
-	errs := []error{nil, errors.New("no privilege"), nil, nil}
+	errs := []error{nil, fmt.Errorf("no memory: %w", unix.ENOMEM), errors.New("no such function"), nil}
 	calls := 0
 	load := func(spec *ebpf.CollectionSpec) (verifier.Report, error) {
 		assert.Len(t, spec.Programs, 1)
@@ -46,8 +50,9 @@ func TestVerify(t *testing.T) {
 	assert.NotEmpty(t, name)
 	assert.True(t, got[0].Programs[0].Accepted)
 	assert.Contains(t, got[1].Broken, "bad magic number")
-	assert.Equal(t, "no privilege", got[2].Programs[0].Error)
-	assert.Equal(t, "R0 !read_ok", got[3].Programs[0].Message)
+	assert.Equal(t, "no memory: cannot allocate memory", got[2].Programs[0].Error)
+	assert.Equal(t, "no such function", got[3].Programs[0].Lacks)
+	assert.Empty(t, got[3].Programs[0].Error)
 	assert.Equal(t, "the library that loads it panicked: no such map", got[4].Programs[0].Error)
 	require.Len(t, stages, 4)
 	assert.Regexp(t, `^load \S+, 5 of 5$`, stages[3])
@@ -56,4 +61,53 @@ func TestVerify(t *testing.T) {
 	assert.EqualError(t, err, "3 objects were to be loaded, and 5 reports came back")
 	_, err = job.GetObjects(job.Observations{}, 3)
 	assert.Error(t, err)
+}
+
+// An object whose sections are larger than it is gets no room for them.
+func TestReadImplausible(t *testing.T) {
+	object, err := os.ReadFile("../../host/policy/testdata/seed.o")
+	require.NoError(t, err)
+	_, err = read(object)
+	require.NoError(t, err)
+	f, err := elf.NewFile(bytes.NewReader(object))
+	require.NoError(t, err)
+	start := int(binary.LittleEndian.Uint64(object[40:])) // of the section headers, 64 bytes each
+	for i, s := range f.Sections {
+		if s.Type == elf.SHT_NULL {
+			continue
+		}
+		for at, want := range map[int]string{32: "larger than", 8: "is compressed"} { // size, flags
+			wrong := bytes.Clone(object)
+			value := uint64(1 << 40)
+			if at == 8 {
+				value = uint64(s.Flags | elf.SHF_COMPRESSED)
+			}
+			binary.LittleEndian.PutUint64(wrong[start+64*i+at:], value)
+			_, err = read(wrong)
+			require.Error(t, err, s.Name)
+			if s.Type == elf.SHT_PROGBITS && at == 32 {
+				assert.ErrorContains(t, err, want, s.Name)
+			}
+		}
+	}
+}
+
+// Whatever an object holds, it is read or refused, and each of its programs is prepared or refused.
+func FuzzObject(f *testing.F) {
+	object, err := os.ReadFile("../../host/policy/testdata/seed.o")
+	require.NoError(f, err)
+	f.Add(object)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		object, err := read(raw)
+		if err != nil {
+			return
+		}
+		for name := range object.Programs {
+			l := loadAlone(object, name, func(spec *ebpf.CollectionSpec) (verifier.Report, error) {
+				assert.Len(t, spec.Programs, 1)
+				return verifier.Report{}, nil
+			})
+			assert.Equal(t, name, l.Program)
+		}
+	})
 }

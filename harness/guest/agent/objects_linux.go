@@ -5,6 +5,7 @@ package agent
 import (
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"maps"
@@ -54,7 +55,35 @@ func read(raw []byte) (object *ebpf.CollectionSpec, err error) {
 			err = fmt.Errorf("the library that reads it panicked: %v", trouble)
 		}
 	}()
+	if err := plausible(raw); err != nil {
+		return nil, err
+	}
 	return ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+}
+
+// maxZeroed is how many bytes of data an object may have that are not in its file.
+const maxZeroed = 32 << 20
+
+// plausible fails for an ELF file whose sections are larger than what is there: package ebpf makes room for all of them.
+func plausible(raw []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	stored, zeroed := uint64(0), uint64(0)
+	for _, s := range f.Sections {
+		sum, most := &stored, uint64(len(raw))
+		if s.Type == elf.SHT_NOBITS {
+			sum, most = &zeroed, maxZeroed
+		}
+		if *sum += s.FileSize; s.FileSize > most || *sum > most {
+			return fmt.Errorf("its sections, %.40q among them, are larger than %d bytes", s.Name, most)
+		}
+		if s.Flags&elf.SHF_COMPRESSED != 0 {
+			return fmt.Errorf("section %.40q is compressed", s.Name)
+		}
+	}
+	return nil
 }
 
 // loadAlone loads one program of an object.
@@ -76,8 +105,11 @@ func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.Collect
 	}
 	l.Report, err = load(spec)
 	l.Program = name
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOMEM):
 		l.Error = err.Error()
+	case err != nil: // this process may do all that it wants to, so the object is to blame
+		l.Lacks = err.Error()
 	}
 	if l.Accepted {
 		if err := attach.Target(spec.Programs[name]); err != nil {

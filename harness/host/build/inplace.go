@@ -40,7 +40,8 @@ func (b Builder) InPlace(ctx context.Context, source string, include []string) (
 		return nil, fmt.Errorf("make folder to compile in: %w: make %s writable or choose another cache folder", err, objects)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(out)) }()
-	args := append([]string{}, cc.flags...)
+	// Sources of other projects may include headers of the C library, which ask for this.
+	args := append([]string{"-D__x86_64__"}, cc.flags...)
 	for _, dir := range append([]string{in}, include...) {
 		if dir, err = filepath.Abs(dir); err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ func TestVerify(t *testing.T) {
 	assert.True(t, got[0].Programs[0].Accepted)
 	assert.Contains(t, got[1].Broken, "bad magic number")
 	assert.Equal(t, "no memory: cannot allocate memory", got[2].Programs[0].Error)
-	assert.Equal(t, "no such function", got[3].Programs[0].Lacks)
+	assert.Equal(t, "cannot be loaded by itself: no such function", got[3].Programs[0].Lacks)
 	assert.Empty(t, got[3].Programs[0].Error)
 	assert.Equal(t, "the library that loads it panicked: no such map", got[4].Programs[0].Error)
 	require.Len(t, stages, 4)

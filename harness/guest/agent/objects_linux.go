@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -109,7 +110,8 @@ func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.Collect
 	case errors.Is(err, unix.ENOMEM):
 		l.Error = err.Error()
 	case err != nil: // this process may do all that it wants to, so the object is to blame
-		l.Lacks = err.Error()
+		why := strings.TrimPrefix(err.Error(), "load program "+name+": ")
+		l.Lacks = fmt.Sprintf("%v: %s", alone.ErrLacks, strings.TrimPrefix(why, "program "+name+": "))
 	}
 	if l.Accepted {
 		if err := attach.Target(spec.Programs[name]); err != nil {

@@ -230,10 +230,16 @@ func (r Reader) withHeader(ctx context.Context, path string) (raw []byte, note s
 	return nil, "", first
 }
 
-// brief is what a compiler has against a source, without its notes on where each macro came from.
+// maxErrors is how many of a compiler's errors are shown of one source.
+const maxErrors = 4
+
+// brief is the first of what a compiler has against a source, without its notes on where each macro came from.
 func brief(e *build.CompileError) string {
 	short := *e
 	short.Diagnostics = slices.DeleteFunc(slices.Clone(e.Diagnostics), func(d build.Diagnostic) bool { return d.Severity == "note" && d.File != "" })
+	if more := len(short.Diagnostics) - maxErrors; more > 0 {
+		short.Diagnostics = append(short.Diagnostics[:maxErrors], build.Diagnostic{Severity: "note", Text: fmt.Sprintf("and %d more", more)})
+	}
 	return short.Error()
 }
 

@@ -74,6 +74,11 @@ func TestFiles(t *testing.T) {
 	isBroken(t, of[at("big.o")], "big.o is 8 MiB long: expected at most 8")
 	isBroken(t, of[at("short.o")], "is an ELF file that is cut off in its header")
 
+	put(t, dir, map[string]string{"many.bpf.c": "int a = x;\nint b = x;\nint c = x;\nint d = x;\nint e = x;\nint f = x;\nint g = x;\n"})
+	many := read(t, reader(t), at("many.bpf.c"))[at("many.bpf.c")].Broken
+	assert.Equal(t, maxErrors, strings.Count(many, "error: "))
+	assert.True(t, strings.HasSuffix(many, "\nnote: and 3 more"), many)
+
 	_, err := reader(t).Read(t.Context(), []string{at("none")})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }

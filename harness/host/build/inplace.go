@@ -14,11 +14,11 @@ import (
 )
 
 // InPlace compiles a source of any project where it lies, with the flags of [Builder.Compile]. It finds headers beside
-// the source, in the folders include, in this order, and in the system's; clang may read all of these, and nothing else.
-// The object is not kept.
+// the source, in the folders include, in this order, and in the system's; clang may read all of these and the folder
+// project, which may be empty, and nothing else. The object is not kept.
 //
 // Errors are those of Compile.
-func (b Builder) InPlace(ctx context.Context, source string, include []string) (_ []byte, err error) {
+func (b Builder) InPlace(ctx context.Context, source, project string, include []string) (_ []byte, err error) {
 	if _, err := sandbox.Enforced(b.Sandbox); err != nil {
 		return nil, err
 	}
@@ -49,11 +49,27 @@ func (b Builder) InPlace(ctx context.Context, source string, include []string) (
 		args = append(args, "-I"+dir)
 		cc.read = append(cc.read[:len(cc.read):len(cc.read)], dir)
 	}
+	if project != "" {
+		if project, err = filepath.Abs(project); err != nil {
+			return nil, err
+		}
+		cc.read = append(cc.read, project)
+	}
 	object := filepath.Join(out, objectFile)
 	if _, err := cc.once(ctx, source, in, out, append(args, "-o", object, "-c", "./"+filepath.Base(source))); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(object)
+}
+
+// Denied reports whether a source includes what it may not read.
+func (e *CompileError) Denied() bool {
+	for _, d := range e.Diagnostics {
+		if strings.Contains(d.Text, "Permission denied") {
+			return true
+		}
+	}
+	return false
 }
 
 // Wants reports whether a source did not compile because a header of a name was not found.

@@ -90,7 +90,7 @@ func (r Reader) stdin(ctx context.Context, dir string) ([]Object, error) {
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, raw, 0o600)); err != nil {
 		return nil, err
 	}
-	one, err := r.compile(ctx, "-", path)
+	one, err := r.compile(ctx, "-", path, "")
 	return []Object{one}, err
 }
 
@@ -112,7 +112,7 @@ func (r Reader) path(ctx context.Context, name, tmp string) ([]Object, error) {
 		}
 		return r.folder(ctx, name, tmp)
 	}
-	one, err := r.file(ctx, name, name)
+	one, err := r.file(ctx, name, name, "")
 	return []Object{one}, err
 }
 
@@ -145,7 +145,7 @@ func (r Reader) folder(ctx context.Context, name, dir string) (all []Object, err
 		if err != nil {
 			return nil, err
 		}
-		one, err := r.file(ctx, filepath.Join(name, rel), file)
+		one, err := r.file(ctx, filepath.Join(name, rel), file, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -154,8 +154,9 @@ func (r Reader) folder(ctx context.Context, name, dir string) (all []Object, err
 	return all, nil
 }
 
-// file takes one file: an object by its first bytes, a source by its name.
-func (r Reader) file(ctx context.Context, name, path string) (Object, error) {
+// file takes one file: an object by its first bytes, a source by its name. project is the folder that it is a part of,
+// if that is known.
+func (r Reader) file(ctx context.Context, name, path, project string) (Object, error) {
 	broken := func(format string, args ...any) (Object, error) {
 		return Object{Name: name, Broken: name + " " + fmt.Sprintf(format, args...)}, nil
 	}
@@ -175,20 +176,20 @@ func (r Reader) file(ctx context.Context, name, path string) (Object, error) {
 	case isELF(raw):
 		return object(name, raw), nil
 	case filepath.Ext(path) == ".c":
-		return r.compile(ctx, name, path)
+		return r.compile(ctx, name, path, project)
 	}
 	return broken("is neither C source (*.c) nor a BPF object")
 }
 
-func (r Reader) compile(ctx context.Context, name, path string) (Object, error) {
+func (r Reader) compile(ctx context.Context, name, path, project string) (Object, error) {
 	if r.Began != nil {
 		r.Began(name)
 	}
-	raw, err := r.Builder.InPlace(ctx, path, r.Include)
+	raw, err := r.Builder.InPlace(ctx, path, project, r.Include)
 	var rejected *build.CompileError
 	note := ""
 	if errors.As(err, &rejected) && rejected.Wants("vmlinux.h") && len(r.Headers) > 0 {
-		if raw, note, err = r.withHeader(ctx, path); errors.Is(err, ErrNoHeader) {
+		if raw, note, err = r.withHeader(ctx, path, project); errors.Is(err, ErrNoHeader) {
 			return Object{Name: name, Broken: fmt.Sprintf("%s includes vmlinux.h: %v", name, err)}, nil
 		}
 	}
@@ -208,13 +209,13 @@ var ErrNoHeader = errors.New("there is no vmlinux.h")
 
 // withHeader compiles a source with the first kernel's vmlinux.h that fits it. What no header fits, does not compile
 // with the first.
-func (r Reader) withHeader(ctx context.Context, path string) (raw []byte, note string, first error) {
+func (r Reader) withHeader(ctx context.Context, path, project string) (raw []byte, note string, first error) {
 	for i, kernel := range r.Headers {
 		dir, err := r.Header(ctx, kernel)
 		if err != nil {
 			return nil, "", err
 		}
-		raw, err := r.Builder.InPlace(ctx, path, append(slices.Clone(r.Include), dir))
+		raw, err := r.Builder.InPlace(ctx, path, project, append(slices.Clone(r.Include), dir))
 		var rejected *build.CompileError
 		switch {
 		case err == nil && i > 0:
@@ -239,6 +240,9 @@ func brief(e *build.CompileError) string {
 	short.Diagnostics = slices.DeleteFunc(slices.Clone(e.Diagnostics), func(d build.Diagnostic) bool { return d.Severity == "note" && d.File != "" })
 	if more := len(short.Diagnostics) - maxErrors; more > 0 {
 		short.Diagnostics = append(short.Diagnostics[:maxErrors], build.Diagnostic{Severity: "note", Text: fmt.Sprintf("and %d more", more)})
+	}
+	if e.Denied() {
+		short.Diagnostics = append(short.Diagnostics, build.Diagnostic{Severity: "note", Text: "only what lies beside the source may be read: name other folders with -I, or explain the project's folder"})
 	}
 	return short.Error()
 }

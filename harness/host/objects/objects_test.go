@@ -95,6 +95,20 @@ func TestHeaders(t *testing.T) {
 	assert.Empty(t, read(t, r, path)[path].Broken)
 }
 
+// A file of a project that is read as a whole may include the project's other headers; a file by itself may not.
+func TestHeadersOfProject(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"src/p.bpf.c": "#include \"../common/c.h\"\n" + source, "common/c.h": ""})
+	path := filepath.Join(dir, "src/p.bpf.c")
+	assert.Empty(t, read(t, reader(t), dir)[path].Broken)
+	if sandbox.Missing() == "" { // the kernel can confine a compiler
+		isBroken(t, read(t, reader(t), path)[path], "name other folders with -I")
+	}
+	r := reader(t)
+	r.Include = []string{filepath.Join(dir, "common")}
+	assert.Empty(t, read(t, r, path)[path].Broken)
+}
+
 // A vmlinux.h that a source does not bring is made, once it is wanted.
 func TestVmlinux(t *testing.T) {
 	dir, made := t.TempDir(), t.TempDir()
@@ -270,7 +284,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		path := filepath.Join(t.TempDir(), "x.o")
 		require.NoError(t, os.WriteFile(path, raw, 0o600))
-		o, err := Reader{}.file(t.Context(), "x.o", path)
+		o, err := Reader{}.file(t.Context(), "x.o", path, "")
 		require.NoError(t, err)
 		assert.Equal(t, o.Broken == "", len(o.ELF) > 0)
 	})

@@ -21,10 +21,11 @@ import (
 // maxLoad is how many bytes of objects one guest is given: it holds them several times over.
 const maxLoad = 8 << 20
 
-// Load has the programs of objects of no lab loaded on each kernel, each program by itself. It returns what became of
+// Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run on frames if there are
+// any. It returns what became of
 // them, by kernel and object. Where a guest fails, its objects are loaded one by one, and that of which a guest fails
 // again has that failure for an error.
-func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte) ([][]job.Object, error) {
+func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects, frames [][]byte) ([][]job.Object, error) {
 	loaded := make([][]job.Object, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
@@ -36,12 +37,15 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 		}
 		for from := 0; from < len(objects); {
 			to, size := from, 0
-			for ; to < len(objects) && (to == from || size+len(objects[to]) <= maxLoad); to++ {
+			// What is measured must not depend on what ran before: an object whose programs run has a guest to itself.
+			for ; to < len(objects) && (to == from || frames == nil && size+len(objects[to]) <= maxLoad); to++ {
 				size += len(objects[to])
 			}
 			part, into := objects[from:to], loaded[i][from:to]
 			from = to
-			group.Go(func() error { return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config}, into) })
+			group.Go(func() error {
+				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: frames}, into)
+			})
 		}
 	}
 	return loaded, group.Wait()

@@ -21,7 +21,7 @@ import (
 
 func explainCommand(h *host) *cobra.Command {
 	var (
-		names, include    []string
+		in                inputs
 		list              bool
 		format, compareTo string
 	)
@@ -51,28 +51,15 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 			if list {
 				return listKinds(cmd.OutOrStdout())
 			}
-			names, err := h.Choose(names, "")
-			if err != nil {
-				return err
-			}
 			show, err := surveyFormat(format, compareTo)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
-			for _, name := range args {
-				if _, err := os.Stat(name); err != nil && name != "-" {
-					return &exit{exitUsage, err}
-				}
-			}
-			for _, dir := range include {
-				if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-					return &exit{exitUsage, fmt.Errorf("-I %s: expected a folder", dir)}
-				}
-			}
-			if _, err := h.Enforced(); err != nil {
+			names, err := in.choose(h, args)
+			if err != nil {
 				return err
 			}
-			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, include, names)
+			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names)
 			if err != nil {
 				return err
 			}
@@ -89,13 +76,40 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 			return nil
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "kernels", nil, "kernels to load on; also: host, or one that \"kernels add\" added (default: the matrix, "+strings.Join(kernels.Names(), ",")+")")
-	cmd.Flags().StringArrayVarP(&include, "include", "I", nil, "folder with headers; may be given several times")
+	in.flags(cmd, h)
 	cmd.Flags().StringVar(&format, "format", "text", "text, csv with veristat's column names, or json")
 	cmd.Flags().StringVar(&compareTo, "compare", "", "show what differs from this file, which --format csv or veristat -o csv wrote")
-	h.sandboxFlag(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
+}
+
+// inputs are the flags of commands that take any BPF programs.
+type inputs struct{ names, include []string }
+
+func (in *inputs) flags(cmd *cobra.Command, h *host) {
+	cmd.Flags().StringSliceVar(&in.names, "kernels", nil, "kernels to load on; also: host, or one that \"kernels add\" added (default: the matrix, "+strings.Join(kernels.Names(), ",")+")")
+	cmd.Flags().StringArrayVarP(&in.include, "include", "I", nil, "folder with headers; may be given several times")
+	h.sandboxFlag(cmd)
+}
+
+// choose checks the flags and the names of files, and returns the kernels.
+func (in *inputs) choose(h *host, files []string) ([]string, error) {
+	names, err := h.Choose(in.names, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range files {
+		if _, err := os.Stat(name); err != nil && name != "-" {
+			return nil, &exit{exitUsage, err}
+		}
+	}
+	for _, dir := range in.include {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, &exit{exitUsage, fmt.Errorf("-I %s: expected a folder", dir)}
+		}
+	}
+	_, err = h.Enforced()
+	return names, err
 }
 
 // surveyFormat returns what writes a survey in a format.
@@ -143,8 +157,8 @@ func listKinds(w io.Writer) error {
 	return nil
 }
 
-// explain has the programs of all inputs loaded on kernels.
-func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string) (survey.Survey, error) {
+// explain has the programs of all inputs loaded on kernels, and run on frames if there are any.
+func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string, frames ...[]byte) (survey.Survey, error) {
 	list, err := h.Kernels(ctx, names)
 	if err != nil {
 		return survey.Survey{}, err
@@ -180,7 +194,7 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 			elves = append(elves, o.ELF)
 		}
 	}
-	loaded, err := h.Load(ctx, list, elves)
+	loaded, err := h.Load(ctx, list, elves, frames)
 	if err != nil {
 		return survey.Survey{}, err
 	}

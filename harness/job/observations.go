@@ -51,14 +51,27 @@ type Timings struct {
 	Yours     Timing `json:"yours"`
 }
 
+// FrameRun is what came of a program's runs on one frame.
+type FrameRun struct {
+	Result  uint32 `json:"result"`            // that the program returned
+	Cost    int64  `json:"cost"`              // instructions over an empty program: the median of its runs
+	Worst   int64  `json:"worst"`             // the longest of them, in which a timer tick may be
+	Refused bool   `json:"refused,omitempty"` // the kernel does not run programs of this type on such a frame
+}
+
 // Loaded is what became of one program of a job of Objects.
 type Loaded struct {
 	verifier.Report
+	Type string `json:"type,omitempty"` // of the program, such as "XDP"
 	// Lacks is not empty for a program that cannot be loaded by itself: it says what is missing.
 	Lacks string `json:"lacks,omitempty"`
 	// NoTarget is not empty for one that is accepted though there is nothing to attach it to: it says what the kernel
 	// has not.
 	NoTarget string `json:"no_target,omitempty"`
+	// Runs are what came of it on each of the job's Frames, in their order.
+	Runs []FrameRun `json:"runs,omitempty"`
+	// NotRun is not empty for a program that is accepted and was not run on the job's Frames: it says why.
+	NotRun string `json:"not_run,omitempty"`
 	// Error is not empty where the kernel has judged nothing: it says what went wrong.
 	Error string `json:"error,omitempty"`
 }

@@ -31,7 +31,7 @@ type record struct {
 	Modules        int    `json:"modules"`      // module files
 	// Config is the file with the kernel's configuration, or noConfig; empty where that was not looked for yet.
 	Config string `json:"config,omitempty"`
-	Debs           []Deb  `json:"debs,omitempty"`
+	Debs   []Deb  `json:"debs,omitempty"`
 }
 
 func readRecord(dir string) (record, error) {

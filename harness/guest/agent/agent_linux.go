@@ -45,7 +45,7 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 	}
 	switch j.Guest {
 	case job.Objects:
-		return verify(j, load, stage)
+		return verify(j, verifier.Load, stage)
 	case job.Types:
 		return kernelTypes()
 	}

@@ -28,12 +28,12 @@ func TestVerify(t *testing.T) {
 	reports := []verifier.Report{{Accepted: true, Program: "p"}, {}, {Message: "R0 !read_ok"}, {}}
 	errs := []error{nil, fmt.Errorf("no memory: %w", unix.ENOMEM), errors.New("no such function"), nil}
 	calls := 0
-	load := func(spec *ebpf.CollectionSpec) (verifier.Report, error) {
+	load := func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 		assert.Len(t, spec.Programs, 1)
 		if calls++; calls == 4 {
 			panic("no such map")
 		}
-		return reports[calls-1], errs[calls-1]
+		return nil, reports[calls-1], errs[calls-1]
 	}
 	var stages []string
 	o, err := verify(job.Job{Objects: objects}, load, func(s string) { stages = append(stages, s) })
@@ -103,9 +103,9 @@ func FuzzObject(f *testing.F) {
 			return
 		}
 		for name := range object.Programs {
-			l := loadAlone(object, name, func(spec *ebpf.CollectionSpec) (verifier.Report, error) {
+			l := loadAlone(object, name, nil, func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 				assert.Len(t, spec.Programs, 1)
-				return verifier.Report{}, nil
+				return nil, verifier.Report{}, nil
 			})
 			assert.Equal(t, name, l.Program)
 		}

@@ -19,13 +19,17 @@ import (
 
 	"bpflab/harness/guest/alone"
 	"bpflab/harness/guest/attach"
+	"bpflab/harness/guest/testrun"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 )
 
-// verify loads the programs of objects, one after the other, and keeps none. That one cannot be judged says nothing of
-// the others.
-func verify(j job.Job, load func(*ebpf.CollectionSpec) (verifier.Report, error), stage func(string)) (job.Observations, error) {
+// loader is [verifier.Load], but for tests.
+type loader func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error)
+
+// verify loads the programs of objects, one after the other, runs them on frames if there are any, and keeps none. That
+// one cannot be judged says nothing of the others.
+func verify(j job.Job, load loader, stage func(string)) (job.Observations, error) {
 	// Nothing else runs in this guest, and the kernel's types alone take some 60 MB: with less room garbage would be
 	// collected all the time.
 	debug.SetMemoryLimit(150 << 20)
@@ -41,7 +45,7 @@ func verify(j job.Job, load func(*ebpf.CollectionSpec) (verifier.Report, error),
 		}
 		for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
 			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
-			all[i].Programs = append(all[i].Programs, loadAlone(object, name, load))
+			all[i].Programs = append(all[i].Programs, loadAlone(object, name, j.Frames, load))
 		}
 	}
 	o := job.Observations{}
@@ -87,9 +91,9 @@ func plausible(raw []byte) error {
 	return nil
 }
 
-// loadAlone loads one program of an object.
-func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.CollectionSpec) (verifier.Report, error)) (l job.Loaded) {
-	l.Program = name
+// loadAlone loads one program of an object, and runs it.
+func loadAlone(object *ebpf.CollectionSpec, name string, frames [][]byte, load loader) (l job.Loaded) {
+	l.Program, l.Type = name, object.Programs[name].Type.String()
 	defer func() {
 		if trouble := recover(); trouble != nil {
 			l.Error = fmt.Sprintf("the library that loads it panicked: %v", trouble)
@@ -104,7 +108,11 @@ func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.Collect
 		l.Error = err.Error()
 		return l
 	}
-	l.Report, err = load(spec)
+	c, report, err := load(spec)
+	if c != nil {
+		defer c.Close()
+	}
+	l.Report = report
 	l.Program = name
 	switch {
 	case errors.Is(err, unix.ENOMEM):
@@ -113,21 +121,18 @@ func loadAlone(object *ebpf.CollectionSpec, name string, load func(*ebpf.Collect
 		why := strings.TrimPrefix(err.Error(), "load program "+name+": ")
 		l.Lacks = fmt.Sprintf("%v: %s", alone.ErrLacks, strings.TrimPrefix(why, "program "+name+": "))
 	}
-	if l.Accepted {
-		if err := attach.Target(spec.Programs[name]); err != nil {
-			l.NoTarget = err.Error()
+	if !l.Accepted {
+		return l
+	}
+	if err := attach.Target(spec.Programs[name]); err != nil {
+		l.NoTarget = err.Error()
+	}
+	if len(frames) > 0 {
+		if l.Runs, err = testrun.Frames(c.Programs[name], spec.Programs[name], frames); err != nil {
+			l.NotRun = err.Error()
 		}
 	}
 	return l
-}
-
-// load loads an object and lets go of it.
-func load(spec *ebpf.CollectionSpec) (verifier.Report, error) {
-	coll, report, err := verifier.Load(spec)
-	if coll != nil {
-		coll.Close()
-	}
-	return report, err
 }
 
 // writeConfig puts the kernel's configuration where package ebpf looks for it.

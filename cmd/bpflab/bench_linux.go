@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bpflab/harness/host/runcost"
+)
+
+func benchCommand(h *host) *cobra.Command {
+	var (
+		in                       inputs
+		format, packets, against string
+		byFrame                  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "bench FILE...",
+		Short: "Say what a run of BPF programs costs on each kernel, to the instruction",
+		Long: `Run XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs on the same frames on every kernel,
+in a guest that counts instructions, and say what a run costs over a program of its type that does nothing. The same
+object gives the same figures on every machine. A FILE is what "bpflab explain" takes.
+
+Each frame is run six times, and the median of the last five counts. Maps are empty at first.
+Programs that run at other events are not measured yet.
+
+Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
+		Example: "  bpflab bench xdp.bpf.o\n  bpflab bench xdp.bpf.c --packets capture.pcap --by-frame\n  bpflab bench new.bpf.o --against old.bpf.o --kernels 6.12\n" +
+			"  bpflab bench xdp.bpf.o --format go > new.txt; benchstat old.txt new.txt",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "text" && format != "json" && format != "go" {
+				return &exit{exitUsage, fmt.Errorf("--format %s: expected text, json or go", format)}
+			}
+			if against != "" && format != "text" {
+				return &exit{exitUsage, errors.New("--against writes text: leave --format out")}
+			}
+			files := args
+			if against != "" {
+				files = append(files, against)
+			}
+			names, err := in.choose(h, files)
+			if err != nil {
+				return err
+			}
+			c := runcost.Costs{Input: "bpflab's mix"}
+			var frames [][]byte
+			if packets == "" {
+				frames, c.Frames = runcost.Mix()
+			} else {
+				f, err := os.Open(packets)
+				if err != nil {
+					return &exit{exitUsage, err}
+				}
+				frames, c.Frames, err = runcost.ReadPackets(f)
+				f.Close()
+				if err != nil {
+					return &exit{exitUsage, fmt.Errorf("read %s: %w", packets, err)}
+				}
+				c.Input = packets
+			}
+			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, frames...); err != nil {
+				return err
+			}
+			show := func(w io.Writer) error { return c.Text(w, width(cmd.OutOrStdout()), byFrame) }
+			switch {
+			case against != "":
+				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, frames...)
+				if err != nil {
+					return err
+				}
+				show = func(w io.Writer) error { return c.Against(w, width(cmd.OutOrStdout()), other) }
+			case format == "json":
+				show = c.JSON
+			case format == "go":
+				show = c.Go
+			}
+			h.progress.clear()
+			var out strings.Builder
+			if err := show(&out); err != nil {
+				return err
+			}
+			if _, err := io.WriteString(cmd.OutOrStdout(), fit(cmd.OutOrStdout(), out.String())); err != nil {
+				return fmt.Errorf("write what was found: %w", err)
+			}
+			switch ran, complete := c.Ran(); {
+			case !complete:
+				return &exit{code: exitInfra}
+			case !ran:
+				return &exit{code: exitFailed}
+			}
+			return nil
+		},
+	}
+	in.flags(cmd, h)
+	cmd.Flags().StringVar(&packets, "packets", "", "run on the frames of this capture, pcap or pcapng (default: a mix of 256 frames, most of them UDP)")
+	cmd.Flags().BoolVar(&byFrame, "by-frame", false, "show the cost for each kind of frame too")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json, or go for benchstat")
+	cmd.Flags().StringVar(&against, "against", "", "compare with the programs of the same names in this FILE")
+	return cmd
+}

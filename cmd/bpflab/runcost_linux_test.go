@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// benched are costs as bpflab bench writes them for programs.
+type benched struct {
+	Programs []struct {
+		File    string `json:"file_name"`
+		Program string `json:"prog_name"`
+		Kernels []struct {
+			Kernel string
+			Mean   float64
+			Frames int
+		}
+	}
+}
+
+// bench runs the command and returns how it ended and what it wrote.
+func bench(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), &stdout, &stderr, append([]string{"bench", "--cache", sharedCache(t), "--kernels", strings.Join(matrix(), ",")}, args...))
+	assert.Empty(t, stderr.String())
+	return code, stdout.String()
+}
+
+// Test runs cost what the lab measures on a network, but for what its empty program does more than none, one
+// instruction; and cost the same each time, whatever else the machine does and whatever runs before.
+func TestBench(t *testing.T) {
+	names, from := priced(t)
+	text, err := os.ReadFile(costsGolden)
+	require.NoError(t, err)
+	golden := parseCosts(t, string(text))
+	var files []string
+	for _, name := range names {
+		files = append(files, filepath.Join(from[name], "counter.bpf.c"))
+	}
+	code, out := bench(t, append(files, "--format", "json")...)
+	require.Equal(t, exitPassed, code)
+	var got benched
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Len(t, got.Programs, len(names))
+	for i, p := range got.Programs {
+		for _, on := range p.Kernels {
+			assert.Equal(t, 256, on.Frames)
+			want := golden.costs[on.Kernel][names[i]].Drop
+			assert.InDelta(t, want+1, on.Mean, 1+0.01*want, "%s on Linux %s", names[i], on.Kernel)
+		}
+	}
+
+	busy(t)
+	one := files[len(files)-1]
+	code, again := bench(t, one, "--format", "json")
+	require.Equal(t, exitPassed, code)
+	var alone benched
+	require.NoError(t, json.Unmarshal([]byte(again), &alone))
+	assert.Equal(t, got.Programs[len(names)-1].Kernels, alone.Programs[0].Kernels, "alone, under load")
+}
+
+func TestBenchCommand(t *testing.T) {
+	two := filepath.Join(t.TempDir(), "two.bpf.c")
+	require.NoError(t, os.WriteFile(two, []byte(twoPrograms), 0o644))
+	code, out := bench(t, two)
+	assert.Equal(t, exitFailed, code)
+	for _, want := range []string{`(?m)^  good +0\.0`, `(?m)^  loops +NO`, `(?m)^  nowhere +-`, `nowhere\n  .*: not run: programs of type Kprobe run at events`, `untyped\n  .*: cannot be loaded by itself`, `the mean of 256 frames: bpflab's mix`} {
+		assert.Regexp(t, want, out)
+	}
+	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--against", filepath.Join(starter(t), "counter.bpf.c"))
+	assert.Equal(t, exitPassed, code)
+	assert.Regexp(t, `(?m)^count_packets\n  before +\d{3}\.\d.*\n  after +\d{2}\.\d.*\n  difference +-\d{3}\.\d`, out)
+	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--format", "go")
+	assert.Equal(t, exitPassed, code)
+	assert.Regexp(t, `^BenchmarkBPF/\S+/counter\.bpf\.c/count_packets/kernel=\S+\t256\t\d+\.\d insns/op\n`, out)
+
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"none.o"}, "none.o: no such file"}, {[]string{two, "--format", "xml"}, "expected text, json or go"}, {[]string{two, "--against", two, "--format", "go"}, "leave --format out"},
+		{[]string{two, "--packets", two}, "expected a capture, pcap or pcapng"}, {[]string{two, "--packets", "none"}, "no such file"}, {[]string{two, "--against", "none"}, "no such file"},
+	} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, append([]string{"bench", "--cache", t.TempDir()}, tt.args...)), tt.args)
+		assert.Contains(t, stderr.String(), tt.want)
+	}
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testrun
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"bpflab/harness/guest/guesttest"
+)
+
+// works returns a program that does nothing n times and returns 1; of frames longer than 100 bytes twice as often, and
+// 2.
+func works(kind ebpf.ProgramType, n int) *ebpf.ProgramSpec {
+	nothing := make(asm.Instructions, n)
+	for i := range nothing {
+		nothing[i] = asm.Mov.Imm(asm.R0, int32(i))
+	}
+	var length asm.Instructions
+	if kind == ebpf.XDP {
+		length = asm.Instructions{asm.LoadMem(asm.R2, asm.R1, 4, asm.Word), asm.LoadMem(asm.R3, asm.R1, 0, asm.Word), asm.Sub.Reg(asm.R2, asm.R3)}
+	} else {
+		length = asm.Instructions{asm.LoadMem(asm.R2, asm.R1, 0, asm.Word)}
+	}
+	insns := append(append(length, nothing...), asm.JGT.Imm(asm.R2, 100, "long"), asm.Mov.Imm(asm.R0, 1), asm.Return())
+	long := append(asm.Instructions{}, nothing...)
+	long[0] = long[0].WithSymbol("long")
+	return &ebpf.ProgramSpec{Name: "works", Type: kind, License: "GPL", Instructions: append(append(insns, long...), asm.Mov.Imm(asm.R0, 2), asm.Return())}
+}
+
+func TestFrames(t *testing.T) {
+	guesttest.Root(t)
+	short, long := make([]byte, 60), make([]byte, 200)
+	for _, kind := range []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SocketFilter} {
+		spec := works(kind, 100)
+		p, err := ebpf.NewProgram(spec)
+		require.NoError(t, err)
+		runs, err := Frames(p, spec, [][]byte{short, long, {1, 2, 3}})
+		require.NoError(t, err)
+		require.Len(t, runs, 3)
+		assert.EqualValues(t, 1, runs[0].Result, kind)
+		assert.EqualValues(t, 2, runs[1].Result, kind)
+		if kind != ebpf.XDP { // which Linux 5.10 runs on anything
+			assert.True(t, runs[2].Refused, "%v: shorter than an Ethernet header", kind)
+		}
+		assert.False(t, runs[0].Refused)
+		require.NoError(t, p.Close())
+	}
+
+	spec := guesttest.Counter("raw_tp/sys_enter", ebpf.RawTracepoint, "sys_enter", 0).Programs["count"]
+	_, err := Frames(nil, spec, [][]byte{short})
+	assert.ErrorContains(t, err, "programs of type RawTracepoint run at events of the kernel")
+}
+
+// Where instructions are counted, a hundred more cost a hundred more, and a hundred for each of the two hundred.
+func TestCost(t *testing.T) {
+	guesttest.Guest(t)
+	short, long := make([]byte, 60), make([]byte, 200)
+	cost := func(n int) [2]int64 {
+		spec := works(ebpf.XDP, n)
+		p, err := ebpf.NewProgram(spec)
+		require.NoError(t, err)
+		defer p.Close()
+		runs, err := Frames(p, spec, [][]byte{short, long})
+		require.NoError(t, err)
+		for _, r := range runs {
+			assert.GreaterOrEqual(t, r.Worst, r.Cost)
+		}
+		return [2]int64{runs[0].Cost, runs[1].Cost}
+	}
+	one, two := cost(100), cost(200)
+	assert.EqualValues(t, 100, two[0]-one[0])
+	assert.EqualValues(t, 200, two[1]-one[1])
+	assert.InDelta(t, 100, one[0], 8)
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package runcost shows what a run of each of many programs costs on several kernels, on the same frames.
+package runcost
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"bpflab/harness/host/survey"
+	"bpflab/harness/host/visible"
+	"bpflab/harness/job"
+)
+
+// Costs are those of a survey whose programs were run on frames.
+type Costs struct {
+	survey.Survey
+	Input  string   // what the frames are
+	Frames []string // what each of them is, in a few words
+}
+
+// Cost is what runs cost, in instructions over an empty program of the same type.
+type Cost struct {
+	Mean   float64 // of the frames, each the median of its runs
+	Least  int64
+	Most   int64
+	Frames int
+}
+
+// Of sums up the runs on frames that keep is true for.
+func Of(runs []job.FrameRun, keep func(frame int, run job.FrameRun) bool) (c Cost) {
+	sum := int64(0)
+	for i, r := range runs {
+		if r.Refused || !keep(i, r) {
+			continue
+		}
+		if c.Frames == 0 {
+			c.Least, c.Most = r.Cost, r.Cost
+		}
+		c.Frames++
+		sum += r.Cost
+		c.Least, c.Most = min(c.Least, r.Cost), max(c.Most, r.Cost)
+	}
+	if c.Frames > 0 {
+		c.Mean = float64(sum) / float64(c.Frames)
+	}
+	return c
+}
+
+func all(int, job.FrameRun) bool { return true }
+
+// Ran reports whether all programs were run on all kernels, and complete whether each could be judged.
+func (c Costs) Ran() (ran, complete bool) {
+	_, complete = c.Sound()
+	ran = true
+	for _, f := range c.Survey.Files {
+		ran = ran && f.Broken == ""
+		for _, p := range f.Programs {
+			for _, l := range p.On {
+				ran = ran && len(l.Runs) > 0
+			}
+		}
+	}
+	return ran, complete
+}
+
+// results are the names of what programs return, by type.
+var results = map[string][]string{
+	"XDP":          {"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"},
+	"SchedCLS":     {"TC_ACT_OK", "TC_ACT_RECLASSIFY", "TC_ACT_SHOT", "TC_ACT_PIPE", "TC_ACT_STOLEN", "TC_ACT_QUEUED", "TC_ACT_REPEAT", "TC_ACT_REDIRECT"},
+	"SchedACT":     {"TC_ACT_OK", "TC_ACT_RECLASSIFY", "TC_ACT_SHOT", "TC_ACT_PIPE", "TC_ACT_STOLEN", "TC_ACT_QUEUED", "TC_ACT_REPEAT", "TC_ACT_REDIRECT"},
+	"CGroupSKB":    {"drop", "pass"},
+	"SocketFilter": {"drop"},
+}
+
+// result names what a program of a type returned.
+func result(kind string, value uint32) string {
+	names := results[kind]
+	switch {
+	case int(value) < len(names):
+		return names[value]
+	case strings.HasPrefix(kind, "Sched") && value == math.MaxUint32:
+		return "TC_ACT_UNSPEC"
+	}
+	return "returns " + strconv.FormatUint(uint64(value), 10)
+}
+
+func counted(frames int) string {
+	if frames == 1 {
+		return "1 frame"
+	}
+	return fmt.Sprintf("%d frames", frames)
+}
+
+// row is a line of the table: a name and a cell for each kernel.
+type row struct {
+	name  string
+	cells []string
+}
+
+// Text writes the costs for people: a row for each program and, where its runs differ, for each of its results; with byFrame
+// for each kind of frame as well. columns is how wide the table may be; 0: as wide as it is.
+func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
+	var out strings.Builder
+	rows := []row{{"", c.Kernels}}
+	var notes []string
+	for _, f := range c.Survey.Files {
+		if f.Broken != "" {
+			notes = append(notes, visible.Quote(f.Broken))
+			continue
+		}
+		rows = append(rows, row{name: visible.Line(f.Name)})
+		for _, p := range f.Programs {
+			rows = append(rows, row{"  " + visible.Line(p.Name), c.cells(p, all)})
+			rows = append(rows, c.split(p, byFrame)...)
+			notes = append(notes, c.notes(f.Name, p)...)
+		}
+	}
+	if len(rows) > 1 {
+		write(&out, rows, columns)
+		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
+	}
+	for _, n := range notes {
+		out.WriteString("\n" + n + "\n")
+	}
+	_, err := io.WriteString(w, strings.TrimPrefix(out.String(), "\n"))
+	return err
+}
+
+// cells are what a program's runs on some frames cost on each kernel.
+func (c Costs) cells(p survey.Program, keep func(int, job.FrameRun) bool) (cells []string) {
+	for _, l := range p.On {
+		cost := Of(l.Runs, keep)
+		switch {
+		case cost.Frames > 0:
+			cells = append(cells, strconv.FormatFloat(cost.Mean, 'f', 1, 64))
+		case l.Runs == nil && l.Accepted:
+			cells = append(cells, "-")
+		case l.Runs == nil:
+			cells = append(cells, survey.Cell(l))
+		default:
+			cells = append(cells, "")
+		}
+	}
+	return cells
+}
+
+// split are rows for the results of a program, and for kinds of frames, where there are several.
+func (c Costs) split(p survey.Program, byFrame bool) (rows []row) {
+	frames := map[string]int{} // on the first kernel that has run it
+	var order []string
+	for _, l := range p.On {
+		for _, r := range l.Runs {
+			name := result(l.Type, r.Result)
+			if r.Refused || slices.Contains(order, name) {
+				continue
+			}
+			order = append(order, name)
+			frames[name] = Of(l.Runs, func(_ int, other job.FrameRun) bool { return other.Result == r.Result }).Frames
+		}
+	}
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(frames[b], frames[a]) })
+	if len(order) > 1 {
+		for _, name := range order {
+			kind := ""
+			if len(p.On) > 0 {
+				kind = p.On[0].Type
+			}
+			rows = append(rows, row{fmt.Sprintf("    %s, %s", name, counted(frames[name])), c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
+		}
+	}
+	if !byFrame {
+		return rows
+	}
+	var kinds []string
+	for _, kind := range c.Frames {
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	for _, kind := range kinds {
+		cells := c.cells(p, func(frame int, _ job.FrameRun) bool { return frame < len(c.Frames) && c.Frames[frame] == kind })
+		if strings.Join(cells, "") != "" {
+			rows = append(rows, row{"    " + visible.Line(kind), cells})
+		}
+	}
+	return rows
+}
+
+// notes are what a table has no room for: why a program was not run, and which frames a kernel has refused.
+func (c Costs) notes(file string, p survey.Program) (notes []string) {
+	by := map[string][]string{} // kernels
+	var order []string
+	note := func(kernel, text string) {
+		if by[text] == nil {
+			order = append(order, text)
+		}
+		by[text] = append(by[text], kernel)
+	}
+	for i, l := range p.On {
+		switch v := survey.VerdictOf(l); {
+		case l.Error != "":
+			note(c.Kernels[i], "not judged: "+l.Error)
+		case v == survey.Lacks:
+			note(c.Kernels[i], l.Lacks)
+		case v == survey.Rejected:
+			note(c.Kernels[i], "rejected: "+l.Message+"; bpflab explain says more")
+		case l.NotRun != "":
+			note(c.Kernels[i], "not run: "+l.NotRun)
+		}
+		refused := 0
+		for _, r := range l.Runs {
+			if r.Refused {
+				refused++
+			}
+		}
+		if refused > 0 {
+			note(c.Kernels[i], fmt.Sprintf("refuses %d of %d frames, which are too short or too long for a test run", refused, len(l.Runs)))
+		}
+	}
+	for _, text := range order {
+		notes = append(notes, fmt.Sprintf("%s: %s\n  %s: %s", visible.Line(file), visible.Line(p.Name), strings.Join(by[text], ", "), visible.Line(text)))
+	}
+	return notes
+}
+
+const minName = 16 // columns of a name that is cut
+
+// write writes rows, the names of files over all columns.
+func write(w io.Writer, rows []row, columns int) {
+	first, wide := 0, make([]int, len(rows[0].cells))
+	for _, r := range rows {
+		if r.cells == nil {
+			continue
+		}
+		first = max(first, ansi.StringWidth(r.name))
+		for i, cell := range r.cells {
+			wide[i] = max(wide[i], ansi.StringWidth(cell))
+		}
+	}
+	if columns > 0 {
+		rest := 0
+		for _, n := range wide {
+			rest += 2 + n
+		}
+		first = min(first, max(columns-rest, minName))
+	}
+	for _, r := range rows {
+		if r.cells == nil {
+			fmt.Fprintln(w, r.name)
+			continue
+		}
+		name := ansi.Truncate(r.name, first, "…")
+		line := name + strings.Repeat(" ", first-ansi.StringWidth(name))
+		for i, cell := range r.cells {
+			line += fmt.Sprintf("  %*s", wide[i], cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+// Against writes, for each program that another survey has too, what it costs there and here, and the difference.
+func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
+	before := map[string]survey.Program{}
+	for _, f := range other.Files {
+		for _, p := range f.Programs {
+			before[p.Name] = p
+		}
+	}
+	rows := []row{{"", c.Kernels}}
+	var missing []string
+	for _, f := range c.Survey.Files {
+		if f.Broken != "" {
+			missing = append(missing, visible.Quote(f.Broken))
+		}
+		for _, p := range f.Programs {
+			b, ok := before[p.Name]
+			if !ok {
+				missing = append(missing, visible.Line(f.Name+": "+p.Name)+" is not in the other object")
+				continue
+			}
+			rows = append(rows, row{visible.Line(p.Name), nil}, row{"  before", c.cells(b, all)}, row{"  after", c.cells(p, all)})
+			var cells []string
+			for i := range c.Kernels {
+				was, is := Of(b.On[i].Runs, all), Of(p.On[i].Runs, all)
+				cell := ""
+				if was.Frames > 0 && is.Frames > 0 {
+					cell = fmt.Sprintf("%+.1f", is.Mean-was.Mean)
+				}
+				cells = append(cells, cell)
+			}
+			rows = append(rows, row{"  difference", cells})
+		}
+	}
+	var out strings.Builder
+	if len(rows) > 1 {
+		write(&out, rows, columns)
+		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
+	}
+	for _, m := range missing {
+		out.WriteString(m + "\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// Go writes the costs as Go's benchmarks do, for benchstat.
+func (c Costs) Go(w io.Writer) error {
+	for _, f := range c.Survey.Files {
+		for _, p := range f.Programs {
+			for i, l := range p.On {
+				if cost := Of(l.Runs, all); cost.Frames > 0 {
+					name := strings.Join(strings.Fields(visible.Line(f.Name+"/"+p.Name)), "_") // a name has no spaces
+					if _, err := fmt.Fprintf(w, "BenchmarkBPF/%s/kernel=%s\t%d\t%.1f insns/op\n", name, c.Kernels[i], cost.Frames, cost.Mean); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// JSON writes the costs for programs.
+func (c Costs) JSON(w io.Writer) error {
+	type on struct {
+		Kernel  string         `json:"kernel"`
+		Verdict survey.Verdict `json:"outcome"`
+		Mean    float64        `json:"mean"`   // instructions a run
+		Least   int64          `json:"least"`  // of a frame
+		Most    int64          `json:"most"`   // of a frame
+		Frames  int            `json:"frames"` // that it was run on
+		NotRun  string         `json:"not_run,omitempty"`
+		Runs    []job.FrameRun `json:"runs,omitempty"` // in the order of the frames
+	}
+	type program struct {
+		File    string `json:"file_name"`
+		Program string `json:"prog_name"`
+		Type    string `json:"prog_type"`
+		Kernels []on   `json:"kernels"`
+	}
+	out := struct {
+		Input    string    `json:"input"`
+		Frames   []string  `json:"frames"`
+		Programs []program `json:"programs"`
+	}{c.Input, c.Frames, []program{}}
+	for _, f := range c.Survey.Files {
+		for _, p := range f.Programs {
+			one := program{File: f.Name, Program: p.Name}
+			for i, l := range p.On {
+				cost := Of(l.Runs, all)
+				one.Type = cmp.Or(one.Type, l.Type)
+				one.Kernels = append(one.Kernels, on{c.Kernels[i], survey.VerdictOf(l), cost.Mean, cost.Least, cost.Most, cost.Frames, l.NotRun, l.Runs})
+			}
+			out.Programs = append(out.Programs, one)
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
+}

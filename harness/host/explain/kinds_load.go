@@ -11,7 +11,7 @@ import (
 // Of what happens before a verifier looks at the program: what the library that loads says of it, or the kernel
 // without a log.
 var loadKinds = []kind{
-	{coreFieldMissing, regexp.MustCompile(`invalid func \w+#195896080|failed to resolve CO-RE|invalid CO-RE relocation|apply CO-RE relocations`), nil, nil, coreField},
+	{coreFieldMissing, regexp.MustCompile(`invalid func \w+#195896080|relo #\d+: (?:no matching targets|substituting insn)|failed to resolve CO-RE|invalid CO-RE relocation|apply CO-RE relocations`), nil, nil, coreField},
 	// Loads of 64-bit constants become one into r10.
 	{coreFieldMissing, regexp.MustCompile(`frame pointer is read only|R10 is invalid`), nil, relocated, coreField},
 	{Explanation{"kfunc-missing",
@@ -29,7 +29,7 @@ var loadKinds = []kind{
 	{Explanation{"attach-target",
 		"The kernel has nothing of the name that the program is to be attached to, or nothing that it may be attached to.",
 		"Check the name against this kernel: `bpftool btf dump file /sys/kernel/btf/vmlinux` for functions and BTF tracepoints, /sys/kernel/tracing/events for others. Static functions may be inlined away, and a module must be loaded."},
-		regexp.MustCompile(`attach \w+/\w+: (\S+) (\S+) not supported|failed to find kernel BTF type ID of '([^']+)'|attach_btf_id|\S+\(\) is not modifiable|points to disabled hook|is not (?:a supported struct|modifiable)|attach to (?:invalid|unsupported) member|The address of function \S+ cannot be found|Attaching \S+ programs to|Only FENTRY|Cannot (?:extend|replace|recursively attach|nest)|Tracing programs? (?:must|can)|is not found in vmlinux BTF|Subprog \S+ doesn't exist|lookup struct_ops|member "\w+" not found`), nil, nil, attachTarget},
+		regexp.MustCompile(`attach \w+/\w+: (\S+) (\S+) not supported|failed to find kernel BTF type ID of '([^']+)'|attach_btf_id|\S+\(\) is not modifiable|points to disabled hook|is not (?:a supported struct|modifiable)|attach to (?:invalid|unsupported) member|The address of function \S+ cannot be found|Attaching \S+ programs to|Only FENTRY|Cannot (?:extend|replace|recursively attach|nest)|Tracing programs? (?:must|can)|is not found in vmlinux BTF|Subprog \S+ doesn't exist|[Ee]xtension programs? (?:requires|changes|may)|FENTRY/FEXIT program|freplace programs|programs cannot attach to|Cannot attach to|modify return codes|cannot find function \S+ in BTF|lookup struct_ops|member "\w+" not found`), nil, nil, attachTarget},
 	{Explanation{"ksym-missing",
 		"The kernel has no symbol of the name that the program declares `__ksym`.",
 		"Check the name in /proc/kallsyms of this kernel, and declare it `__weak` if the program can do without."},

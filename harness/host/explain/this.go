@@ -136,6 +136,8 @@ func length(f *facts, e *Explanation) {
 		e.Meaning += "."
 	}
 	if e.Kind == "length-zero" {
+		// Kernels until 6.1 learn nothing of a range from a comparison with == or !=.
+		e.Try = "Keep the length minus one, which is then never zero: `n = len - 1; barrier_var(n); if (n >= sizeof(buf)) return …;`, and pass `n + 1`. Until 6.1 the verifier learns nothing from `len == 0`, which the compiler makes of `len < 1` too. On 5.10 the buffer must be initialized."
 		return
 	}
 	if i := f.signedTest(register); i >= 0 {
@@ -712,7 +714,7 @@ func argumentType(f *facts, e *Explanation) {
 	case number && strings.Contains(wanted, "fp"):
 		e.Try = "Pass the address of a variable on the stack or in a map. If the number is an address in the kernel or in a process, copy from it first: `bpf_probe_read_kernel(&v, sizeof(v), p)` or bpf_probe_read_user, and pass `&v`."
 	case strings.Contains(wanted, "sock") && !strings.Contains(wanted, "fp"):
-		e.Try = "Pass a socket that the kernel gave the program: what bpf_sk_lookup_tcp returned, tested for NULL, or `skb->sk` or `ctx->sk`. Only user space fills a sockmap with file descriptors, by a number."
+		e.Try = "Only a socket will do. A sockmap is filled from user space, with file descriptors, or by a SEC(\"sockops\") program with `bpf_sock_map_update(ctx, &map, &key, flags)`. Elsewhere pass a socket that the kernel gave the program, such as what bpf_sk_lookup_tcp returned, tested for NULL."
 	case wanted == "ctx":
 		e.Try = "Pass the program's own context, as it was received: `ctx`."
 	case strings.Contains(wanted, "map_ptr"):
@@ -794,7 +796,7 @@ func kfuncPrototype(f *facts, e *Explanation) {
 	e.add("Here it is %s.", code(cmp.Or(f.m[1], f.m[3])))
 	if m := regexp.MustCompile(`^Fwd:"(\w+)"`).FindStringSubmatch(f.m[2]); m != nil {
 		e.add("Its struct %s is only declared in the program, not defined.", m[1])
-		e.Try = fmt.Sprintf("Define the struct before the declaration, an empty one is enough: `struct %s {} __attribute__((preserve_access_index));`, or include a vmlinux.h. Whether programs of this type may call the function is checked after that.", m[1])
+		e.Try = fmt.Sprintf("Define struct %s, with `__attribute__((preserve_access_index))`, or include a vmlinux.h, and access a member of it somewhere: the compiler leaves out the definition of a struct that is only pointed to. Whether programs of this type may call the function is checked after that.", m[1])
 	}
 }
 

@@ -25,7 +25,7 @@ type step struct {
 type trace []step
 
 var (
-	insnText  = regexp.MustCompile(`^\s*(\d+): \([0-9a-f]{2}\) ([^;]*)(?:; (.*))?$`)
+	insnText  = regexp.MustCompile(`^\s*(\d+): \([0-9a-f]{2}\) ([^;]*)(?:;\s*(.*))?$`)
 	stateOf   = regexp.MustCompile(`^(\d+): `)
 	safe      = regexp.MustCompile(`^(?:from \d+ to )?\d+[^(=]*: safe$`)
 	jumps     = regexp.MustCompile(`^if .* goto pc([+-]\d+)`)

@@ -135,10 +135,10 @@ func parseRejection(log []string) rejection {
 			r.insn = number(m[1])
 		}
 		if m := sourceLine.FindStringSubmatch(log[i]); m != nil && r.source == "" {
-			r.source = strings.TrimSpace(m[1])
+			r.source = scrub(strings.TrimSpace(m[1]))
 			// Line 0 is clang's for what belongs to no statement.
 			if m[2] != "" && m[3] != "0" {
-				r.source = m[2] + ":" + m[3] + ": " + r.source
+				r.source = scrub(m[2]) + ":" + m[3] + ": " + r.source
 			}
 		}
 	}

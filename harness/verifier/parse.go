@@ -60,8 +60,8 @@ var (
 	// cilium/ebpf's summary in one line: "field P: program p: load program: permission denied: 3: (95) exit: R0 !read_ok (5 line(s) omitted)".
 	summarised = regexp.MustCompile(`\bload program: [a-z ]+: (?:\d+: \([0-9a-f]{2}\) [^:]*: )?(.+?)(?: \(\d+ line\(s\) omitted\))?$`)
 
-	programNamed = regexp.MustCompile(`(?:\bprog '|\bprogram )(\w+)(?:'|:)`)
-	errnoNumber  = regexp.MustCompile(`(?:failed to load: -|os error |err(?:or|no)?[ =:]+-?)(\d+)\b`)
+	programNamed = regexp.MustCompile(`(?:\bprog '|\bprogram (?:b')?)(\w+)(?:'|:)`)
+	errnoNumber  = regexp.MustCompile(`(?:failed to load: -|os error |err(?:or|no)?[ =:]+-?|: -)(\d+)\)?$`)
 	errnoText    = regexp.MustCompile(`(?i)\b(permission denied|invalid argument|argument list too long|operation not permitted|bad address|no such file or directory|no space left on device)\b`)
 
 	// libbpf's note at the end of a log, under the instruction that it made invalid.

@@ -3,11 +3,14 @@
 package verifier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -20,6 +23,9 @@ import (
 // loaded again for the log of its last path. The log takes about 100 bytes an
 // instruction and is read into memory, of which a guest has little.
 const maxTraced = 1 << 16
+
+// maxStates is the same for a log of all registers, which takes about a kilobyte an instruction.
+const maxStates = 1 << 12
 
 // Load loads the spec's programs and its maps. Of several programs the report is on the first by name that the
 // kernel rejects; where it accepts all, on the one of which the verifier processed most.
@@ -54,12 +60,14 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	}
 
 	if name, mapErr := refusedMap(spec); mapErr != nil {
-		// A guest has memory for every map that package policy lets through.
-		if !judgement(mapErr) && !errors.Is(mapErr, unix.ENOMEM) {
+		// A guest has memory for every map that package policy lets through. And EACCES is not of
+		// privileges, whose lack is EPERM: a lock in a read-only map, for one.
+		if !judgement(mapErr) && !errors.Is(mapErr, unix.ENOMEM) && !errors.Is(mapErr, unix.EACCES) {
 			return nil, report, environment("create map "+name, mapErr)
 		}
-		report.Errno = errnoName(mapErr)
-		report.Message = fmt.Sprintf("map %s refused: %v", name, mapErr)
+		m := spec.Maps[name]
+		report.Errno, report.By = errnoName(mapErr), speaker(mapErr)
+		report.Message = fmt.Sprintf("map %s refused: %v (type %v, key %d bytes, value %d bytes, %d entries)", name, mapErr, m.Type, m.KeySize, m.ValueSize, m.MaxEntries)
 		return nil, report, nil
 	}
 
@@ -67,17 +75,22 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	// end like this where too many branches are open, and whatever it is, they do not load the
 	// program.
 	if errors.Is(err, unix.EFAULT) {
-		report.Errno = errnoName(err)
+		report.Errno, report.By = errnoName(err), Kernel
 		report.Message = GaveUp
 		return nil, report, nil
 	}
+	p := spec.Programs[report.Program]
 	var ve *ebpf.VerifierError
 	if !errors.As(err, &ve) || len(withoutStats(ve.Log)) == 0 || errors.Is(err, unix.ENOMEM) {
 		if !judgement(err) {
 			return nil, report, environment("load program "+report.Program, err)
 		}
-		report.Errno = errnoName(err)
-		report.Message = fmt.Sprintf("the kernel gave no reason: %v", err)
+		report.Errno, report.By = errnoName(err), speaker(err)
+		report.Message = err.Error()
+		if report.By == Kernel {
+			report.Message = fmt.Sprintf("%s without a log (program type %v, attach type %v, %d instructions)",
+				cmp.Or(report.Errno, err.Error()), p.Type, p.AttachType, p.Instructions.Size()/asm.InstructionSize)
+		}
 		return nil, report, nil
 	}
 
@@ -95,8 +108,18 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 		}
 	}
 	r := parseRejection(log)
-	report.Message, report.Log = r.message, r.tail
-	report.Source = sourceOf(spec.Programs[report.Program].Instructions, r)
+	report.Message, report.Log, report.Trace = r.message, r.tail, r.trace
+	if !hasStates(log) && report.Stats.Processed <= maxStates {
+		coll, err := load(spec, cache, ebpf.LogLevelStats|ebpf.LogLevelInstruction)
+		if coll != nil {
+			coll.Close()
+		}
+		if errors.As(err, &ve) {
+			report.Trace = parseRejection(ve.Log).trace
+		}
+	}
+	report.Source = sourceOf(p.Instructions, r)
+	report.Relocation = relocationOf(spec.Types, p.Instructions, r)
 	return nil, report, nil
 }
 
@@ -142,14 +165,92 @@ func refusedMap(spec *ebpf.CollectionSpec) (string, error) {
 	return "", nil
 }
 
-// judgement tells whether an error without a log speaks about the object.
+// judgement tells whether an error without a log speaks about the object. One without an error number is
+// package ebpf's: this kernel has not what the object wants, or the object makes no sense.
 func judgement(err error) bool {
 	for _, e := range []error{unix.EINVAL, unix.E2BIG, unix.EOPNOTSUPP, errNotSupp, ebpf.ErrNotSupported} {
 		if errors.Is(err, e) {
 			return true
 		}
 	}
-	return false
+	return errnoName(err) == ""
+}
+
+// speaker returns whose error it is that comes without a log.
+func speaker(err error) Speaker {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return Kernel
+	}
+	return Loader
+}
+
+// relocationOf returns what a rejected instruction needs of the kernel's types, if package ebpf made it invalid
+// since the kernel does not have it.
+func relocationOf(types *btf.Spec, insns asm.Instructions, r rejection) string {
+	if types == nil || !poisoned.MatchString(strings.Join(r.tail, "\n")) {
+		return ""
+	}
+	for it := insns.Iterate(); it.Next(); {
+		relocation := btf.CORERelocationMetadata(it.Ins)
+		if it.Offset != asm.RawInstructionOffset(r.insn) || relocation == nil {
+			continue
+		}
+		// The relocation has no accessors but its text, "CORERelocation(byte_off, Struct:"name"[0:1], local_id=3)".
+		m := relocationText.FindStringSubmatch(relocation.String())
+		if m == nil {
+			return ""
+		}
+		id, _ := strconv.ParseUint(m[2], 10, 32)
+		typ, err := types.TypeByID(btf.TypeID(id))
+		if err != nil {
+			return ""
+		}
+		return fieldName(typ, strings.Split(m[1], ":"))
+	}
+	return ""
+}
+
+var (
+	poisoned       = regexp.MustCompile(fmt.Sprintf(`unknown#%d$|r10 = %#x`, btf.COREBadRelocationSentinel, btf.COREBadRelocationSentinel))
+	relocationText = regexp.MustCompile(`\[([\d:]+)\], local_id=(\d+)\)$`)
+)
+
+// fieldName follows an access such as [0 1] from a type to the name of what is accessed: "task_struct.state".
+// The first index is of an array of the type.
+func fieldName(typ btf.Type, access []string) string {
+	name := typ.TypeName()
+	for n, index := range access {
+		i, err := strconv.Atoi(index)
+		if err != nil {
+			return name
+		}
+		var members []btf.Member
+		switch t := btf.UnderlyingType(typ).(type) {
+		case *btf.Struct:
+			members = t.Members
+		case *btf.Union:
+			members = t.Members
+		case *btf.Enum:
+			if n == 0 && i < len(t.Values) {
+				return name + "." + t.Values[i].Name
+			}
+		case *btf.Array:
+			typ = t.Type
+			continue
+		}
+		if n == 0 {
+			continue
+		}
+		if i >= len(members) {
+			return name
+		}
+		typ = members[i].Type
+		if members[i].Name != "" { // not of an anonymous struct
+			name += "." + members[i].Name
+		}
+	}
+	return name
 }
 
 // errNotSupp is the kernel's internal ENOTSUPP, which the map code leaks.

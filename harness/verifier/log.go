@@ -84,9 +84,11 @@ var (
 	sourceLine = regexp.MustCompile(`^; (.*?)(?: @ (\S+):(\d+))?$`)
 	// What stands between instructions and is not the verifier's verdict:
 	// register states, callers, and its search for precise values.
-	stateLine = regexp.MustCompile(`^\s*(?:(?:frame\d+: ?)?(?:R\d+(?:_\w+)?|fp-?\d+)=|frame\d+:|caller:|callee:|returning from callee:|to caller at|(?:last_idx|regs=|parent |mark_precise|propagating|func#\d+ @|safe$|Validating ))`)
+	stateLine = regexp.MustCompile(`^\s*(?:(?:frame\d+: ?)?(?:R\d+(?:_\w+)?|fp-?\d+)=|frame\d+:|caller:|callee:|returning from callee:|to caller at|(?:last_idx|regs=|parent |mark_precise|propagating|func#\d+ @|safe$|Validating |func '[^']*' arg\d+ has btf_id ))`)
 	// Addresses of maps, which differ with each load.
 	address = regexp.MustCompile(`\b(r\d+ = )0xff[0-9a-f]{14}\b`)
+	// A figure that differs with each load. Linux 7.3 also puts it behind some messages, on their line.
+	verificationTime = regexp.MustCompile(`\s*\bverification time \d+ usec\b.*`)
 	// In a log's figures, since Linux 7.3.
 	statsOfFunction = regexp.MustCompile(`^subprog \d+ \(.*\) \w+ insns_self \d+ insns_total \d+ stack \d+$`)
 	// The two states that "infinite loop detected" compares.
@@ -101,6 +103,7 @@ type rejection struct {
 	insn    int    // in units of 8 bytes, -1 if unknown
 	source  string // the last source line in the log
 	tail    []string
+	trace   []string
 }
 
 // parseRejection reads a log that ends in a rejection.
@@ -124,7 +127,7 @@ func parseRejection(log []string) rejection {
 	slices.Reverse(message)
 	r.message = scrub(strings.Join(message, ": "))
 	if r.message == "" {
-		r.message = scrub(reason)
+		r.message, reason = scrub(reason), "" // said once
 	}
 
 	for i := len(log) - 1; i >= 0 && (r.insn < 0 || r.source == ""); i-- {
@@ -132,10 +135,10 @@ func parseRejection(log []string) rejection {
 			r.insn = number(m[1])
 		}
 		if m := sourceLine.FindStringSubmatch(log[i]); m != nil && r.source == "" {
-			r.source = strings.TrimSpace(m[1])
+			r.source = scrub(strings.TrimSpace(m[1]))
 			// Line 0 is clang's for what belongs to no statement.
 			if m[2] != "" && m[3] != "0" {
-				r.source = m[2] + ":" + m[3] + ": " + r.source
+				r.source = scrub(m[2]) + ":" + m[3] + ": " + r.source
 			}
 		}
 	}
@@ -143,6 +146,7 @@ func parseRejection(log []string) rejection {
 		r.insn = number(m[1])
 	}
 
+	r.trace = traceOf(log)
 	if reason != "" {
 		log = append(log, reason)
 	}
@@ -150,6 +154,31 @@ func parseRejection(log []string) rejection {
 		r.tail = append(r.tail, scrub(line))
 	}
 	return r
+}
+
+// traceOf returns a log's last lines for Report.Trace.
+func traceOf(log []string) []string {
+	const maxLines, maxBytes = 200, 32 << 10
+	var lines []string
+	size := 0
+	for _, line := range slices.Backward(log) {
+		line = scrub(line)
+		if size += len(line); len(lines) == maxLines || size > maxBytes {
+			break
+		}
+		lines = append(lines, line)
+	}
+	slices.Reverse(lines)
+	return lines
+}
+
+// hasStates reports whether a log shows registers after each instruction. Until 5.16 only one of
+// LogLevelInstruction does.
+func hasStates(log []string) bool {
+	return slices.ContainsFunc(log, func(line string) bool {
+		_, states, _ := strings.Cut(line, "; ")
+		return insnLine.MatchString(line) && stateLine.MatchString(states)
+	})
 }
 
 // withoutReport cuts out the report that Linux 7.3 puts after its own words, which remain as
@@ -200,9 +229,9 @@ func IsTrace(line string) bool {
 func withoutStats(log []string) []string {
 	var out []string
 	for _, line := range log {
+		line = verificationTime.ReplaceAllString(line, "")
 		switch {
 		case strings.TrimSpace(line) == "",
-			strings.HasPrefix(line, "verification time "),
 			strings.HasPrefix(line, "stack depth "),
 			strings.HasPrefix(line, "processed "),
 			statsOfFunction.MatchString(line):

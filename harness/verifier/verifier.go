@@ -14,12 +14,38 @@ type Report struct {
 	Accepted bool     `json:"accepted"`
 	Stats    Stats    `json:"stats"`
 	Errno    string   `json:"errno,omitempty"`   // such as "EACCES"
-	Message  string   `json:"message,omitempty"` // the verifier's last word
-	Source   string   `json:"source,omitempty"`  // file:line: text of what it rejected, if known
+	Message  string   `json:"message,omitempty"` // why not, in the words of who said it
+	By       Speaker  `json:"by,omitempty"`      // who said it
+	Source   string   `json:"source,omitempty"`  // file:line: text of what was rejected, if known
 	Log      []string `json:"log,omitempty"`     // last lines of a rejection, at most 20
+
+	// Trace is more of a rejection's log than Log, and has the states of registers on every kernel: the last
+	// lines, at most 200 and 32 KiB. It is for package explain, not for readers.
+	Trace []string `json:"trace,omitempty"`
+
+	// Relocation is the field or type, such as "task_struct.state", that the kernel does not have: the
+	// rejected instruction accesses it, and the loading library made it invalid for that.
+	Relocation string `json:"relocation,omitempty"`
 
 	// Try is what a run takes at a first try, ns: set by labs before they run a program many times.
 	Try float64 `json:"try,omitempty"`
+}
+
+// A Speaker is who said why a program was not loaded.
+type Speaker string
+
+// Speakers. Verifier is the zero value: it says most.
+const (
+	Verifier Speaker = ""
+	Kernel   Speaker = "kernel" // an error number without a log, or of a map
+	Loader   Speaker = "loader" // the library that loads: it gave up before it asked the kernel
+)
+
+func (s Speaker) String() string {
+	if s == Verifier {
+		return "verifier"
+	}
+	return string(s)
 }
 
 // MaxRun is how many instructions a verifier may have processed of a program that is run. It

@@ -15,41 +15,55 @@ import (
 // An Explanation says in plain words what a rejection means.
 type Explanation struct {
 	Kind    string // short and stable, such as "null-check"
-	Meaning string // what the verifier found, one or two sentences
+	Meaning string // what was found, in a few sentences
 	Try     string // what to do next
 }
+
+// Unknown is the kind of a rejection that is of no other: its explanation says what any log tells.
+const Unknown = "unknown"
 
 // Lines returns the explanation as a report shows it.
 func (e Explanation) Lines() []string {
 	return []string{"what it means: " + e.Meaning, "try: " + e.Try}
 }
 
-// Rejection says what a rejection means, whichever kernel's words it is in. It returns false for
-// a program that was accepted and for a rejection of no known kind.
+// Rejection says what a rejection means, whichever kernel's words it is in, with the numbers and names that its
+// message and log tell. It returns false for a program that was accepted and for a report that says nothing.
 //
 // It looks at the report alone, and works on any system. The kinds are known as Linux 5.10 to
-// 7.3 word them for a privileged user.
+// 7.3 word them for a privileged user, and as the libraries that load programs word theirs.
 func Rejection(r verifier.Report) (Explanation, bool) {
-	if r.Accepted {
+	if r.Accepted || r.Message == "" && len(r.Log) == 0 {
 		return Explanation{}, false
 	}
 	insn := lastInstruction(r.Log)
 	// The last word decides. Only where it tells nothing, what was said before it may.
 	for _, said := range []string{r.Message, verdicts(r.Log)} {
 		for _, k := range kinds {
-			if k.message.MatchString(said) && (k.insn == nil || k.insn.MatchString(insn)) && (k.when == nil || k.when(r)) {
-				return k.Explanation, true
+			m := k.message.FindStringSubmatch(said)
+			if m == nil || k.insn != nil && !k.insn.MatchString(insn) || k.when != nil && !k.when(r) {
+				continue
 			}
+			e := k.Explanation
+			f := newFacts(r, said, m)
+			if k.this != nil {
+				k.this(f, &e)
+			} else {
+				f.here(&e)
+			}
+			return e, true
 		}
 	}
-	return Explanation{}, false
+	return newFacts(r, r.Message, nil).unknown(), true
 }
 
-// Kinds returns every kind of rejection that Rejection knows, by name.
+// Kinds returns every kind of rejection that Rejection knows, by name, with what holds for all of that kind.
 func Kinds() []Explanation {
 	var all []Explanation
 	for _, k := range kinds {
-		all = append(all, k.Explanation)
+		if !slices.ContainsFunc(all, func(e Explanation) bool { return e.Kind == k.Kind }) {
+			all = append(all, k.Explanation)
+		}
 	}
 	slices.SortFunc(all, func(a, b Explanation) int { return strings.Compare(a.Kind, b.Kind) })
 	return all
@@ -57,10 +71,11 @@ func Kinds() []Explanation {
 
 // A kind is one that Rejection knows. The first in the table that matches is taken.
 type kind struct {
-	Explanation
-	message *regexp.Regexp             // in what the verifier says
-	insn    *regexp.Regexp             // in the instruction that it says it of; nil: any
-	when    func(verifier.Report) bool // what else must hold; nil: nothing
+	Explanation                            // what holds for each rejection of this kind
+	message     *regexp.Regexp             // in what the verifier says
+	insn        *regexp.Regexp             // in the instruction that it says it of; nil: any
+	when        func(verifier.Report) bool // what else must hold; nil: nothing
+	this        func(*facts, *Explanation) // adds what holds for this rejection; nil: (*facts).here
 }
 
 // null reports whether the register that a program was rejected for is NULL on the way that the log shows: zero, with

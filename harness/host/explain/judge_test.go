@@ -24,6 +24,8 @@ func TestJudge(t *testing.T) {
 	nullCheck := verifier.Report{Message: "R0 invalid mem access 'map_value_or_null'", Log: []string{"one", "two"}}
 	e, ok := Rejection(nullCheck)
 	require.True(t, ok)
+	unknown, ok := Rejection(verifier.Report{Message: "the moon is full"})
+	require.True(t, ok)
 	for _, tt := range []struct {
 		name     string
 		report   verifier.Report
@@ -42,7 +44,7 @@ func TestJudge(t *testing.T) {
 		{"rejected, of a known kind", nullCheck, judge.Fail, 0, "rejected: " + nullCheck.Message,
 			[]string{"what it means: " + e.Meaning, "try: " + e.Try, "one", "two"}},
 		{"rejected, of no known kind", verifier.Report{Message: "the moon is full", Source: "x.bpf.c:9: return 0;", Log: []string{"one"}}, judge.Fail, 0,
-			"rejected: the moon is full at x.bpf.c:9: return 0;", []string{"one"}},
+			"rejected: the moon is full at x.bpf.c:9: return 0;", append(unknown.Lines(), "one")},
 	} {
 		v, err := Judge(100)(observed(t, tt.report))
 		require.NoError(t, err, tt.name)

@@ -1,0 +1,23 @@
+// want kfunc-missing@5.10,6.1 "bpf_task_"
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct task_struct {
+	int pid;
+} __attribute__((preserve_access_index));
+
+extern struct task_struct *bpf_task_from_pid(int pid) __ksym;
+extern void bpf_task_release(struct task_struct *p) __ksym;
+
+SEC("tp_btf/sched_process_exec")
+int p(__u64 *ctx)
+{
+	struct task_struct *t = bpf_task_from_pid(1);
+
+	if (t)
+		bpf_task_release(t);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,12 @@
+// want attach-target "sched_no_such"
+// says the tracepoint is `sched_no_such`
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("tp_btf/sched_no_such")
+int p(__u64 *ctx)
+{
+	return 0;
+}
+char _license[] SEC("license") = "GPL";

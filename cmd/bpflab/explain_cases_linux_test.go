@@ -54,15 +54,16 @@ func TestExplainCases(t *testing.T) {
 		require.Equal(t, kernels.Names(), names, "to write down what they say, BPFLAB_KERNELS=all")
 	}
 	h := hostOn(sharedCache(t), os.Stderr)
-	all, err := h.explain(t.Context(), files, names)
+	all, err := h.explain(t.Context(), nil, files, nil, names)
 	require.NoError(t, err)
 	var messages strings.Builder
-	for i, e := range all {
+	for i, f := range all.Files {
 		name := strings.TrimPrefix(files[i], explainData(t)+"/cases/")
-		require.Empty(t, e.broken)
-		require.Len(t, e.loaded, len(names))
+		require.Empty(t, f.Broken)
+		require.Len(t, f.Programs, 1)
+		require.Len(t, f.Programs[0].On, len(names))
 		wants, fixed := outcomes(t, files[i]), strings.HasSuffix(name, "/fixed.bpf.c")
-		for n, l := range e.loaded {
+		for n, l := range f.Programs[0].On {
 			want, ok := wants[names[n]]
 			if !ok && fixed {
 				want = outcome{kind: "accepted"}
@@ -92,7 +93,7 @@ func TestExplainCases(t *testing.T) {
 			}
 		}
 		if !fixed {
-			e.record(&messages)
+			recordSaid(&messages, names, f.Programs[0])
 		}
 	}
 	if *update {

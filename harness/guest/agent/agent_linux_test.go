@@ -8,7 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -25,12 +27,12 @@ func TestVerify(t *testing.T) {
 	object, err := os.ReadFile("../../host/policy/testdata/seed.o")
 	require.NoError(t, err)
 	objects := [][]byte{object, bytes.Repeat([]byte("no ELF "), 100), object, object, object}
-	reports := []verifier.Report{{Accepted: true, Program: "p"}, {}, {Message: "R0 !read_ok"}, {}}
-	errs := []error{nil, fmt.Errorf("no memory: %w", unix.ENOMEM), errors.New("no such function"), nil}
+	reports := []verifier.Report{{Accepted: true, Program: "p"}, {}, {}, {Message: "R0 !read_ok"}, {}} // for want of memory it is tried twice
+	errs := []error{nil, fmt.Errorf("no memory: %w", unix.ENOMEM), fmt.Errorf("no memory: %w", unix.ENOMEM), errors.New("no such function"), nil}
 	calls := 0
 	load := func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 		assert.Len(t, spec.Programs, 1)
-		if calls++; calls == 4 {
+		if calls++; calls == 5 {
 			panic("no such map")
 		}
 		return nil, reports[calls-1], errs[calls-1]
@@ -61,6 +63,33 @@ func TestVerify(t *testing.T) {
 	assert.EqualError(t, err, "3 objects were to be loaded, and 5 reports came back")
 	_, err = job.GetObjects(job.Observations{}, 3)
 	assert.Error(t, err)
+}
+
+// What may be for want of memory is tried once more.
+func TestLoadTwice(t *testing.T) {
+	raw, err := os.ReadFile("../../host/policy/testdata/seed.o")
+	require.NoError(t, err)
+	object, err := read(raw)
+	require.NoError(t, err)
+	name := slices.Collect(maps.Keys(object.Programs))[0]
+	for _, first := range []struct {
+		report verifier.Report
+		err    error
+	}{{verifier.Report{Message: verifier.GaveUp}, nil}, {verifier.Report{}, unix.ENOMEM}, {verifier.Report{Message: "R0 !read_ok"}, nil}} {
+		calls := 0
+		l := loadAlone(object, name, nil, func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
+			if calls++; calls > 1 {
+				return nil, verifier.Report{Message: "second"}, nil
+			}
+			return nil, first.report, first.err
+		})
+		if first.report.Message == "R0 !read_ok" {
+			assert.Equal(t, 1, calls)
+			continue
+		}
+		assert.Equal(t, 2, calls)
+		assert.Equal(t, "second", l.Message)
+	}
 }
 
 // An object whose sections are larger than it is gets no room for them.

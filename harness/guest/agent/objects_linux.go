@@ -109,6 +109,10 @@ func loadAlone(object *ebpf.CollectionSpec, name string, frames [][]byte, load l
 		return l
 	}
 	c, report, err := load(spec)
+	if report.Message == verifier.GaveUp || errors.Is(err, unix.ENOMEM) {
+		debug.FreeOSMemory() // a verifier gives up for want of memory, too, of which this process has some
+		c, report, err = load(spec)
+	}
 	if c != nil {
 		defer c.Close()
 	}

@@ -165,7 +165,7 @@ func say(l job.Loaded) said {
 	case NoTarget:
 		return said{text: "accepted, but " + indented(l.NoTarget)}
 	}
-	lines := []string{"rejected", "verifier: " + visible.Line(l.Message)}
+	lines := []string{"rejected", l.By.String() + ": " + visible.Line(l.Message)}
 	if l.Source != "" {
 		lines = append(lines, "at: "+visible.Line(l.Source))
 	}

@@ -16,6 +16,7 @@ import (
 	"bpflab/harness/host/explain"
 	"bpflab/harness/host/objects"
 	"bpflab/harness/host/survey"
+	"bpflab/harness/verifier"
 	"bpflab/vm/kernels"
 )
 
@@ -24,6 +25,7 @@ func explainCommand(h *host) *cobra.Command {
 		in                inputs
 		list              bool
 		format, compareTo string
+		log               string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain FILE...",
@@ -40,9 +42,9 @@ compiles.
 
 Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab explain counter.bpf.c\n  bpflab explain build/ --kernels 5.10,6.12\n" +
-			"  bpflab explain x.bpf.o --kernels 6.12 --format csv > old.csv\n  bpflab explain x.bpf.o --kernels 6.12 --compare old.csv\n  bpflab explain --list",
+			"  bpflab explain x.bpf.o --kernels 6.12 --format csv > old.csv\n  bpflab explain x.bpf.o --kernels 6.12 --compare old.csv\n  bpflab explain --log error.txt\n  bpflab explain --list",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if list {
+			if list || log != "" {
 				return cobra.NoArgs(cmd, args)
 			}
 			return cobra.MinimumNArgs(1)(cmd, args)
@@ -50,6 +52,9 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return listKinds(cmd.OutOrStdout())
+			}
+			if log != "" {
+				return explainLog(cmd.OutOrStdout(), cmd.InOrStdin(), log)
 			}
 			show, err := surveyFormat(format, compareTo)
 			if err != nil {
@@ -79,6 +84,7 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 	in.flags(cmd, h)
 	cmd.Flags().StringVar(&format, "format", "text", "text, csv with veristat's column names, or json")
 	cmd.Flags().StringVar(&compareTo, "compare", "", "show what differs from this file, which --format csv or veristat -o csv wrote")
+	cmd.Flags().StringVar(&log, "log", "", "explain the verifier's log in this file, or - for standard input, without a guest: as libbpf, cilium/ebpf, bpftool, aya or bcc print it")
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
 }
@@ -145,6 +151,41 @@ func surveyFormat(format, compareTo string) (func(io.Writer, survey.Survey) erro
 		return func(w io.Writer, s survey.Survey) error { return s.JSON(w) }, nil
 	}
 	return nil, fmt.Errorf("--format %s: expected text, csv or json", format)
+}
+
+// maxLog is how many bytes of a log are read: the verifier's buffer holds 16 MiB at most.
+const maxLog = 32 << 20
+
+// explainLog explains a verifier's log that was copied from somewhere.
+func explainLog(w io.Writer, stdin io.Reader, name string) error {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return &exit{exitUsage, err}
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxLog))
+	if err != nil {
+		return &exit{exitUsage, fmt.Errorf("read the log: %w", err)}
+	}
+	r := verifier.ParseLog(string(text))
+	if !r.Accepted && r.Message == "" && len(r.Log) == 0 {
+		return &exit{exitUsage, fmt.Errorf("%s holds no verifier's log: expected lines such as \"0: (b7) r0 = 0\" and what the verifier said after them", name)}
+	}
+	var out strings.Builder
+	if err := survey.Log(&out, r); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, fit(w, out.String())); err != nil {
+		return fmt.Errorf("write what the log means: %w", err)
+	}
+	if !r.Accepted {
+		return &exit{code: exitFailed}
+	}
+	return nil
 }
 
 // listKinds writes every kind of rejection and what it means.

@@ -233,6 +233,29 @@ func TestExplainCommand(t *testing.T) {
 	assert.Contains(t, out, `"prog_name": "loops"`)
 }
 
+// A log is explained without a guest, wherever it was copied from.
+func TestExplainLog(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	for text, want := range map[string]struct {
+		code int
+		out  string
+	}{
+		"libbpf: prog 'count': -- BEGIN PROG LOAD LOG --\n0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'map_value_or_null'\nprocessed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n-- END PROG LOAD LOG --\n": {exitFailed, `^count: rejected: null-check\n  verifier: R0 invalid mem access`},
+		"": {exitUsage, ""},
+	} {
+		require.NoError(t, os.WriteFile(log, []byte(text), 0o644))
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, want.code, run(t.Context(), &stdout, &stderr, []string{"explain", "--log", log}))
+		assert.Regexp(t, want.out, stdout.String())
+		if want.code == exitUsage {
+			assert.Contains(t, stderr.String(), "holds no verifier's log")
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, []string{"explain", "--log", log + ".none"}))
+	assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, []string{"explain", "--log", log, "x.bpf.c"}))
+}
+
 // What cannot be meant ends before anything is compiled or booted.
 func TestExplainUsage(t *testing.T) {
 	file := filepath.Join(solution(t), "counter.bpf.c")

@@ -126,6 +126,17 @@ func TestTextFits(t *testing.T) {
 	assert.Contains(t, head, "…  123456  123456\n")
 }
 
+// A log of a kernel that nobody names says the same.
+func TestLog(t *testing.T) {
+	var out bytes.Buffer
+	r := rejected("", "R0 !read_ok").Report
+	require.NoError(t, Log(&out, r))
+	assert.Regexp(t, `^rejected: uninit-register\n  verifier: R0 !read_ok\n  at: a\.bpf\.c:3: return x;\n  what it means: .*\n  try: .*\n$`, out.String())
+	out.Reset()
+	require.NoError(t, Log(&out, accepted("p", 7).Report))
+	assert.Equal(t, "p: accepted; the verifier has processed 7 instructions\n", out.String())
+}
+
 func TestCSV(t *testing.T) {
 	lost := job.Loaded{Error: "lost"}
 	lost.Program = "second"

@@ -13,6 +13,7 @@ import (
 
 	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
+	"bpflab/harness/verifier"
 )
 
 // Cell is what the table says of a program on a kernel: how many instructions the verifier has processed of one that it
@@ -114,6 +115,23 @@ func (s Survey) table(w io.Writer, columns int) {
 			fmt.Fprintln(w, l.text)
 		}
 	}
+}
+
+// Log writes what a verifier's log from anywhere says, as Text writes a rejection.
+func Log(w io.Writer, r verifier.Report) error {
+	text := fmt.Sprintf("accepted; the verifier has processed %d instructions", r.Stats.Processed)
+	if !r.Accepted {
+		s := say(job.Loaded{Report: r})
+		text = strings.ReplaceAll(s.text, "\n    ", "\n  ")
+		for _, line := range s.meaning {
+			text += "\n  " + visible.Line(line)
+		}
+	}
+	if r.Program != "" {
+		text = visible.Line(r.Program) + ": " + text
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 // write writes what there is to say of a program: a group of lines for all kernels that agree. What several groups mean

@@ -228,6 +228,9 @@ func TestShowExplained(t *testing.T) {
 	one := job.Loaded{Report: verifier.Report{Message: "R0 !read_ok", Source: "a.bpf.c:3: return x;"}}
 	other := job.Loaded{Report: verifier.Report{Message: "R2 !read_ok"}}
 	unknown := job.Loaded{Report: verifier.Report{Message: "the moon is full", Log: []string{"0: (95) exit", "the moon is full"}}}
+	told, ok := explain.Rejection(unknown.Report)
+	require.True(t, ok)
+	meaning := "    " + strings.Join(told.Lines(), "\n    ") + "\n"
 	fine := job.Loaded{Report: verifier.Report{Accepted: true, Stats: verifier.Stats{Processed: 7}}}
 	lost := job.Loaded{Error: "it ended"}
 	for _, tt := range []struct {
@@ -236,8 +239,8 @@ func TestShowExplained(t *testing.T) {
 		want   string
 	}{
 		{[]job.Loaded{fine, fine}, exitPassed, "a.bpf.c\n  k0, k1: accepted, 7 instructions processed\n"},
-		{[]job.Loaded{unknown, fine}, exitFailed, "a.bpf.c\n  k0: rejected, for a reason that bpflab does not explain yet\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n  k1: accepted, 7 instructions processed\n"},
-		{[]job.Loaded{lost, unknown}, exitInfra, "a.bpf.c\n  k0: not judged: it ended\n  k1: rejected, for a reason that bpflab does not explain yet\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n"},
+		{[]job.Loaded{unknown, fine}, exitFailed, "a.bpf.c\n  k0: rejected: unknown\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n" + meaning + "  k1: accepted, 7 instructions processed\n"},
+		{[]job.Loaded{lost, unknown}, exitInfra, "a.bpf.c\n  k0: not judged: it ended\n  k1: rejected: unknown\n    verifier: the moon is full\n    0: (95) exit\n    the moon is full\n" + meaning + ""},
 	} {
 		var out bytes.Buffer
 		e := explained{file: "a.bpf.c", kernels: []string{"k0", "k1"}, loaded: tt.loaded}

@@ -95,19 +95,20 @@ func say(l job.Loaded) said {
 	case l.Accepted:
 		return said{text: fmt.Sprintf("accepted, %d instructions processed", l.Stats.Processed)}
 	}
-	lines := []string{"rejected", "verifier: " + visible.Line(l.Message)}
+	lines := []string{"rejected", l.By.String() + ": " + visible.Line(l.Message)}
 	if l.Source != "" {
 		lines = append(lines, "at: "+visible.Line(l.Source))
 	}
-	e, known := explain.Rejection(l.Report)
-	if !known {
-		lines[0] += ", for a reason that bpflab does not explain yet" // the log must do
-		for _, line := range l.Log {
-			lines = append(lines, indented(line))
-		}
+	e, ok := explain.Rejection(l.Report)
+	if !ok {
 		return said{text: strings.Join(lines, "\n    ")}
 	}
 	lines[0] += ": " + e.Kind
+	if e.Kind == explain.Unknown { // the log must do
+		for _, line := range l.Log {
+			lines = append(lines, indented(line))
+		}
+	}
 	return said{text: strings.Join(lines, "\n    "), meaning: e.Lines()}
 }
 

@@ -88,8 +88,8 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 		report.Errno, report.By = errnoName(err), speaker(err)
 		report.Message = err.Error()
 		if report.By == Kernel {
-			report.Message = fmt.Sprintf("%s without a log (program type %v, attach type %v, %d instructions)",
-				cmp.Or(report.Errno, err.Error()), p.Type, p.AttachType, p.Instructions.Size()/asm.InstructionSize)
+			report.Message = fmt.Sprintf("%s without a log (program type %v, attach type %v, %d instructions, %d maps)",
+				cmp.Or(report.Errno, err.Error()), p.Type, p.AttachType, p.Instructions.Size()/asm.InstructionSize, mapsOf(p.Instructions))
 		}
 		return nil, report, nil
 	}
@@ -174,6 +174,17 @@ func judgement(err error) bool {
 		}
 	}
 	return errnoName(err) == ""
+}
+
+// mapsOf counts the maps that a program uses.
+func mapsOf(insns asm.Instructions) int {
+	used := map[string]bool{}
+	for _, ins := range insns {
+		if ins.IsLoadFromMap() {
+			used[ins.Reference()] = true
+		}
+	}
+	return len(used)
 }
 
 // speaker returns whose error it is that comes without a log.

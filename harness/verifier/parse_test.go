@@ -108,6 +108,9 @@ func TestParseLog(t *testing.T) {
 			assert.Contains(t, strings.Join(r.Log, "\n"), "1: (79) r0 = *(u64 *)(r0 +0)\nR0 invalid", name)
 			assert.Equal(t, r.Log, r.Trace, name)
 		}
+		if name == "aya" {
+			assert.Equal(t, "0: R1=ctx(off=0,imm=0) R10=fp0", r.Log[0], "without aya's words before it")
+		}
 		if strings.Contains(text, "processed 2 insns") {
 			assert.Equal(t, 2, r.Stats.Processed, name)
 		}

@@ -62,7 +62,7 @@ var callKinds = []kind{
 		"Call it from a program of a type that may: the kernel registers each function for some program types. Otherwise use a helper that does the same."},
 		regexp.MustCompile(`calling kernel function (\S+) is not allowed|(?:kernel btf_id|kernel function btf_id) \d+|too many different kernel function calls|kfunc_\w+ is not allowed`), nil, nil, plain},
 	{Explanation{"sleepable",
-		"The function may sleep, or wants to be the only one that cannot, and the program or this part of it must not sleep.",
+		"The function may sleep, and this program, or this part of it, must not.",
 		"Make the program sleepable where its type allows that, `SEC(\"fentry.s/…\")`, `SEC(\"lsm.s/…\")`, or use a function that does not sleep: bpf_probe_read_user in place of bpf_copy_from_user. Call it outside of locks and RCU sections."},
 		regexp.MustCompile(`might sleep in a non-sleepable prog|sleepable (?:helper|kfunc|global function) \S+|must be sleepable to call|is sleepable within|Sleepable programs can only use|is not sleepable|can be sleepable|cannot be sleepable|Syscall programs can only be sleepable|operations that may sleep|functions that may sleep|Sleepable program cannot attach|css_task_iter is only allowed`), nil, nil, nil},
 	{Explanation{"region-open",

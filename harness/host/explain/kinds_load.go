@@ -38,6 +38,7 @@ var loadKinds = []kind{
 		"The kernel does not create this map.",
 		"Check `max_entries` (a ring buffer's is a power of two and whole pages), key and value sizes (an array's key has 4 bytes), and whether the kernel is new enough for the type and flags."},
 		regexp.MustCompile(`^map (\S+) refused:`), nil, nil, mapRefused},
+	{tooManyMaps, regexp.MustCompile(`^E2BIG without a log .* (?:6[5-9]|[7-9]\d|\d{3,}) maps\)`), nil, nil, plain},
 	{Explanation{"too-many-instructions",
 		"The program has more instructions than the kernel takes, or the load carries attributes that this kernel does not know: it said so without a log.",
 		"Up to 1,000,000 instructions are taken from privileged users, 4096 from others. Split a larger program with tail calls. Below that, load with a library that leaves out what an older kernel does not know."},
@@ -47,6 +48,10 @@ var loadKinds = []kind{
 		"Attach the program to a hook that this kernel has, or declare the kernels that it needs."},
 		regexp.MustCompile(`^(EINVAL|ENOTSUPP|EOPNOTSUPP|ENOENT|EBADF) without a log(?: \(program type (\w+), attach type (\w+))?`), nil, nil, programType},
 }
+
+var tooManyMaps = Explanation{"too-many-maps",
+	"A program can use at most 64 maps, global variables' among them.",
+	"Put several values into one map, or split the program."}
 
 var coreFieldMissing = Explanation{"core-field",
 	"The program accesses a field, type or value that this kernel does not have. The loading library found that out, and put a call to an impossible helper, 195896080, in place of the access.",

@@ -24,6 +24,15 @@ func (e *Explanation) add(format string, args ...any) {
 	e.Meaning += " " + fmt.Sprintf(format, args...)
 }
 
+func nullCheck(f *facts, e *Explanation) {
+	register := f.register()
+	if state := f.state(register); strings.HasPrefix(state, "mem_or_null") && f.log.origin(register, f.at) < 0 {
+		e.Meaning = "The pointer may be NULL here: it is a parameter of a function that is not `static`, and the verifier assumes that anything may be passed."
+		e.Try = "Test the pointer in the function, `if (!p) return …;`, or make the function `static`."
+	}
+	f.here(e)
+}
+
 var packetAccess = regexp.MustCompile(`invalid access to packet, off=(-?\d+) size=(\d+), R(\d+)\(id=(\d+),off=(-?\d+),r=(\d+)\)`)
 
 // maxPacketOffset is up to which variable offset a comparison with data_end counts.
@@ -55,6 +64,13 @@ func packetBounds(f *facts, e *Explanation) {
 		e.Try = "Compare with data_end as it was loaded from the context, as a 64-bit pointer: `void *data_end = (void *)(long)ctx->data_end;`, never kept in a 32-bit variable, moved or computed with. If the compiler copied it in 32 bits, load it again right before the comparison."
 		return
 	}
+	if i, own := f.comparedWithEnd(register); i >= 0 && own {
+		e.add("The comparison in %s does not count: that a pointer is before data_end, with nothing added to it, tells the verifier nothing.", f.log[i].line())
+		e.Try = fmt.Sprintf("Compare the end of the access: `if (p + %d > data_end) break;` before it, with the same pointer. In a loop also bound the number of rounds by a constant.", off+size)
+		return
+	} else if i >= 0 {
+		e.add("The comparison in %s is of another pointer than %s, or leads here where it failed.", f.log[i].line(), register)
+	}
 	e.add("No comparison with data_end covers %s, which is %s; this access needs %s.", register, stateWords(state), plural(off+size, "byte"))
 	if variable {
 		e.add("A variable offset was added to it: the comparison must be with the sum, and the access through that same sum.")
@@ -81,6 +97,29 @@ func (f *facts) comparedWithNumber(register string) (at int, other string) {
 	return at, other
 }
 
+// comparedWithEnd finds where a packet pointer was last compared with data_end, and tells whether that was the
+// register's own value with nothing added to it.
+func (f *facts) comparedWithEnd(register string) (at int, own bool) {
+	at = f.log.back(f.at, "R10", func(i int) bool {
+		m := tests.FindStringSubmatch(f.log[i].text)
+		if m == nil || !moves.MatchString(m[4]) {
+			return false
+		}
+		for _, pair := range [][2]string{{m[2], m[4][1:]}, {m[4][1:], m[2]}} {
+			one, two := f.log.value("R"+pair[0], i), f.log.value("R"+pair[1], i)
+			if strings.HasPrefix(one, "pkt(") && strings.HasPrefix(two, "pkt_end") {
+				own = "R"+pair[0] == register && !movedPointer.MatchString(one)
+				return true
+			}
+		}
+		return false
+	})
+	return at, own
+}
+
+// movedPointer matches the state of a pointer that something was added to.
+var movedPointer = regexp.MustCompile(`\b(?:off|imm)=-?[1-9]|var_off`)
+
 // memoryOf returns the size of the memory that a register points to, from its offset on, or -1.
 func memoryOf(state string) int {
 	if m := stackPointer.FindStringSubmatch(state); m != nil {
@@ -88,7 +127,9 @@ func memoryOf(state string) int {
 		return n
 	}
 	var size int
-	if m := valueSize.FindStringSubmatch(state); m != nil {
+	if strings.HasPrefix(state, "map_ptr") {
+		return -1
+	} else if m := valueSize.FindStringSubmatch(state); m != nil {
 		size, _ = strconv.Atoi(m[1])
 	} else if m := memorySize.FindStringSubmatch(state); m != nil {
 		size, _ = strconv.Atoi(m[1])
@@ -141,7 +182,7 @@ func length(f *facts, e *Explanation) {
 		return
 	}
 	if i := f.signedTest(register); i >= 0 {
-		e.add("The comparison in %s is signed: a negative number passes it, and as a length it is a huge one.", f.log[i].line())
+		e.add("The comparison in %s is signed: a negative number passes it, and as a length it is a huge one.", f.log[i].comparison())
 		e.Try = "Make the variable unsigned, such as `__u32`, so that its one comparison excludes negative numbers too, or write `if (n < 0 || n > MAX) return …;`. For a power of two `n &= MAX - 1` works on every kernel."
 	} else if f.whole(register) && !f.tested(register) {
 		e.add("Nothing on this path compares it.")
@@ -150,6 +191,14 @@ func length(f *facts, e *Explanation) {
 
 // whole reports whether the log shows where a register's value comes from, and so all that was done with it since.
 func (f *facts) whole(register string) bool { return f.log.origin(register, f.at) >= 0 }
+
+// comparison quotes the line of a comparison, or its instruction where the compiler gave it another test's line.
+func (s step) comparison() string {
+	if strings.ContainsAny(strings.ReplaceAll(s.source, "->", ""), "<>?") {
+		return s.line()
+	}
+	return fmt.Sprintf("instruction %d, %s,", s.number, code(s.text))
+}
 
 // tested reports whether what a register holds was compared with anything on the way.
 func (f *facts) tested(register string) bool {
@@ -217,7 +266,13 @@ func pointerOffset(f *facts, e *Explanation) {
 		}
 		e.add("It is computed from %s.", from)
 	}
-	if i := f.readTwice(number); i >= 0 {
+	if b := parseBounds(state); b.smin == b.smax {
+		e.add("A pointer cannot be moved by that much: 2²⁹ is the limit, and a mask or a negative number of 32 bits is beyond it.")
+		e.Try = "Do not mask pointers. Compute offsets as numbers, in 64 bits where they may be negative, and add the result to the pointer last."
+	} else if i := f.signedTest(number); i >= 0 && b.smin < 0 {
+		e.add("The comparison in %s is signed: negative numbers pass it.", f.log[i].comparison())
+		e.Try = "Make the index unsigned, such as `__u32`, so that its one comparison excludes negative numbers too, or write `if (i < 0 || i >= N) return …;`. For a power of two `i &= N - 1` works on every kernel."
+	} else if i := f.readTwice(number); i >= 0 {
 		e.add("The comparison in %s was of another copy: the program read the value from memory again after it, where it may have changed.", f.log[i].line())
 		e.Try = "Read the value once into a local variable, and compare, compute and index with that variable only; bound the result of the computation itself: `__u64 i = s->top - 1; if (i >= N) return …;`."
 	} else if f.whole(number) && !f.tested(number) {
@@ -281,8 +336,8 @@ func bounded(f *facts, e *Explanation) {
 	if variable {
 		e.add("The variable part of the offset is %s to the verifier.", b)
 	}
-	if register != "" && f.from(register) != "" && f.m[1] != "mem_size" {
-		e.add("%s is %s.", register, f.from(register))
+	if from := f.from(register); strings.HasPrefix(from, "what ") && f.m[1] != "mem_size" {
+		e.add("%s is %s.", register, from)
 	}
 }
 
@@ -401,6 +456,15 @@ func scalarDeref(f *facts, e *Explanation) {
 	s := f.log[i]
 	load := loads.FindStringSubmatch(s.text)
 	e.add("Here %s is %s.", register, f.from(register))
+	if was, call := f.voided(register, i); call >= 0 {
+		e.add("It was %s until %s, after which the verifier lets nobody use it.", stateWords(was), f.log[call].line())
+		if strings.HasPrefix(was, "pkt") {
+			e.Try = "The helper may move the packet: after it, load `data` and `data_end` from the context again, and compare again."
+		} else {
+			e.Try = "Do not use it after that call: use it before, or copy what is needed."
+		}
+		return
+	}
 	switch {
 	case load != nil && load[2] == "64":
 		base := f.log.value("R"+load[3], i)
@@ -415,6 +479,8 @@ func scalarDeref(f *facts, e *Explanation) {
 			e.add("What is read from there is a number to the verifier, even if it was a pointer when it was stored.")
 		}
 		e.Try = "Read through it with `bpf_probe_read_kernel(&v, sizeof(v), p)`, BPF_CORE_READ or BPF_PROBE_READ_USER for a user's address, step by step for each pointer on the way."
+	case load != nil && strings.HasPrefix(f.log.value("R"+load[3], i), "ctx"):
+		e.add("Programs of this type have no pointer in that field of the context.")
 	case load != nil:
 		e.add("A pointer has 64 bits; %s were loaded.", bytesOf(load[2]))
 		e.Try = "Cast through `long`: `(void *)(long)ctx->data`, and keep it in a pointer or in 64 bits."
@@ -424,6 +490,37 @@ func scalarDeref(f *facts, e *Explanation) {
 		e.add("Arithmetic made it a number.")
 	}
 }
+
+// voided returns what a register's value was when it came from a step, if that was a pointer, and the call after which
+// it no longer is one, or -1.
+func (f *facts) voided(register string, from int) (was string, call int) {
+	set := "R0" // by a call
+	if m := assigns.FindStringSubmatch(f.log[from].text); m != nil {
+		set = "R" + m[1]
+	}
+	was = f.log[from].after[set]
+	if was == "" || isNumber.MatchString(was) {
+		return "", -1
+	}
+	voids := releasing
+	if strings.HasPrefix(was, "pkt") {
+		voids = movingPacket
+	}
+	call = -1
+	f.log.back(f.at, register, func(i int) bool {
+		if i != from && voids.MatchString(f.log[i].text) {
+			call = i // the first one counts
+		}
+		return i == from
+	})
+	return was, call
+}
+
+// Calls after which pointers into the packet, and pointers that were given back, are void.
+var (
+	movingPacket = regexp.MustCompile(`^call (?:pc|bpf_(?:xdp_adjust_|skb_(?:vlan_|change_|pull_data|adjust_room|store_bytes)|l[34]_csum_replace|clone_redirect|msg_|lwt_))`)
+	releasing    = regexp.MustCompile(`^call bpf_\w*(?:submit|discard|release|drop|put|unlock|xchg)`)
+)
 
 var arithmetic = regexp.MustCompile(`^[-+*/&|^<>%s]+=$`)
 
@@ -490,7 +587,7 @@ func returnValue(f *facts, e *Explanation) {
 		return
 	}
 	e.add("Here it returns %s; only %s is allowed.", found, wanted)
-	e.Try = "Return " + wanted + " on every path. " + e.Try
+	e.Try = "Return " + wanted + " on every path, early returns included. If the value is computed, bound it first: `if (v > MAX) v = MAX;`."
 	if wanted == "0" {
 		e.Try = "`return 0;` on every path: what programs of this type return has no other meaning."
 	}
@@ -715,6 +812,8 @@ func argumentType(f *facts, e *Explanation) {
 		e.Try = "Pass the address of a variable on the stack or in a map. If the number is an address in the kernel or in a process, copy from it first: `bpf_probe_read_kernel(&v, sizeof(v), p)` or bpf_probe_read_user, and pass `&v`."
 	case strings.Contains(wanted, "sock") && !strings.Contains(wanted, "fp"):
 		e.Try = "Only a socket will do. A sockmap is filled from user space, with file descriptors, or by a SEC(\"sockops\") program with `bpf_sock_map_update(ctx, &map, &key, flags)`. Elsewhere pass a socket that the kernel gave the program, such as what bpf_sk_lookup_tcp returned, tested for NULL."
+	case wanted == "map_value":
+		e.Try = "Pass the address of a field in a map's value, from what bpf_map_lookup_elem returned, tested for NULL: locks and timers live in maps only."
 	case wanted == "ctx":
 		e.Try = "Pass the program's own context, as it was received: `ctx`."
 	case strings.Contains(wanted, "map_ptr"):
@@ -823,12 +922,11 @@ func attachTarget(f *facts, e *Explanation) {
 }
 
 func tooManyInstructions(f *facts, e *Explanation) {
-	m := regexp.MustCompile(`(\d+) instructions\)`).FindStringSubmatch(f.said)
+	m := regexp.MustCompile(`(\d+) instructions\b`).FindStringSubmatch(f.said)
 	if m == nil {
 		return
 	}
-	n, _ := strconv.Atoi(m[1])
-	if n > 1_000_000 {
+	if n, _ := strconv.Atoi(m[1]); n > 1_000_000 {
 		e.add("Here it has %d instructions.", n)
 	} else {
 		e.add("Here it has %d instructions, so it is the attributes.", n)

@@ -227,6 +227,45 @@ R0 min value is outside of the allowed memory range`, []string{"begins 8 bytes b
 4: (79) r1 = *(u64 *)(r1 +0)
 R1 invalid mem access 'scalar'`, []string{"R1 is read from the kernel's struct fdtable in `f = t->files->fdt->fd[0];` (line 16)", "offset 8 of struct fdtable is no pointer to a struct"}, nil},
 		"32 bits of a pointer": {"3: (61) r2 = *(u32 *)(r6 +0)          ; R2=scalar()\n4: (71) r0 = *(u8 *)(r2 +0)\nR2 invalid mem access 'scalar'", []string{"A pointer has 64 bits; 4 bytes were loaded"}, nil},
+		"a packet that a helper may have moved": {`; d = (void *)(long)ctx->data; @ x.bpf.c:3
+2: (61) r7 = *(u32 *)(r6 +0)          ; R6=ctx() R7=pkt(r=0)
+; if (bpf_xdp_adjust_head(ctx, 4)) @ x.bpf.c:5
+5: (85) call bpf_xdp_adjust_head#44   ; R0=scalar()
+6: (85) call bpf_ktime_get_ns#5       ; R0=scalar()
+7: (71) r0 = *(u8 *)(r7 +3)
+R7 invalid mem access 'scalar'`, []string{"It was a pointer into the packet until `if (bpf_xdp_adjust_head(ctx, 4))` (line 5)", "load `data` and `data_end` from the context again"}, []string{"64 bits"}},
+		"a record that was submitted": {`3: (85) call bpf_ringbuf_reserve#131  ; R0=ringbuf_mem_or_null(id=2,sz=8)
+4: (bf) r6 = r0                       ; R0=ringbuf_mem(sz=8) R6=ringbuf_mem(sz=8)
+5: (85) call bpf_ringbuf_submit#132
+7: (7b) *(u64 *)(r6 +0) = r1
+R6 invalid mem access 'scalar'`, []string{"until `call bpf_ringbuf_submit#132`", "Do not use it after that call"}, nil},
+		"before data_end is not enough": {`2: (61) r1 = *(u32 *)(r6 +0)          ; R6=ctx() R1=pkt(r=0)
+3: (61) r2 = *(u32 *)(r6 +4)          ; R6=ctx() R2=pkt_end()
+; while (d < end) @ x.bpf.c:5
+4: (3d) if r1 >= r2 goto pc+9         ; R1=pkt(r=0) R2=pkt_end()
+5: (71) r0 = *(u8 *)(r1 +0)
+invalid access to packet, off=0 size=1, R1(id=0,off=0,r=0)
+R1 offset is outside of the packet`, []string{"`while (d < end)` (line 5) does not count", "if (p + 1 > data_end)"}, nil},
+		"data_end of 32 bits": {`2: (61) r1 = *(u32 *)(r6 +0)          ; R6=ctx() R1=pkt(r=0)
+3: (bc) w2 = w3                       ; R2=scalar(smin=0,smax=umax=0xffffffff)
+4: (2d) if r1 > r2 goto pc+9          ; R1=pkt(r=0) R2=scalar(smin=0,smax=umax=0xffffffff)
+5: (71) r0 = *(u8 *)(r1 +0)
+invalid access to packet, off=0 size=1, R1(id=0,off=0,r=0)
+R1 offset is outside of the packet`, []string{"there R2 is not data_end to the verifier but a number (0 to 4294967295)"}, nil},
+		"a parameter that may be NULL": {"0: R1=mem_or_null(id=1,sz=4) R10=fp0\n0: (61) r0 = *(u32 *)(r1 +0)\nR1 invalid mem access 'mem_or_null'", []string{"a parameter of a function that is not `static`"}, []string{"look-up"}},
+		"a mask":                       {"3: (18) r3 = 0xfffffffc ; R3=0xfffffffc\n5: (0f) r3 += r1\nmath between pkt pointer and 4294967292 is not allowed", nil, []string{"Nothing on this path"}},
+		"a constant": {`2: (61) r1 = *(u32 *)(r6 +0)          ; R6=ctx() R1=pkt(r=0)
+3: (b4) w3 = -4                       ; R3=0xfffffffc
+5: (0f) r1 += r3
+math between pkt pointer and 4294967292 is not allowed`, []string{"R3, which is added, is the number 4294967292", "2²⁹ is the limit"}, []string{"Nothing on this path"}},
+		"an index with a sign, tested in another line": {`; int i = n; @ x.bpf.c:3
+2: (79) r6 = *(u64 *)(r1 +0)          ; R6=scalar() R1=ctx()
+; if (!v) @ x.bpf.c:4
+3: (66) if w6 s> 0xf goto pc+9        ; R6=scalar(smax=15)
+4: (bf) r7 = r0                       ; R0=map_value(ks=4,vs=64) R7=map_value(ks=4,vs=64)
+5: (0f) r7 += r6
+value -8589934592 makes map_value pointer be out of bounds`, []string{"instruction 3, `if w6 s> 0xf goto pc+9`, is signed: negative numbers pass it"}, nil},
+		"too many maps": {"E2BIG without a log (program type XDP, attach type None, 597 instructions, 66 maps)", []string{"at most 64 maps"}, nil},
 		"who leaks": {`; e = bpf_ringbuf_reserve(&rb, 8, 0); @ x.bpf.c:3
 3: (85) call bpf_ringbuf_reserve#131  ; R0=ringbuf_mem_or_null(id=2,sz=8)
 ; return 0; @ x.bpf.c:9

@@ -113,6 +113,14 @@ func TestNothingToLoad(t *testing.T) {
 	assert.Equal(t, "a cannot be read by cilium/ebpf, which loads programs here: bad magic\n\nb holds no program: a function is one by its SEC()\n", text(t, s, 0))
 }
 
+// Of a kind that is not known, the log is shown beside what can be said of any.
+func TestUnknown(t *testing.T) {
+	l := rejected("p", "the moon is full")
+	l.By, l.Log = verifier.Kernel, []string{"0: (95) exit", "the moon is full"}
+	out := text(t, New([]string{"k"}, []File{{Name: "a"}}, [][]job.Object{{{Programs: []job.Loaded{l}}}}), 0)
+	assert.Contains(t, out, "  k: rejected: unknown\n    kernel: the moon is full\n    at: a.bpf.c:3: return x;\n    0: (95) exit\n    the moon is full\n    what it means: ")
+}
+
 // What others wrote is one line, in which nothing is hidden, and names give way to figures.
 func TestTextFits(t *testing.T) {
 	long := strings.Repeat("long", 30)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bpflab/harness/host/explain"
 	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
@@ -187,15 +188,16 @@ func say(l job.Loaded) said {
 	if l.Source != "" {
 		lines = append(lines, "at: "+visible.Line(l.Source))
 	}
-	e, known := explanation(l)
-	if !known {
-		lines[0] += ", for a reason that bpflab does not explain yet" // the log must do
-		for _, line := range l.Log {
-			lines = append(lines, indented(line))
-		}
+	e, ok := explanation(l)
+	if !ok {
 		return said{text: strings.Join(lines, "\n    ")}
 	}
 	lines[0] += ": " + e.Kind
+	if e.Kind == explain.Unknown { // the log says more
+		for _, line := range l.Log {
+			lines = append(lines, indented(line))
+		}
+	}
 	return said{text: strings.Join(lines, "\n    "), meaning: e.Lines()}
 }
 

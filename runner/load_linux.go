@@ -21,6 +21,9 @@ import (
 // maxLoad is how many bytes of objects one guest is given: it holds them several times over.
 const maxLoad = 8 << 20
 
+// roomy is a guest for any programs: their maps may have millions of entries, and the kernel's types alone take 60 MB.
+var roomy = harness.Needs{MemoryMiB: 1024}
+
 // Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run on frames if there are
 // any. It returns what became of
 // them, by kernel and object. Where a guest fails, its objects are loaded one by one, and that of which a guest fails
@@ -64,7 +67,7 @@ func configOf(k kernels.Kernel) ([]byte, error) {
 
 // load has the objects of a job loaded in one guest, or, if that fails, in one each.
 func (h *Host) load(ctx context.Context, k kernels.Kernel, j job.Job, into []job.Object) error {
-	s, err := h.observe(ctx, k, qemu.TCG, harness.Needs{}, j, nil, nil)
+	s, err := h.observe(ctx, k, qemu.TCG, roomy, j, nil, nil)
 	if err == nil {
 		all, err := job.GetObjects(s.observations, len(j.Objects))
 		copy(into, all)

@@ -21,7 +21,7 @@ var loadKinds = []kind{
 	{Explanation{"kfunc-prototype",
 		"The kernel has the function, but with other types than the program declares.",
 		"Declare it as the kernel does, best by including a vmlinux.h of this kernel. A struct that is only declared (`struct x;`) does not count as the kernel's: define it, with `__attribute__((preserve_access_index))`."},
-		regexp.MustCompile(`kfunc "([^"]+)": type mismatch between (.+?) and |extern \(func ksym\) '([^']+)': func_proto .* incompatible`), nil, nil, kfuncPrototype},
+		regexp.MustCompile(`kfunc "([^"]+)": (?:type mismatch between (.+?) and |function (?:param|return) mismatch)|extern \(func ksym\) '([^']+)': func_proto .* incompatible`), nil, nil, kfuncPrototype},
 	{Explanation{"kconfig",
 		"An `extern … __kconfig` variable cannot be filled in: the kernel's configuration does not have it, or the library does not take the type that it is declared with.",
 		"Declare it with a plain type that the library knows: `extern unsigned int LINUX_KERNEL_VERSION __kconfig;`, `extern _Bool CONFIG_X __kconfig;`. Options that may be missing are declared `__weak`."},

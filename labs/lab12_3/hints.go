@@ -59,9 +59,13 @@ var symptoms = map[string]map[string]string{
 		"ENDED":    "Your controller was ended: it no longer answers, or has answered what is no rate. It must return a number from 0.01 to 1 for every interval, a share and not a percentage, also for an interval in which nothing happened: 0 divided by 0 is none.",
 		"constant": "The rate stays as it is, whatever the controller is told. What in your answer depends on the interval?",
 		"swings":   "At one load the overhead is too high and then too low, or the reverse: the controller overshoots. How far does it move the rate where the overhead is twice the target, and how far should it?",
-		"late":     "Mostly the overhead gets where it should be, but not within ten intervals of a step. The loads differ by a factor of ten: does the rate move as far at each?",
-		"low":      "Wherever it is wrong, the overhead is too low, and the rate could still go up. Is the target 2%, can the rate reach 1, and is nothing left over from a higher load?",
-		"high":     "Wherever it is wrong, the overhead is too high, and the rate could still go down. Is the target 2%, can the rate reach 0.01, and is nothing left over from a lower load?",
+		"late":     "The rate moves to where it should be, but is not there within ten intervals of a step. The loads differ by a factor of ten: does the rate move as far at each?",
+		"stands":   "The load has changed, and the rate stays at its limit. Is there something in your controller that has grown while the rate could not follow, and must shrink again first?",
+
+		"wrong way": "The overhead is too high and the rate goes up, or it is too low and the rate goes down. By the sign of which term does your answer go up?",
+
+		"low":  "Wherever it is wrong, the overhead is too low, and the rate could still go up. Is the target 2%, can the rate reach 1, and is nothing left over from a higher load?",
+		"high": "Wherever it is wrong, the overhead is too high, and the rate could still go down. Is the target 2%, can the rate reach 0.01, and is nothing left over from a lower load?",
 	},
 	"live": {
 		"WRONG":        "This is the sampler, not the controller. Here `rate` changes every 10 ms, at up to a million calls a second: does the sampler still count each call, and go by the rate that was set last?",

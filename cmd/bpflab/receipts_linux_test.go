@@ -271,7 +271,7 @@ func gradedReceipt(t testing.TB, key string, verdicts ...[3]judge.Verdict) strin
 	labs[0].Tasks = nil
 	for _, id := range ids {
 		labs[0].Tasks = append(labs[0].Tasks, judge.Task{
-			ID: id, Title: "task " + id, Points: 10, Hints: []string{"look at " + id, "change " + id}, Symptoms: map[string]string{"LATE": "be early"},
+			ID: id, Title: "task " + id, Points: 10, Hints: judge.Hints("look at "+id, "change "+id), Symptoms: map[string]string{"LATE": "be early"},
 			Judge: func(o job.Observations) (judge.Verdict, error) { return job.Get[judge.Verdict](o, id) },
 		})
 	}

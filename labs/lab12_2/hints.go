@@ -2,47 +2,49 @@
 
 package events
 
+import "bpflab/harness/host/judge"
+
 // hints by task, least revealing first.
-var hints = map[string][]string{
+var hints = map[string][]judge.Hint{
 	"verifier": {
-		"The report says what the rejection means, and shows the last lines of the verifier's log. `bpflab explain FILE` does the same for any program.",
-		"What you reserve you must give back, on every path out: by bpf_ringbuf_submit or by bpf_ringbuf_discard. And a reservation may fail: compare it with NULL first.",
-		"The registers of the traced process are the kernel's memory: ctx->args[0] is an address, to be read by bpf_probe_read_kernel, not through a pointer.",
+		{Text: "The report says what the rejection means, and shows the last lines of the verifier's log. `bpflab explain FILE` does the same for any program."},
+		{Text: "What you reserve you must give back, on every path out: by bpf_ringbuf_submit or by bpf_ringbuf_discard. And a reservation may fail: compare it with NULL first."},
+		{Text: "The registers of the traced process are the kernel's memory: ctx->args[0] is an address, to be read by bpf_probe_read_kernel, not through a pointer."},
 	},
 	"events": {
-		"Which calls are of interest? Say it aloud: whose, which, and with what first argument. Then look at what your program asks, and how wide its variables are.",
-		"An argument is an unsigned number of 64 bits, and \"at or above\" includes equality. A process has many threads: which half of bpf_get_current_pid_tgid() do they share?",
-		"If events are missing at the end: does the reader report what it still has before it sleeps? out.Flush() hands reports over; until then nobody has seen them.",
-		"If each event comes many times, the reader does not give back what it has read: r.Release takes the position up to which it has, and ring.Next says where the next record begins.",
+		{Text: "Which calls are of interest? Say it aloud: whose, which, and with what first argument. Then look at what your program asks, and how wide its variables are."},
+		{Text: "An argument is an unsigned number of 64 bits, and \"at or above\" includes equality. A process has many threads: which half of bpf_get_current_pid_tgid() do they share?"},
+		{Text: "If events are missing at the end: does the reader report what it still has before it sleeps? out.Flush() hands reports over; until then nobody has seen them."},
+		{Text: "If each event comes many times, the reader does not give back what it has read: r.Release takes the position up to which it has, and ring.Next says where the next record begins."},
 	},
 	"drops": {
-		"When the ring is full an event cannot be sent. Somebody should know. Who counts, and where?",
-		"Every call of interest is either in the ring or in `dropped`, on every way through the program, and never in both.",
-		"Two CPUs drop at the same time. An ordinary addition reads, adds and writes back: what does the other CPU do in between?",
-		"__sync_fetch_and_add(&dropped, 1) is one step. It costs more than an ordinary addition, but it runs only when an event is lost.",
+		{Text: "When the ring is full an event cannot be sent. Somebody should know. Who counts, and where?"},
+		{Text: "Every call of interest is either in the ring or in `dropped`, on every way through the program, and never in both."},
+		{Text: "Two CPUs drop at the same time. An ordinary addition reads, adds and writes back: what does the other CPU do in between?"},
+		{Text: "__sync_fetch_and_add(&dropped, 1) is one step. It costs more than an ordinary addition, but it runs only when an event is lost."},
 	},
 	"cost": {
-		"An event is made on the stack and then copied. Where could it be made instead?",
-		"bpf_ringbuf_reserve returns the room in the ring. Fill it in there, and submit it: no copy, and you know that it fits before you have done the work.",
-		"A flag of bpf_ringbuf_output or bpf_ringbuf_submit asks for something that costs about as much as all the rest together: see task 6. Without a flag the kernel decides by itself.",
-		"What is left is the helpers: pid, uid, clock, name. Each is called once, for an event that is sent; none for one that is not.",
+		{Text: "An event is made on the stack and then copied. Where could it be made instead?"},
+		{Text: "bpf_ringbuf_reserve returns the room in the ring. Fill it in there, and submit it: no copy, and you know that it fits before you have done the work."},
+		{Text: "A flag of bpf_ringbuf_output or bpf_ringbuf_submit asks for something that costs about as much as all the rest together: see task 6. Without a flag the kernel decides by itself."},
+		{Text: "What is left is the helpers: pid, uid, clock, name. Each is called once, for an event that is sent; none for one that is not."},
 	},
 	"overhead": {
-		"Most system calls of the machine are of no interest. What does your program do before it finds that out?",
-		"Ask the cheapest question first, and leave at once. What is already in ctx costs nothing to compare; a helper costs a call; reading a register of the process costs most.",
-		"The order: ctx->args[1] against target_syscall; then the pid; then the argument; and only then the clock, the user and the name.",
+		{Text: "Most system calls of the machine are of no interest. What does your program do before it finds that out?"},
+		{Text: "Ask the cheapest question first, and leave at once. What is already in ctx costs nothing to compare; a helper costs a call; reading a register of the process costs most."},
+		{Text: "The order: ctx->args[1] against target_syscall; then the pid; then the argument; and only then the clock, the user and the name."},
 	},
 	"wakeups": {
-		"Who is woken, and by whom? Each wake-up is an interrupt for the traced process, and a switch to the reader and back.",
-		"With flag 0 the kernel wakes the reader only if it has read all there was. A reader that reads at once is woken at once, for one event. What if it took its time?",
-		"Too late, or busy? A reader that looks again and again takes a CPU for nothing; one that sleeps too long is late. It may sleep in Wait for as long as nothing happens, and nap after it was woken.",
-		"r.Wait(-1), then syscall.Nanosleep for some 400 microseconds, then read all there is, then out.Flush(), and again from the start.",
+		{Text: "Who is woken, and by whom? Each wake-up is an interrupt for the traced process, and a switch to the reader and back."},
+		{Text: "With flag 0 the kernel wakes the reader only if it has read all there was. A reader that reads at once is woken at once, for one event. What if it took its time?"},
+		{Text: "Too late, or busy? A reader that looks again and again takes a CPU for nothing; one that sleeps too long is late. It may sleep in Wait for as long as nothing happens, and nap after it was woken."},
+		{Text: "r.Wait(-1), then syscall.Nanosleep for some 400 microseconds, then read all there is, then out.Flush(), and again from the start."},
 	},
 	"throughput": {
-		"Calls and reader share one CPU: what the reader takes, the calls lack. And a ring that nobody reads for long enough is full: how many events does yours hold, and for how long?",
-		"Count what your reader does for each event: a slice, a copy, a decoder, a report, a system call. Which of them could be done once for a hundred?",
-		"The event lies in r.Data, at position & r.Mask + ring.HeaderSize, as the program wrote it. A *consumer.Event can point there; out.Event copies it, once.",
-		"Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 512 KiB) bridges a longer nap.",
+		{Text: "Calls and reader share one CPU: what the reader takes, the calls lack. And a ring that nobody reads for long enough is full: how many events does yours hold, and for how long?"},
+		{Text: "Count what your reader does for each event: a slice, a copy, a decoder, a report, a system call. Which of them could be done once for a hundred?"},
+		{Text: "The event lies in r.Data, at position & r.Mask + ring.HeaderSize, as the program wrote it. A *consumer.Event can point there; out.Event copies it, once."},
+		{Text: "Read from Consumed to Produced in one loop, Release once behind it, Flush once behind that. A larger ring (up to 512 KiB) bridges a longer nap."},
 	},
 }
 

@@ -42,9 +42,9 @@ var hints = map[string][]judge.Hint{
 		{Text: "One lookup, and c->packets++ through its pointer. In an array every entry exists from the beginning, so that nothing needs to be inserted; in a hash the first packet of a protocol takes an update, which is why a hash cannot pass this task."},
 	},
 	"throughput": {
-		{Text: "Count instructions in the kernel's functions that you call, not in your own lines: the figure in the report is all of them. What is left once tasks 4 to 6 pass?"},
-		{Text: "How many keys are there? A hash pays for keys that may be anything: for hashing, for a bucket's list, for comparing."},
-		{Text: "An IP protocol is a number from 0 to 255: an array of 256 entries is found by a multiplication."},
+		{Text: "Count instructions in the kernel's functions that you call, not in your own lines: the figure in the report is all of them. What is left once tasks 4 to 6 pass?", For: []string{"calls"}},
+		{Text: "How many keys are there? A hash pays for keys that may be anything: for hashing, for a bucket's list, for comparing.", For: []string{"calls"}},
+		{Text: "An IP protocol is a number from 0 to 255: an array of 256 entries is found by a multiplication.", For: []string{"calls"}},
 		{Text: "Still a few instructions too many? Whatever your program computes and nobody reads is in them."},
 	},
 	"overhead": {
@@ -57,6 +57,7 @@ var hints = map[string][]judge.Hint{
 // symptoms are hints for what a verdict found, by task and by what it has found or the word in its cell.
 var symptoms = map[string]map[string]string{
 	"counts": {
+		"empty":      "An entry has to be there before a look-up can find it. Where does your program put it, or which map has all of its entries from the beginning?",
 		"nothing":    "Nothing is counted, of any kind. Does your program leave before it counts, or does what it counts not stay? Only what is in a map outlives a run.",
 		"swapped":    "Which field of `struct count` do you add 1 to, and which the length? The grader reads packets first, then bytes.",
 		"byte order": "Frames of one type are taken for those of another, whose two bytes are the other way round. In which order are they in a packet, and in which in the number that you compare them with?",
@@ -71,6 +72,9 @@ var symptoms = map[string]map[string]string{
 	},
 	"concurrency": {
 		"EXTRA": "More was counted than came: is a packet added in two places, or is a value that was read before written back later?",
+	},
+	"throughput": {
+		"own lines": "The map is an array and there is one call: what is left is in your own lines. Which of them do work whose result nobody reads, such as filling a field with zeros?",
 	},
 	"hot_path": {
 		"?": "Your program has a loop, and its text does not say how often that turns. Does it need one?",

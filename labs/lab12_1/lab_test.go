@@ -237,6 +237,11 @@ func TestHotPath(t *testing.T) {
 	assert.Empty(t, is.Problem)
 	assert.InDelta(t, was.Instructions, was.Naive, 10, "the starter is what submissions are compared with")
 	assert.Equal(t, was.Naive, is.Naive)
+	assert.False(t, was.NeverInserts, "the starter inserts")
+	assert.False(t, is.NeverInserts, "an array is never empty")
+	empty := filepath.Join(t.TempDir(), Lab.File)
+	require.NoError(t, os.WriteFile(empty, []byte(strings.ReplaceAll(read(t, solution), "PERCPU_ARRAY", "HASH")), 0o644))
+	assert.True(t, of(empty).NeverInserts)
 
 	loop := of(filepath.Join(wrongs, "loop", Lab.File))
 	assert.Contains(t, loop.Problem, "no static bound")

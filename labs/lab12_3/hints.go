@@ -17,7 +17,7 @@ var hints = map[string][]judge.Hint{
 		{Text: "Calls of other processes and other system calls are not seen at all. And each CPU needs an entry of its own: a BPF_MAP_TYPE_PERCPU_ARRAY gives it one."},
 	},
 	"sample": {
-		{Text: "Set the rate to 10% in your mind: which calls does your program take? If the calls come in turn, ten kinds of them, which kinds does it take?"},
+		{Text: "Imagine a rate of 10%: which calls does your program take? If the calls come in turn, ten kinds of them, which kinds does it take?"},
 		{Text: "A rule that takes every nth call is in step with every load that repeats itself. Something must be drawn by chance."},
 		{Text: "`rate` is how many of 65,536 calls to take, and it changes as the program runs. A random number below 65,536 is less than it exactly that often."},
 		{Text: "Or draw how far it is to the next sample: 1 to 2/rate - 1 calls, each as likely. That is 1/rate on average, and one random number for each sample. 1/rate is seldom whole: keep the place of the next sample in 65,536ths of a call, and add the distance to that place instead of starting from the call at hand."},
@@ -26,13 +26,13 @@ var hints = map[string][]judge.Hint{
 		{Text: "At 1%, what does your program do for the other 99 calls? All of it is what this task measures."},
 		{Text: "Nothing that only a sample needs belongs before the decision: not the clock, not the argument."},
 		{Text: "Global data is read by one instruction; a hash lookup takes about a hundred. And a random number is a call."},
-		{Text: "Keep, in the entry that you have looked up anyway, the number of the next call to take (mine[] is yours). Then a call that is not taken costs a count and a comparison."},
+		{Text: "Keep, in the entry that you have looked up anyway, the number of the next call to take (mine[] is yours). Then a call that is not taken costs a count and a comparison. How far to go to the next one: task 3's last hint."},
 	},
 	"controller": {
-		{Text: "What does a sample cost? The starter guesses. What would tell you?"},
+		{Text: "What does a sample cost? The starter guesses. What would tell you?", For: []string{"constant", "wrong way"}},
 		{Text: "Busy divided by Length is the overhead, measured. If it is twice the target, what rate would have been right?"},
 		{Text: "rate × target / overhead is right at once if all of the time goes into samples, and nearly right if some does not; the next interval corrects the rest. A fixed step is too small at one load and too large at another."},
-		{Text: "Keep nothing that can grow while the rate stands at its limit. And when nothing happened, Busy is 0: such an interval should leave the rate unchanged."},
+		{Text: "Keep nothing that can grow while the rate stands at its limit. And when nothing happened, Busy is 0, by which you cannot divide: such an interval says nothing of the rate."},
 	},
 	"live": {
 		{Text: "The same controller, the same loads, your own sampler. If it held the simulated ones, what is different here?"},

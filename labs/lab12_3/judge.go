@@ -211,8 +211,8 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 			continue
 		}
 		if step, n := commonest(got); p.Periodic && p.Part == observe.MinPart && float64(n) > inStep*float64(got.Records) {
-			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler keeps step with calls that come in turn",
-				percent(p.Part), order, n, got.Records, step))
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d samples are followed by one of %s: the sampler keeps step with calls that come in turn",
+				percent(p.Part), order, n, got.Records, further(step)))
 			continue
 		}
 		made := p.Made()
@@ -224,7 +224,7 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 		}
 		v.Measured.Value = max(v.Measured.Value, math.Round(10*worst)/10)
 		if worst > sigmas {
-			found = append(found, fmt.Sprintf("at a rate of %s, %s: class %d is %d of %d samples and should be some %.0f",
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: class %d has %d of %d samples; about %.0f expected",
 				percent(p.Part), order, class, got.Got[class], got.Records, float64(got.Records)*float64(made[class])/float64(len(p.Classes))))
 		}
 	}
@@ -234,6 +234,17 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 // At the lowest rate some five rounds of classes lie between two samples, and any class may be next. A
 // sampler after whose samples the same step follows in more than this part of the cases draws nothing.
 const inStep = 0.5
+
+// further says which class is so many further on.
+func further(step int) string {
+	switch step {
+	case 0:
+		return "the same class"
+	case 1:
+		return "the next class"
+	}
+	return fmt.Sprintf("the class %d further on", step)
+}
 
 // commonest is the step that came most often, and how often.
 func commonest(t observe.Trial) (step int, n uint64) {

@@ -209,12 +209,12 @@ func TestJudges(t *testing.T) {
 				one := s.trial(2, true)
 				one.Got[7] += one.Got[3]
 				one.Got[3] = 0
-			}, fail, 0, "20 classes in turn: class 3 is 0 of "},
+			}, fail, 0, "20 classes in turn: class 3 has 0 of "},
 			{"one class alone", func(s *sound) {
 				one := s.trial(0, false)
 				one.Got = make([]uint64, observe.Classes)
 				one.Got[19] = one.Records
-			}, fail, 0, "at a rate of 1%, classes at random: class 19 is"},
+			}, fail, 0, "at a rate of 1%, classes at random: class 19 has"},
 			{"too many", func(s *sound) { s.trial(1, true).Records *= 2 }, fail, 0, "%, 20 classes in turn: "},
 			{"too few", func(s *sound) { s.trial(1, true).Records /= 2 }, fail, 0, " calls were sampled, "},
 			{"a few more", func(s *sound) { s.trial(1, true).Records += 60 }, pass, 1, ""},
@@ -224,7 +224,7 @@ func TestJudges(t *testing.T) {
 				one := s.trial(0, true)
 				one.Steps = make([]uint64, observe.Classes)
 				one.Steps[19] = one.Records - 1
-			}, fail, 0, "the next one is 19 classes further on: the sampler keeps step"},
+			}, fail, 0, "samples are followed by one of the class 19 further on: the sampler keeps step"},
 			{"one step in three cases of ten", func(s *sound) { one := s.trial(0, true); one.Steps[3] = one.Records * 3 / 10 }, pass, 1, ""},
 			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, observe.Classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
 			{"all when timed", func(s *sound) { s.Timed.Trial.Records = observe.TimedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},

@@ -40,6 +40,7 @@ type Verdict struct {
 	Target   Quantity
 	Cell     string // a word or a number for a table; empty: the status's own word
 	Finding  string // what was found, where the cell says less of it: hints go by it
+	Cause    string // the task whose fault this is, if it is another one's: work on that first
 	Message  string
 	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
 	// Waits says that another task has to pass before this one is judged.
@@ -172,7 +173,8 @@ func (t TaskResult) left() bool { return t.Status != "" && t.Status != Pass && t
 const nearly = 0.95
 
 // Next is the task, from 0, to work on: the first that lacks more than a few points on the kernel that decides the
-// score; else the first that lacks any there, or on another kernel. It is -1 where none is left.
+// score, or the one that is the cause of that; else the first that lacks any there, or on another kernel. It is -1 where
+// none is left.
 func (r Result) Next() int {
 	left := r.Left()
 	if len(left) == 0 {
@@ -180,6 +182,10 @@ func (r Result) Next() int {
 	}
 	tasks := r.Lowest().Tasks
 	if n := slices.IndexFunc(tasks, func(t TaskResult) bool { return t.left() && t.Fraction < nearly }); n >= 0 {
+		cause := slices.IndexFunc(tasks, func(t TaskResult) bool { return t.ID != "" && t.ID == tasks[n].Cause && t.left() && !t.Waits })
+		if cause >= 0 {
+			return cause
+		}
 		return n
 	}
 	if n := slices.IndexFunc(tasks, TaskResult.left); n >= 0 {

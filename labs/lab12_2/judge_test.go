@@ -223,6 +223,11 @@ func TestJudges(t *testing.T) {
 			{"slow, but they met", func(s *sound) { s.emit(10_501) }, pass, 1, ""},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
+			{"dropped after, and an unfinished event as well", func(s *sound) {
+				s.Stall.After.Got--
+				s.Stall.After.Dropped++
+				s.Meanwhile.Unfinished.Got = 0
+			}, fail, 0, "still 1 of 448 events were dropped"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
 			{"wrong after", func(s *sound) { s.Stall.After.Strange = 2 }, fail, 0, "2 of 448 reported events are wrong or out of order"},
 			{"all out of a full ring", func(s *sound) { s.Stall.Full = observe.Amount{Calls: 15_104, Sent: 15_104, Got: 15_104} }, fail, 0, "more than a ring of 524288 bytes holds"},

@@ -17,7 +17,7 @@ var hints = map[string][]judge.Hint{
 		{Text: "`./bpflab run lab12_2` makes a few calls and shows, for each, what your BPF program sends and what it should.", For: []string{"WRONG", "another process", "another system call", "an argument below the threshold", "missing", "none sent", "timed", "layout", unnamed, "pid is wrong", "uid is wrong", "ts is wrong"}},
 		{Text: "A reader that sleeps in r.Wait needs somebody to wake it: with BPF_RB_NO_WAKEUP nobody does. With 0 the kernel does, for an event that comes when all before it were read.", For: []string{"none read"}},
 		{Text: "If events are missing at the end: does the reader report what it still has before it sleeps? out.Flush() hands reports over; until then nobody has seen them.", For: []string{"WRONG", "missing", "none read"}},
-		{Text: "If each event comes many times, the reader does not give back what it has read: r.Release takes the position up to which it has, and ring.Next says where the next record begins.", For: []string{"WRONG", repeated, "none read"}},
+		{Text: "If each event comes many times, the reader does not give back what it has read: r.Release takes the position up to which it has, and ring.Next says where the next record begins.", For: []string{"WRONG", repeated}},
 		{Text: "A loop around all of it, `for ctx.Err() == nil`, returns when it should. A line of what a panic prints names the line of your reader.", For: []string{"ENDED"}},
 	},
 	"drops": {

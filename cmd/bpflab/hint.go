@@ -82,7 +82,7 @@ func lastOf(out io.Writer, lab *harness.Lab, from string, now time.Time) (last, 
 		return last{}, err
 	}
 	if g.Folder != folder {
-		fmt.Fprintf(out, "Your last grade was of %s, not of %s, so these hints go by no grade.\n\n", visible.Line(g.Folder), visible.Line(folder))
+		fmt.Fprintf(out, "Your last grade was of %s, not of %s, so these hints are not based on a grade.\n\n", visible.Line(g.Folder), visible.Line(folder))
 		return last{}, nil
 	}
 	l, err := readLast(lab, rec.Receipt())
@@ -128,6 +128,9 @@ func hint(out io.Writer, lab *harness.Lab, of string, last last, name string, st
 		fmt.Fprintln(out, "your last grade passed every task")
 		return nil
 	default:
+		if last.failed == nil {
+			fmt.Fprintf(out, "not graded yet: ./bpflab grade %s\n\n", of)
+		}
 		for i, t := range lab.Tasks {
 			fmt.Fprintf(out, "%d  %-12s %s (%d hints)\n", i+1, t.ID, t.Title, len(t.Hints))
 		}
@@ -135,7 +138,7 @@ func hint(out io.Writer, lab *harness.Lab, of string, last last, name string, st
 	}
 	n, task, err := findTask(lab, name)
 	if err != nil {
-		return &exit{exitUsage, err}
+		return &exit{exitUsage, enough{err}}
 	}
 	return showHints(out, of, n, task, last.failed[task.ID], step)
 }
@@ -144,7 +147,7 @@ func hint(out io.Writer, lab *harness.Lab, of string, last last, name string, st
 func showHints(out io.Writer, of string, n int, task judge.Task, failed judge.TaskResult, step int) error {
 	hints := task.HintsOn(failed.Verdict)
 	if step < 1 || step > len(hints) {
-		return &exit{exitUsage, fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(hints), step)}
+		return &exit{exitUsage, enough{fmt.Errorf("task %d, %s, has hints 1 to %d, not %d", n, task.Title, len(hints), step)}}
 	}
 	fmt.Fprintf(out, "task %d, %s\n", n, task.Title)
 	if failed.Message != "" {

@@ -69,6 +69,9 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.err }
 
+// enough is a usage error that says what there is, so that help has nothing to add.
+type enough struct{ error }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -119,7 +122,7 @@ Exit status: 0 passed, 1 not passed, 2 usage error, 3 the grader itself failed.`
 	if err.Error() != "" {
 		fmt.Fprintln(stderr, "bpflab:", visible.Quote(err.Error()))
 	}
-	if code == exitUsage && err.Error() != "" && !errors.Is(err, receipt.ErrRead) {
+	if code == exitUsage && err.Error() != "" && !errors.Is(err, receipt.ErrRead) && !errors.As(err, new(enough)) {
 		fmt.Fprintln(stderr, "`bpflab --help` lists the commands; `bpflab COMMAND --help` what one takes")
 	}
 	return code

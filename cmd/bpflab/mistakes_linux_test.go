@@ -57,6 +57,8 @@ var mistakes = []mistake{
 	{"neither compiles", 1, "return 0;\n}", "return 0\n}", []string{"position, end :=", "position, ende :="}, "events.bpf.c does not compile", []string{"events.bpf.c:", "';'"}},
 	{"the Go program does not", 1, "", "", []string{"position, end :=", "position, ende :="}, "consumer.go does not compile", []string{"consumer.go:", "declared and not used: ende"}},
 	{"a package that is not allowed", 1, "", "", []string{"\t\"syscall\"\n", "\t\"syscall\"\n\t\"os/exec\"\n"}, "consumer.go does not compile", []string{`import "os/exec"`, "may import"}},
+	{"the process's memory read", 1, "bpf_probe_read_kernel", "bpf_probe_read_user", nil, "not allowed in this lab", []string{"found bpf_probe_read_user: a process's registers are kernel memory, so use bpf_probe_read_kernel"}},
+	{"rate const", 2, "volatile __u32 rate", "const volatile __u32 rate", nil, "not allowed in this lab", []string{"variable rate: expected a global of 4 bytes, found a const one: user space writes it while the program runs, so remove const"}},
 	{"rate renamed", 2, "rate", "sample_rate", nil, "not allowed in this lab", []string{"found sample_rate: rename it to rate"}},
 }
 

@@ -28,7 +28,7 @@ func TestPages(t *testing.T) {
 			r, err := receipt.ReadFile(name)
 			require.NoError(t, err)
 			want := pagetest.Want{
-				Texts:   []string{lab.Title, lab.File, "100 /100", fmt.Sprintf("1 of %d kernels", len(kernels.Since(lab.Needs.Oldest))), "no key: the seal detects accidental changes"},
+				Texts:   []string{lab.Title, lab.File, "100 /100", fmt.Sprintf("graded on 1 of %d kernels", len(kernels.Since(lab.Needs.Oldest))), "no key: the seal detects accidental changes"},
 				Printed: []string{r.Digest, r.Tools["qemu"], r.Kernels[0].Release},
 				Figures: len(lab.Figures(r.Cases())),
 			}

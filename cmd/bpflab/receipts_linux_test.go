@@ -56,7 +56,7 @@ func TestReceiptsOfOthers(t *testing.T) {
 	good := refusedReceipt(t, func(*receipt.Receipt) {})
 	code, out, notes := bpflab(t, "judge", good)
 	assert.Equal(t, exitFailed, code, notes)
-	assert.Contains(t, out, fmt.Sprintf("\nnote: 1 of %d kernels\nnote: no key: the seal detects accidental changes, not deliberate ones\n", len(kernels.Names())))
+	assert.Contains(t, out, fmt.Sprintf("\nnote: graded on 1 of %d kernels\nnote: no key: the seal detects accidental changes, not deliberate ones\n", len(kernels.Names())))
 	assert.Contains(t, out, "\n│ score  100/100\n│ passed on all 5 kernels.\n")
 	assert.Contains(t, out, `does not compile: \u001b[2J`)
 	assert.NotContains(t, out, "\x1b")
@@ -271,7 +271,7 @@ func gradedReceipt(t testing.TB, key string, verdicts ...[3]judge.Verdict) strin
 	labs[0].Tasks = nil
 	for _, id := range ids {
 		labs[0].Tasks = append(labs[0].Tasks, judge.Task{
-			ID: id, Title: "task " + id, Points: 10, Hints: []string{"look at " + id, "change " + id}, Symptoms: map[string]string{"LATE": "be early"},
+			ID: id, Title: "task " + id, Points: 10, Hints: judge.Hints("look at "+id, "change "+id), Symptoms: map[string]string{"LATE": "be early"},
 			Judge: func(o job.Observations) (judge.Verdict, error) { return job.Get[judge.Verdict](o, id) },
 		})
 	}
@@ -382,7 +382,7 @@ func TestHintGoesByLastGrade(t *testing.T) {
 	assert.Contains(t, shown(), "have changed", "a header belongs to it")
 
 	add(other, func(*receipt.Receipt) {})
-	assert.True(t, strings.HasPrefix(shown(), "Your last grade was of "+other+", not of "+from+", so these hints go by no grade.\n\n1  verifier"), shown())
+	assert.True(t, strings.HasPrefix(shown(), "Your last grade was of "+other+", not of "+from+", so these hints are not based on a grade.\n\nnot graded yet: ./bpflab grade lab12_1 --from "+from+"\n\n1  verifier"), shown())
 
 	add(from, func(r *receipt.Receipt) {
 		r.Refused = nil

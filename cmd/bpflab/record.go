@@ -77,11 +77,16 @@ func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result
 	if err != nil {
 		return "", err
 	}
+	last := "the last grade"
 	for _, old := range slices.Backward(before) {
-		if slices.Equal(old.Kernels, g.Kernels) && old.Complete && !old.Refused && g.Complete && !g.Refused {
-			change = compared(old.Score, g.Score)
+		if old.Refused || !old.Complete {
+			continue // it has no score to compare with
+		}
+		if slices.Equal(old.Kernels, g.Kernels) && g.Complete && !g.Refused {
+			change = compared(old.Score, g.Score, last)
 			break
 		}
+		last = "the last grade on these kernels" // a later one was of others
 	}
 	var text bytes.Buffer
 	if err := r.Write(&text); err != nil {
@@ -90,12 +95,12 @@ func remember(lab *harness.Lab, s state, r *receipt.Receipt, result judge.Result
 	return change, rec.Add(g, text.Bytes(), s.files)
 }
 
-// compared says how two scores compare.
-func compared(before, now float64) string {
+// compared says how two scores compare, of which the first is that of a grade.
+func compared(before, now float64, grade string) string {
 	if before == now {
-		return "the same as in the last grade"
+		return "the same as in " + grade
 	}
-	return fmt.Sprintf("%+.1f since the last grade", now-before)
+	return fmt.Sprintf("%+.1f since %s", now-before, grade)
 }
 
 func listCommand() *cobra.Command {

@@ -70,7 +70,7 @@ func TestRemember(t *testing.T) {
 		{there, one, scoredOn(one, 10), ""},
 		{here, all, scoredOn(all, hundred...), ""},
 		{here, one, judge.Result{Score: 0, MaxScore: 100, Kernels: scoredOn(one, 0).Kernels}, ""},
-		{here, one, scoredOn(one, 40), "-2.5 since the last grade"},
+		{here, one, scoredOn(one, 40), "-2.5 since the last grade on these kernels"},
 	} {
 		change, err := remember(lab, tt.at, tt.r, tt.result)
 		require.NoError(t, err)

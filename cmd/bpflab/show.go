@@ -63,7 +63,7 @@ func (g scored) report() report.Report {
 		figures = lab.Figures(r.Cases())
 	}
 	if n, all := len(r.Kernels), len(kernels.Since(lab.Needs.Oldest)); n < all {
-		notes = append([]string{fmt.Sprintf("%d of %d kernels", n, all)}, notes...)
+		notes = append([]string{fmt.Sprintf("graded on %d of %d kernels", n, all)}, notes...)
 	}
 	env := maps.Clone(r.Tools)
 	if env == nil {
@@ -122,7 +122,7 @@ func writer(format string, w io.Writer, details bool) (func(report.Report) error
 	return nil, fmt.Errorf("--format is "+formats+", not %q", format)
 }
 
-const detailsUsage = "show all evidence, however long, of every kernel"
+const detailsUsage = "show all messages and evidence, however long, of every kernel"
 
 func coloured(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

@@ -40,7 +40,7 @@ bpf_printk before grading.
 
 Exit status: 0 all is as it should be, 1 something is not, or the program was refused or rejected,
 2 usage error, 3 the guest failed.`,
-		Example: "  bpflab run lab12_1 --trace\n  bpflab run lab12_2 --from ~/submissions/ada --kernel 5.10 --count 20",
+		Example: "  bpflab run lab12_1\n  bpflab run lab12_2 --from ~/submissions/ada --kernel 5.10 --count 20",
 		Args:    labArgs(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lab, err := harness.Find(labs, args[0])
@@ -81,7 +81,8 @@ Exit status: 0 all is as it should be, 1 something is not, or the program was re
 	cmd.Flags().StringVar(&kernel, "kernel", "6.12", "kernel to run on; also: host, or one that \"kernels add\" added")
 	cmd.Flags().IntVar(&count, "count", 0, fmt.Sprintf("frames or calls, up to %d (default: some of each kind)", job.MaxSteps))
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().Bool("trace", false, "show each frame or call; this command always does")
+	cmd.Flags().Bool("trace", false, "")
+	_ = cmd.Flags().MarkHidden("trace") // what this command does without it, too
 	h.sandboxFlag(cmd)
 	return cmd
 }

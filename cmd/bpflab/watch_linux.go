@@ -261,7 +261,7 @@ func (w *watch) inStages(ctx context.Context, names []string, show func(tea.Msg)
 	m := screen.Graded{Before: w.last(names), Time: time.Now()}
 	s.from, s.change = w.from, ""
 	if len(m.Before.Kernels) > 0 && s.result.Complete {
-		s.change = compared(m.Before.Score, s.result.Score)
+		s.change = compared(m.Before.Score, s.result.Score, "the last grade")
 	}
 	m.Report = s.report()
 	show(m)

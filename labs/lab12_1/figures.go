@@ -9,6 +9,6 @@ import (
 )
 
 func figures(cases []judge.Case) []figure.Figure {
-	return figure.Costs("lab12_1-packet", "Cost of a packet over the empty program", "instructions", cases,
+	return figure.Costs("lab12_1-packet", "Cost of a packet over the empty program", "instructions a packet", cases,
 		func(o job.Observations) (judge.Cost, error) { return getCost(o, "drop") })
 }

@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/cilium/ebpf"
+
 	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
 	"bpflab/harness/traffic"
@@ -44,7 +46,7 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 		for i, ret := range r.Returns {
 			if kind := frames[i].Kind; ret != r.Verdict && !told[kind] {
 				told[kind] = true
-				wrong("a frame (%s) got the verdict %d; `verdict` was %d", kind, ret, r.Verdict)
+				wrong("a frame (%s) got %s; `verdict` was %s: every way out returns it", kind, verdictName(ret), verdictName(r.Verdict))
 			}
 		}
 	}
@@ -61,6 +63,10 @@ func judgeCounts(o job.Observations) (judge.Verdict, error) {
 	kindsWrong := len(found) > 0
 	v.Finding = findingOf(a, frames)
 	if m := diagnose(a.Kinds, frames); m.text != "" {
+		p, _ := job.Get[path](o, "path") // which only explains
+		if m.finding == "nothing" && p.NeverInserts {
+			m.finding, m.text = "empty", "nothing was counted: counts is a hash and stays empty: a look-up finds nothing until bpf_map_update_elem has put the entry there"
+		}
 		found = append([]string{m.text}, found...)
 		v.Finding = m.finding
 	}
@@ -227,7 +233,7 @@ func meddled(w observe.Wire) (found []string) {
 	return found
 }
 
-var verdictNames = map[uint32]string{observe.XDPDrop: "XDP_DROP", observe.XDPPass: "XDP_PASS", observe.XDPTX: "XDP_TX"}
+var verdictNames = map[uint32]string{0: "XDP_ABORTED", 4: "XDP_REDIRECT", observe.XDPDrop: "XDP_DROP", observe.XDPPass: "XDP_PASS", observe.XDPTX: "XDP_TX"}
 
 // checkAlone fails for what cannot have been observed.
 func checkAlone(a observe.Alone, seed uint64, frames []traffic.Frame) error {
@@ -437,6 +443,10 @@ func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%.2fM", v.Measured.Value/1e6)
 	v.Message = fmt.Sprintf("%s: %.1f instructions a packet over the empty program; the starter needs %.1f, the reference %.1f",
 		p.MapType, c.Yours-c.Empty, c.Naive-c.Empty, c.Reference-c.Empty)
+	v.Finding = "calls"
+	if p.Calls.Most <= callTarget && (p.MapType == ebpf.Array.String() || p.MapType == ebpf.PerCPUArray.String()) {
+		v.Finding = "own lines"
+	}
 	return c.Suspect(v, "instructions a packet"), nil
 }
 

@@ -177,9 +177,9 @@ func TestJudges(t *testing.T) {
 		},
 		"counts": {
 			{"right", func(*sound) {}, pass, 1, ""},
-			{"another verdict for one frame", func(s *sound) { s.Alone.Returns[0].Returns[239] = 7 }, fail, 0, "got the verdict 7; `verdict` was "},
-			{"another verdict where only one is told", func(s *sound) { s.Alone.Returns[2].Returns[3] = 0 }, fail, 0, "got the verdict 0"},
-			{"another verdict, so that nothing was sent", func(s *sound) { s.Alone.Returns[1].Returns[0] = 0; s.Drop, s.Pass = observe.Wire{}, observe.Wire{} }, fail, 0, "got the verdict 0"},
+			{"another verdict for one frame", func(s *sound) { s.Alone.Returns[0].Returns[239] = 7 }, fail, 0, "got 7; `verdict` was XDP_"},
+			{"another verdict where only one is told", func(s *sound) { s.Alone.Returns[2].Returns[3] = 0 }, fail, 0, "got XDP_ABORTED"},
+			{"another verdict, so that nothing was sent", func(s *sound) { s.Alone.Returns[1].Returns[0] = 0; s.Drop, s.Pass = observe.Wire{}, observe.Wire{} }, fail, 0, "got XDP_ABORTED"},
 			{"a kind that should not count", func(s *sound) { s.kind("IHL below 5").Packets++ }, fail, 0, `frames of the kind "IHL below 5": 1 counted, 0 should have been`},
 			{"a kind that should", func(s *sound) { s.kind("header that ends with the frame").Packets-- }, fail, 0, `frames of the kind "header that ends with the frame": 7 counted, 8 should have been`},
 			{"bytes of a kind", func(s *sound) { s.kind("IPv4").Bytes++ }, fail, 0, `frames of the kind "IPv4": `},
@@ -360,8 +360,16 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 	for _, m := range mistakes {
 		counts[m.finding] = append(counts[m.finding], counting(m.would))
 	}
+	counts["empty"] = []change{func(s *sound) { s.Path.NeverInserts = true; counts["nothing"][0](s) }}
 	judges.Hinted(t, map[string]map[string][]change{
-		"counts":      counts,
+		"counts": counts,
+		"throughput": {
+			"calls": {
+				func(s *sound) { s.Drop.Yours = flat(900); s.Path.MapType = "Hash" },
+				func(s *sound) { s.Drop.Yours = flat(900); s.Path.Calls.Most = 2 },
+			},
+			"own lines": {func(s *sound) { s.Drop.Yours = flat(900) }, func(s *sound) { s.Drop.Yours = flat(900); s.Path.MapType = "Array" }},
+		},
 		"concurrency": {"EXTRA": {func(s *sound) { s.Race.Counted[0].Packets += 3 }}, "": {func(s *sound) { s.Race.Counted[0].Packets-- }}},
 		"hot_path":    {"?": {func(s *sound) { s.Path = path{Naive: 75, Problem: "counter.bpf.c:42: a loop"} }}},
 	})

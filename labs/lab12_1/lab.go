@@ -81,9 +81,10 @@ type path struct {
 	Naive        int    `json:"naive"`        // the same of the starter
 	Problem      string `json:"problem,omitempty"`
 	MapType      string `json:"map_type"`
-	Calls        onPath `json:"calls"`         // of helpers
-	NaiveCalls   int    `json:"naive_calls"`   // the same of the starter
-	SharedWrites onPath `json:"shared_writes"` // to memory that other CPUs write as well; with Problem, all in the program
+	NeverInserts bool   `json:"never_inserts,omitempty"` // into counts, though that is a hash
+	Calls        onPath `json:"calls"`                   // of helpers
+	NaiveCalls   int    `json:"naive_calls"`             // the same of the starter
+	SharedWrites onPath `json:"shared_writes"`           // to memory that other CPUs write as well; with Problem, all in the program
 }
 
 // onPath is what a packet meets at most of some kind of instruction, and the lines where.
@@ -109,8 +110,8 @@ func inspect(spec *ebpf.CollectionSpec) (job.Observations, error) {
 
 // follow says what is on the paths of an object's program.
 func follow(spec *ebpf.CollectionSpec) path {
-	p := path{MapType: spec.Maps["counts"].Type.String()}
 	insns := spec.Programs[observe.Program].Instructions
+	p := path{MapType: spec.Maps["counts"].Type.String(), NeverInserts: neverInserts(spec.Maps["counts"].Type, insns)}
 	shared := policy.SharedWrites(spec, observe.Program)
 	longest, err := policy.LongestPath(insns)
 	if err != nil {
@@ -122,6 +123,16 @@ func follow(spec *ebpf.CollectionSpec) path {
 	p.Calls = most(insns, func(i int) bool { return insns[i].IsBuiltinCall() })
 	p.SharedWrites = most(insns, func(i int) bool { return shared[i] })
 	return p
+}
+
+// neverInserts reports whether a map of a type stays empty, for nothing in a program puts an entry there.
+func neverInserts(counts ebpf.MapType, insns asm.Instructions) bool {
+	if counts == ebpf.Array || counts == ebpf.PerCPUArray {
+		return false
+	}
+	return !slices.ContainsFunc(insns, func(ins asm.Instruction) bool {
+		return ins.IsBuiltinCall() && asm.BuiltinFunc(ins.Constant) == asm.FnMapUpdateElem
+	})
 }
 
 // most is the path of a program on which most instructions count. That there is one is known.

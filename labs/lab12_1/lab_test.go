@@ -74,14 +74,14 @@ func TestHints(t *testing.T) {
 	for _, task := range Lab.Tasks {
 		assert.GreaterOrEqual(t, len(task.Hints), 3, "hints for %q", task.ID)
 		for i, hint := range task.Hints {
-			assert.NotEmpty(t, strings.TrimSpace(hint), "hint %d for %q", i+1, task.ID)
-			assert.False(t, seen[hint], "given twice: %q", hint)
-			seen[hint] = true
+			assert.NotEmpty(t, strings.TrimSpace(hint.Text), "hint %d for %q", i+1, task.ID)
+			assert.False(t, seen[hint.Text], "given twice: %q", hint.Text)
+			seen[hint.Text] = true
 		}
 		// The last hint may name the answer, the first may not.
 		for _, answer := range []string{"PERCPU", "__sync_fetch_and_add", "bpf_htons", "BPF_MAP_TYPE_ARRAY"} {
 			if len(task.Hints) > 0 {
-				assert.NotContains(t, task.Hints[0], answer, "the first hint for %q", task.ID)
+				assert.NotContains(t, task.Hints[0].Text, answer, "the first hint for %q", task.ID)
 			}
 		}
 	}
@@ -237,6 +237,11 @@ func TestHotPath(t *testing.T) {
 	assert.Empty(t, is.Problem)
 	assert.InDelta(t, was.Instructions, was.Naive, 10, "the starter is what submissions are compared with")
 	assert.Equal(t, was.Naive, is.Naive)
+	assert.False(t, was.NeverInserts, "the starter inserts")
+	assert.False(t, is.NeverInserts, "an array is never empty")
+	empty := filepath.Join(t.TempDir(), Lab.File)
+	require.NoError(t, os.WriteFile(empty, []byte(strings.ReplaceAll(read(t, solution), "PERCPU_ARRAY", "HASH")), 0o644))
+	assert.True(t, of(empty).NeverInserts)
 
 	loop := of(filepath.Join(wrongs, "loop", Lab.File))
 	assert.Contains(t, loop.Problem, "no static bound")

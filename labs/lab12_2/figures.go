@@ -9,6 +9,6 @@ import (
 
 func figures(cases []judge.Case) []figure.Figure {
 	return append(
-		figure.Costs("lab12_2-event", "Cost of an event over the empty program", "instructions", cases, getCost),
-		figure.Costs("lab12_2-other", "Cost of other calls over the empty program", "instructions", cases, getOther)...)
+		figure.Costs("lab12_2-event", "Cost of an event over the empty program", "instructions an event", cases, getCost),
+		figure.Costs("lab12_2-other", "Cost of other calls over the empty program", "instructions a call", cases, getOther)...)
 }

@@ -16,7 +16,11 @@ import (
 
 // gone is the verdict on a consumer that is no longer there.
 func gone(r observe.Reader, v judge.Verdict) judge.Verdict {
-	return judge.Ended(v, "consumer", r.Trouble, r.Said)
+	v = judge.Ended(v, "consumer", r.Trouble, r.Said)
+	if r.Trouble == "it ended early: exit status 0" {
+		v.Message = "the consumer: consume returned before ctx was done"
+	}
+	return v
 }
 
 // scriptOf is what was played: the truth, which guests do not tell.
@@ -60,10 +64,17 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	v := judge.Verdict{Status: judge.Pass, Fraction: 1, Measured: unit, Target: unit}
 	found, finding, faults := compareSeen(s, c, t)
 	v.Measured.Value, v.Finding = float64(faults), finding
+	l, _ := job.Get[layout](o, "layout") // which only explains
 	switch {
 	case s.Trouble != "":
 		v.Finding = ""
-		return gone(s.Reader, v), nil
+		v = gone(s.Reader, v)
+		if why := l.explainSize(); why != "" { // on which a reader may well have come to grief
+			found = append([]string{why, v.Message}, v.Details...)
+			v.Finding = "layout"
+			v = judge.Found(v, "WRONG", found)
+		}
+		return v, nil
 	case s.Foreign > 0 || c.Foreign > 0:
 		found = append([]string{"calls of another process were sent or dropped: target_pid says whose are of interest"}, found...)
 		v.Finding = "another process"
@@ -71,36 +82,38 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 		found = append(found, fmt.Sprintf("the last report is not whole: %d bytes", len(s.Got)%consumer.Size))
 		v.Finding = ""
 	}
-	if amount := wrongAmount(c.Amount, "when calls are timed, with no other reader"); len(amount) > 0 {
+	if amount := wrongAmount(c.Amount); len(amount) > 0 {
 		if len(found) == 0 {
 			v.Finding = "timed"
 		}
 		found = append(found, amount...)
 	}
 	if len(found) > 0 {
-		if l, err := job.Get[layout](o, "layout"); err == nil {
-			if why := l.explain(s, t); why != "" {
-				found = append([]string{why}, found...)
-				v.Finding = "layout"
-			}
+		if why := l.explain(s, t); why != "" {
+			found = append([]string{why}, found...)
+			v.Finding = "layout"
 		}
 	}
 	return judge.Found(v, "WRONG", found), nil
 }
 
-// wrongAmount says what is wrong with what became of calls that were made while there was room for events.
-func wrongAmount(a observe.Amount, when string) (found []string) {
+// wrongAmount says what is wrong with what became of the calls that were timed, while there was room for events.
+func wrongAmount(a observe.Amount) (found []string) {
+	const when = "in the timed run, where the grader reads the ring"
 	if missing(a) != 0 || a.Dropped > 0 {
-		found = append(found, fmt.Sprintf("%s: of %d events %d are in the ring and %d dropped", when, a.Calls, a.Sent, int64(a.Dropped)))
+		found = append(found, fmt.Sprintf("%s, %d of %d events are in it and %d dropped", when, a.Sent, a.Calls, int64(a.Dropped)))
 	}
 	if a.Strange > 0 {
-		found = append(found, fmt.Sprintf("%s: %d of %d events in the ring are wrong or out of order", when, a.Strange, a.Sent))
+		found = append(found, fmt.Sprintf("%s, %d of %d events in the ring are wrong or out of order", when, a.Strange, a.Sent))
 	}
 	return found
 }
 
+// repeated is the kind of fault of events that came before. A reader that gives nothing back misses all others.
+const repeated = "reported more than once"
+
 // unnamed is the kind of fault of events that cannot be told apart.
-const unnamed = "comm is of no call of interest"
+const unnamed = "comm matches no call of interest"
 
 // compareSeen says what is wrong with the events that were reported: a line for each kind of fault, with the first
 // event that has it. It also returns the kind, if there is only one, and how many faults there are.
@@ -159,7 +172,7 @@ func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []str
 		for n, call := range list {
 			reported := times[at{i, n}]
 			if reported > 1 {
-				wrong("reported more than once", "%s: reported %d times", t.Name(i, n), reported)
+				wrong(repeated, "%s: reported %d times: does the reader give back what it has read (r.Release)?", t.Name(i, n), reported)
 			}
 			if !t.Interesting(call) {
 				continue
@@ -200,7 +213,11 @@ func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []str
 		}
 		found = append(found, fmt.Sprintf("%d of %d events were not reported, the first of them %s", missing, interesting, first))
 	}
-	if separate > 1 {
+	switch {
+	case separate <= 1:
+	case len(count) == 1 && count[repeated] > 0:
+		finding = repeated // for want of which the others are missing
+	default:
 		finding = ""
 	}
 	return found, finding, faults
@@ -211,7 +228,7 @@ func compareSeen(s observe.Seen, c observe.Timed, t observe.Script) (found []str
 func whose(finding string) string {
 	switch finding {
 	case "none sent":
-		return ", and the BPF program sends none: look at what it asks before"
+		return ", and the BPF program sends none: look at the tests it makes before it sends"
 	case "none read":
 		return ", although the BPF program sends them: is the reader woken, and does it hand them over by out.Flush()?"
 	}
@@ -252,16 +269,22 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 		cell, when string
 		observe.Amount
 	}{
-		{"STALL", "a reader that stood still and went on", s.Full}, {"AFTER", "after a reader had stood still", s.After},
+		{"SHORT", "a reader that stood still and went on", s.Full}, {"AFTER", "after a reader had stood still", s.After},
 		{"CPUS", "two CPUs at once, with room in the ring", b.Sent},
 	} {
 		if lost := missing(part.Amount); lost != 0 {
 			v.Measured.Value += math.Abs(float64(lost))
-			what := fmt.Sprintf("%d are unaccounted for", lost)
-			if lost < 0 {
+			cell, what := part.cell, fmt.Sprintf("%d are unaccounted for", lost)
+			switch full := part.cell == "SHORT"; {
+			case lost < 0:
 				what = fmt.Sprintf("%d more than there were", -lost)
+				if full {
+					cell = "EXTRA"
+				}
+			case full && part.Dropped == 0:
+				what += ": count those that find no room in `dropped`"
 			}
-			return fail(part.cell, "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
+			return fail(cell, "%s: %d events, %d reported and %d dropped: %s", part.when, part.Calls, part.Got, int64(part.Dropped), what) // dropped may have gone below 0
 		}
 		if part.Strange > 0 {
 			return fail("WRONG", "%s: %d of %d reported events are wrong or out of order", part.when, part.Strange, part.Got)
@@ -277,6 +300,10 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 	case missing(early) != 0:
 		return fail("EARLY", "the ring was filled again as soon as there was room: %d events, %d reported and %d dropped", early.Calls, early.Got, int64(early.Dropped))
 	}
+	// One that gives nothing back finds no unfinished event either, for there is no room for it.
+	if s.After.Dropped > 0 {
+		return fail("AFTER", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
+	}
 	if u := m.Unfinished; u != nil {
 		const what = "an event was reserved and not finished yet, and others were sent behind it"
 		switch {
@@ -289,8 +316,6 @@ func judgeDrops(o job.Observations) (judge.Verdict, error) {
 	switch {
 	case s.Full.Dropped == 0:
 		return fail("WRONG", "%d events were reported and none dropped, more than a ring of %d bytes holds while nobody reads it", s.Full.Got, s.Ring)
-	case s.After.Dropped > 0:
-		return fail("AFTER", "the reader went on, and still %d of %d events were dropped", s.After.Dropped, s.After.Calls)
 	case b.Sent.Dropped > 0:
 		return fail("CPUS", "two CPUs at once: %d of %d events dropped, with room in the ring", b.Sent.Dropped, b.Sent.Calls)
 	case !b.Overflow:
@@ -449,13 +474,13 @@ func judgeWakeups(o job.Observations) (judge.Verdict, error) {
 	case slices.Min(l.Late) < 0:
 		return fail("LATE", "a lone event was not reported within %v: is the reader woken, and does it flush?", patienceLone)
 	case idle > idleTarget: // it may be late as well, for it has had its share
-		return fail("BUSY", "a reader with nothing to read took %.1f%% of a CPU: it should sleep", 100*idle)
+		return fail("BUSY", "a reader with nothing to read took %.1f%% of a CPU; %.0f%% is the limit: sleep in r.Wait(-1) until the kernel wakes it", 100*idle, 100*idleTarget)
 	case late > lateTarget:
-		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit (time.Sleep sleeps for 1 ms at least here)", float64(late)/1e6)
+		return fail("LATE", "a lone event was reported after %.2f ms; 1 ms is the limit (here time.Sleep never sleeps for less than 1 ms)", float64(late)/1e6)
 	}
 	v.Fraction = judge.Between(-math.Log(per), 0, -math.Log(perWake))
 	if v.Fraction > 0 && f.Dropped > 0 {
-		v.Fraction = 0
+		v.Fraction, v.Cause = 0, "throughput"
 		return fail("LOST", "%d of %d events found no room in the ring: a reader that is always behind is hardly ever woken", f.Dropped, f.Calls)
 	}
 	v.Status = judge.Graded(v.Fraction)
@@ -503,8 +528,13 @@ func judgeThroughput(o job.Observations) (judge.Verdict, error) {
 	}
 	v.Fraction = judge.Between(-rate, -rateNone*bound, -rateTarget*bound)
 	v.Status = judge.Graded(v.Fraction)
-	v.Message = fmt.Sprintf("%.0f%% of what calls and reference alone allow (%.0f%% is worth all points, %.0f%% none): an event took %.0f instructions, of which the reader took %.0f",
-		100*rate/bound, 100*rateTarget, 100*rateNone, float64(f.Elapsed)/float64(f.Calls), float64(f.CPU)/float64(f.Calls))
+	v.Message = fmt.Sprintf("%.0f%% of what the calls and the reference program alone would allow (%.0f%% is worth all points, %.0f%% none): an event took %.0f instructions, ",
+		100*rate/bound, 100*rateTarget, 100*rateNone, float64(f.Elapsed)/float64(f.Calls))
+	if f.CPU < f.Elapsed {
+		v.Message += fmt.Sprintf("of which the reader took %.0f", float64(f.CPU)/float64(f.Calls))
+	} else { // also while no call was made
+		v.Message += "and the reader never slept"
+	}
 	return v, nil
 }
 

@@ -171,7 +171,7 @@ func TestJudges(t *testing.T) {
 			{"at the last moment", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 500 }) }, pass, 1, ""},
 			{"too late", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time += 501 }) }, fail, 0, "the call was made between"},
 			{"a time with a sign", func(s *sound) { s.event(0, func(e *consumer.Event) { e.Time = math.MaxUint64 }) }, fail, 0, "ts is"},
-			{"twice", func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }, fail, 0, ": reported 2 times"},
+			{"twice", func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }, fail, 0, ": reported 2 times: does the reader give back what it has read (r.Release)?"},
 			{"the wrong way round", func(s *sound) {
 				s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:])
 			}, fail, 0, "reported after a later event of the same thread"},
@@ -190,7 +190,7 @@ func TestJudges(t *testing.T) {
 					s.event(i, func(e *consumer.Event) { e.PID++ })
 				}
 			}, fail, 0, "5 events: pid is wrong; the first is "},
-			{"a struct of another layout", func(s *sound) { s.Seen.Got = nil; s.Layout.Sizes = []int64{32, 24} }, fail, 0, "an event has 24 bytes, and the consumer reads 32"},
+			{"a struct of another layout", func(s *sound) { s.Seen.Got = nil; s.Layout.Sizes = []int64{32, 24} }, fail, 0, "the BPF program sends records of 24 bytes; an event has 32"},
 			{"a struct of another layout that does no harm", func(s *sound) { s.Layout.Sizes = []int64{24} }, pass, 1, ""},
 			{"fields in another order", func(s *sound) {
 				for record := range slices.Chunk(s.Seen.Got, size) {
@@ -198,18 +198,22 @@ func TestJudges(t *testing.T) {
 				}
 			}, fail, 0, "the fields of an event are in the order ts, pid, uid, comm, and the consumer reads pid, uid, ts, comm"},
 			{"a piece too much", func(s *sound) { s.Seen.Got = append(s.Seen.Got, 1, 2, 3) }, fail, 0, "the last report is not whole: 3 bytes"},
-			{"fewer when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }, fail, 0, "when calls are timed, with no other reader: of "},
-			{"dropped when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Dropped++ }, fail, 0, "are in the ring and 1 dropped"},
+			{"fewer when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }, fail, 0, "in the timed run, where the grader reads the ring, "},
+			{"dropped when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Dropped++ }, fail, 0, "are in it and 1 dropped"},
 			{"one missed by the kernel when timed", func(s *sound) { s.Timed.Sent--; s.Timed.Got--; s.Timed.Missed++ }, pass, 1, ""},
-			{"wrong when timed", func(s *sound) { s.Timed.Strange = 2 }, fail, 0, "when calls are timed, with no other reader: 2 of "},
+			{"wrong when timed", func(s *sound) { s.Timed.Strange = 2 }, fail, 0, "in the timed run, where the grader reads the ring, 2 of "},
 			{"another process's", func(s *sound) { s.Seen.Foreign = 40 }, fail, 0, "calls of another process were sent or dropped"},
 			{"gone", func(s *sound) { s.Seen.Reader = gone }, fail, 0, "the consumer: it ended early: exit status 3"},
+			{"it returned", func(s *sound) { s.Seen.Reader.Trouble = "it ended early: exit status 0" }, fail, 0, "the consumer: consume returned before ctx was done"},
+			{"gone, by a record of another size", func(s *sound) { s.Seen.Reader = gone; s.Layout.Sizes = []int64{28} }, fail, 0, "the BPF program sends records of 28 bytes; an event has 32"},
+			{"gone, by a record of another size, and its words", func(s *sound) { s.Seen.Reader = gone; s.Layout.Sizes = []int64{28} }, fail, 0, "alas"},
 			{"gone, and its words", func(s *sound) { s.Seen.Reader = gone }, fail, 0, "alas"},
 			unloaded,
 		},
 		"drops": {
 			{"all there", func(*sound) {}, pass, 1, ""},
 			{"one lost when full", func(s *sound) { s.Stall.Full.Dropped-- }, fail, 0, "a reader that stood still and went on: 15104 events, 13104 reported and 1999 dropped: 1 are unaccounted for"},
+			{"none counted when full", func(s *sound) { s.Stall.Full.Dropped = 0 }, fail, 0, "13104 reported and 0 dropped: 2000 are unaccounted for: count those that find no room in `dropped`"},
 			{"one missed by the kernel", func(s *sound) { s.Stall.Full.Sent--; s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, pass, 1, ""},
 			{"one lost by the reader, though the kernel missed calls", func(s *sound) { s.Stall.Full.Got--; s.Stall.Full.Missed = 5 }, fail, 0, "13103 reported and 2000 dropped: 1 are unaccounted for"},
 			{"too slow to race, without room", func(s *sound) { s.Burst = observe.Burst{Sent: s.Burst.Sent, Overflow: true, Took: 15_001} }, fail, 0, "takes some 15001 instructions; a program that takes more than 15000"},
@@ -219,6 +223,11 @@ func TestJudges(t *testing.T) {
 			{"slow, but they met", func(s *sound) { s.emit(10_501) }, pass, 1, ""},
 			{"one too many when full", func(s *sound) { s.Stall.Full.Dropped++ }, fail, 0, "13104 reported and 2001 dropped: 1 more than there were"},
 			{"one lost after", func(s *sound) { s.Stall.After.Got-- }, fail, 0, "after a reader had stood still: 448 events"},
+			{"dropped after, and an unfinished event as well", func(s *sound) {
+				s.Stall.After.Got--
+				s.Stall.After.Dropped++
+				s.Meanwhile.Unfinished.Got = 0
+			}, fail, 0, "still 1 of 448 events were dropped"},
 			{"dropped after", func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }, fail, 0, "still 1 of 448 events were dropped"},
 			{"wrong after", func(s *sound) { s.Stall.After.Strange = 2 }, fail, 0, "2 of 448 reported events are wrong or out of order"},
 			{"all out of a full ring", func(s *sound) { s.Stall.Full = observe.Amount{Calls: 15_104, Sent: 15_104, Got: 15_104} }, fail, 0, "more than a ring of 524288 bytes holds"},
@@ -273,12 +282,15 @@ func TestJudges(t *testing.T) {
 			{"no wake-up at all", func(s *sound) { s.Flow.Wakes = 0 }, pass, 1, "0 wake-ups"},
 			{"late", func(s *sound) { s.Lone.Late[2] = 1_000_001 }, fail, 0, "1 ms is the limit"},
 			{"never", func(s *sound) { s.Lone.Late[4] = -1 }, fail, 0, "was not reported within 50 ms"},
-			{"awake", func(s *sound) { s.Lone.IdleCPU = 5_100_000 }, fail, 0, "took 1.0% of a CPU: it should sleep"},
+			{"awake", func(s *sound) { s.Lone.IdleCPU = 5_100_000 }, fail, 0, "took 1.0% of a CPU; 1% is the limit: sleep in r.Wait(-1)"},
 			{"gone", func(s *sound) { s.Flow.Reader = gone }, fail, 0, "the consumer: it ended early"},
 			unloaded,
 		},
 		"throughput": {
-			{"at the target", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 2000 }, pass, 1, "50% of what calls and reference alone allow (50% is worth all points, 20% none): an event took 2000 instructions, of which the reader took 50"},
+			{"at the target", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 2000 }, pass, 1, "50% of what the calls and the reference program alone would allow (50% is worth all points, 20% none): an event took 2000 instructions, of which the reader took 50"},
+			{"never asleep", func(s *sound) {
+				s.Flow.Elapsed, s.Flow.CPU = observe.FlowCalls*4100, observe.FlowCalls*14071
+			}, partial, (1000./4100 - 0.2) / 0.3, "an event took 4100 instructions, and the reader never slept"},
 			{"half way", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 2500 }, partial, 2. / 3, "40%"},
 			{"at the bottom", func(s *sound) { s.Flow.Elapsed = observe.FlowCalls * 5000 }, fail, 0, "20%"},
 			{"one missing", func(s *sound) { s.Flow.Got-- }, fail, 0, "20479 were reported and 0 dropped"},
@@ -470,6 +482,7 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 			"another process": {func(s *sound) { s.Seen.Foreign = 40 }, func(s *sound) { s.Timed.Foreign = 40; s.Seen.Got = s.Seen.Got[size:] }},
 			"layout": {
 				func(s *sound) { s.Seen.Got = nil; s.Layout.Sizes = []int64{24} },
+				func(s *sound) { s.Seen.Reader = gone; s.Layout.Sizes = []int64{24} },
 				func(s *sound) {
 					for record := range slices.Chunk(s.Seen.Got, size) {
 						copy(record, slices.Concat(record[8:16], record[:8]))
@@ -488,11 +501,14 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 			"out of order": {func(s *sound) {
 				s.Seen.Got = slices.Concat(s.Seen.Got[size:2*size], s.Seen.Got[:size], s.Seen.Got[2*size:])
 			}},
-			"reported more than once": {func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) }},
-			"missing":                 {func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }},
-			"none sent":               {func(s *sound) { s.Seen.Got = nil; s.Timed.Sent, s.Timed.Got = 0, 0 }},
-			"none read":               {func(s *sound) { s.Seen.Got = nil }},
-			"timed":                   {func(s *sound) { s.Timed.Strange = 2 }, func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }},
+			repeated: {
+				func(s *sound) { s.Seen.Got = append(s.Seen.Got, s.Seen.Got[len(s.Seen.Got)-size:]...) },
+				func(s *sound) { s.Seen.Got = bytes.Repeat(s.Seen.Got[:size], 720) },
+			},
+			"missing":   {func(s *sound) { s.Seen.Got = s.Seen.Got[size:] }},
+			"none sent": {func(s *sound) { s.Seen.Got = nil; s.Timed.Sent, s.Timed.Got = 0, 0 }},
+			"none read": {func(s *sound) { s.Seen.Got = nil }},
+			"timed":     {func(s *sound) { s.Timed.Strange = 2 }, func(s *sound) { s.Timed.Sent--; s.Timed.Got-- }},
 			"WRONG": {
 				func(s *sound) {
 					s.event(0, func(e *consumer.Event) { e.PID++ })
@@ -513,7 +529,8 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 			"EARLY": {func(s *sound) { s.Meanwhile.Refilled.Strange = 1 }, func(s *sound) { s.Meanwhile.Refilled.Got-- }},
 			"BUSY":  {func(s *sound) { s.Meanwhile.Unfinished.Strange = 1 }, func(s *sound) { s.Meanwhile.Unfinished.Got-- }},
 			"ENDED": {func(s *sound) { s.Stall.Reader = gone }},
-			"STALL": {func(s *sound) { s.Stall.Full.Dropped-- }},
+			"SHORT": {func(s *sound) { s.Stall.Full.Dropped-- }, func(s *sound) { s.Stall.Full.Dropped = 0 }},
+			"EXTRA": {func(s *sound) { s.Stall.Full.Dropped++ }},
 			"AFTER": {func(s *sound) { s.Stall.After.Got-- }, func(s *sound) { s.Stall.After.Got--; s.Stall.After.Dropped++ }},
 			"CPUS":  {func(s *sound) { s.Burst.Sent.Got-- }},
 			"RACE":  {func(s *sound) { s.Burst.Dropped -= 5 }},

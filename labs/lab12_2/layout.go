@@ -53,13 +53,21 @@ func sizes(insns asm.Instructions) (all []int64) {
 	return all
 }
 
+// explainSize says what size the program's records have, if it is not an event's.
+func (l layout) explainSize() string {
+	for _, size := range l.Sizes {
+		if size != int64(consumer.Size) {
+			return fmt.Sprintf("the BPF program sends records of %d bytes; an event has %d: `struct event` is __u32 pid, __u32 uid, __u64 ts and char comm[16]", size, consumer.Size)
+		}
+	}
+	return ""
+}
+
 // explain says why events are wrong, where their size or the order of their fields does. It is empty where neither
 // does.
 func (l layout) explain(s observe.Seen, t observe.Script) string {
-	for _, size := range l.Sizes {
-		if size != int64(consumer.Size) {
-			return fmt.Sprintf("an event has %d bytes, and the consumer reads %d: `struct event` is pid, uid, ts and char comm[16]", size, consumer.Size)
-		}
+	if why := l.explainSize(); why != "" {
+		return why
 	}
 	names := map[string][2]int{}
 	for i, list := range t.Threads {

@@ -24,7 +24,7 @@ func learned(cases []judge.Case) []string {
 		late = max(late, ns)
 	}
 	return []string{
-		fmt.Sprintf("An event costs %.0f instructions instead of %.0f (Linux %s): it is written where it is read, with no copy and no wake-up of its own.", c.Yours-c.Empty, c.Naive-c.Empty, at.Kernel),
+		fmt.Sprintf("An event costs %.0f instructions instead of %.0f (Linux %s): it is sent without a wake-up of its own.", c.Yours-c.Empty, c.Naive-c.Empty, at.Kernel),
 		fmt.Sprintf("A system call of no interest costs %.0f instructions instead of %.0f: the cheapest question comes first.", other.Yours-other.Empty, other.Naive-other.Empty),
 		fmt.Sprintf("One wake-up serves %.0f events under load, and a lone event still arrives within %.2f ms.", float64(f.Got)/float64(f.Wakes), float64(late)/1e6),
 	}

@@ -3,34 +3,71 @@
 package sampling
 
 import (
+	"fmt"
+	"time"
+
 	"bpflab/harness/host/figure"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
 	"bpflab/labs/lab12_3/observe"
 )
 
-// figures shows how the rate followed the load, live, on each kernel.
+// figures shows how the rate followed the load: live, on each kernel, and in a plant that was not held.
 func figures(cases []judge.Case) (all []figure.Figure) {
 	for _, c := range cases {
 		l, err := job.Get[observe.Live](c.Observations, "live")
 		if err != nil || len(l.Intervals) == 0 {
 			continue
 		}
-		load := figure.Panel{Label: "events a second", Log: true}
-		rate := figure.Panel{Label: "rate, %", Log: true}
-		overhead := figure.Panel{Label: "overhead, %", Low: float64(observe.TargetPPM-observe.Band) / observe.PPM * 100, High: float64(observe.TargetPPM+observe.Band) / observe.PPM * 100}
-		f := figure.Lines{File: "lab12_3-" + c.Kernel, Title: "Adaptation on Linux " + c.Kernel, TimeUnit: "s"}
-		var now int64
+		var f adaptation
 		for _, i := range l.Intervals {
-			f.Time = append(f.Time, float64(now)/1e9)
-			now += i.Length
-			load.Values = append(load.Values, float64(i.Load))
-			rate.Values = append(rate.Values, 100*float64(i.Part)/observe.Whole)
-			overhead.Values = append(overhead.Values, 100*float64(i.Overhead())/observe.PPM)
+			f.add(time.Duration(i.Length), i.Load, i.Part, i.Overhead())
 		}
-		f.Panels = []figure.Panel{load, rate, overhead}
-		all = append(all, f)
+		all = append(all, f.drawn("lab12_3-"+c.Kernel, "Adaptation on Linux "+c.Kernel))
 	}
-	return append(all, figure.Costs("lab12_3-call", "Cost of a call that is not sampled", "instructions", cases,
+	for _, c := range cases { // a controller answers alike on all kernels
+		s, err := job.Get[observe.Steered](c.Observations, "steered")
+		if err != nil || s.Trouble != "" {
+			continue
+		}
+		wrong, err := steeredIn(c.Observations, s)
+		if err != nil || len(wrong.plants) == 0 {
+			continue
+		}
+		p := wrong.example()
+		var f adaptation
+		for k, part := range p.parts {
+			load := p.Loads[k/observe.StepIntervals]
+			f.add(p.Length, load, part, p.Overhead(k, part))
+		}
+		all = append(all, f.drawn("lab12_3-plant", fmt.Sprintf("Adaptation in plant %d, which is not held", p.n)))
+		break
+	}
+	return append(all, figure.Costs("lab12_3-call", "Cost of a call that is not sampled", "instructions a call", cases,
 		func(o job.Observations) (judge.Cost, error) { _, c, err := getTimed(o); return c, err })...)
+}
+
+// adaptation is a rate that follows a load, interval by interval.
+type adaptation struct {
+	now                        time.Duration
+	time, load, rate, overhead []float64
+}
+
+func (a *adaptation) add(length time.Duration, load, part, overhead int64) {
+	a.time = append(a.time, a.now.Seconds())
+	a.now += length
+	a.load = append(a.load, float64(load))
+	a.rate = append(a.rate, 100*float64(part)/observe.Whole)
+	a.overhead = append(a.overhead, 100*float64(overhead)/observe.PPM)
+}
+
+func (a *adaptation) drawn(file, title string) figure.Lines {
+	return figure.Lines{File: file, Title: title, TimeUnit: "s", Time: a.time, Panels: []figure.Panel{
+		{Label: "events a second", Values: a.load, Log: true},
+		{Label: "rate, %", Values: a.rate, Log: true},
+		{
+			Label: "overhead, %", Values: a.overhead,
+			Low: float64(observe.TargetPPM-observe.Band) / observe.PPM * 100, High: float64(observe.TargetPPM+observe.Band) / observe.PPM * 100,
+		},
+	}}
 }

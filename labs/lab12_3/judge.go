@@ -211,8 +211,8 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 			continue
 		}
 		if step, n := commonest(got); p.Periodic && p.Part == observe.MinPart && float64(n) > inStep*float64(got.Records) {
-			found = append(found, fmt.Sprintf("at a rate of %s, %s: after %d of %d samples the next one is %d classes further on: the sampler keeps step with calls that come in turn",
-				percent(p.Part), order, n, got.Records, step))
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: %d of %d samples are followed by one of %s: the sampler keeps step with calls that come in turn",
+				percent(p.Part), order, n, got.Records, further(step)))
 			continue
 		}
 		made := p.Made()
@@ -224,7 +224,7 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 		}
 		v.Measured.Value = max(v.Measured.Value, math.Round(10*worst)/10)
 		if worst > sigmas {
-			found = append(found, fmt.Sprintf("at a rate of %s, %s: class %d is %d of %d samples and should be some %.0f",
+			found = append(found, fmt.Sprintf("at a rate of %s, %s: class %d has %d of %d samples; about %.0f expected",
 				percent(p.Part), order, class, got.Got[class], got.Records, float64(got.Records)*float64(made[class])/float64(len(p.Classes))))
 		}
 	}
@@ -234,6 +234,17 @@ func judgeSample(o job.Observations) (judge.Verdict, error) {
 // At the lowest rate some five rounds of classes lie between two samples, and any class may be next. A
 // sampler after whose samples the same step follows in more than this part of the cases draws nothing.
 const inStep = 0.5
+
+// further says which class is so many further on.
+func further(step int) string {
+	switch step {
+	case 0:
+		return "the same class"
+	case 1:
+		return "the next class"
+	}
+	return fmt.Sprintf("the class %d further on", step)
+}
 
 // commonest is the step that came most often, and how often.
 func commonest(t observe.Trial) (step int, n uint64) {
@@ -313,9 +324,8 @@ func gone(v judge.Verdict, trouble, said string) judge.Verdict {
 
 // judgeController lets the plants pass once more at the rates that the controller has chosen.
 func judgeController(o job.Observations) (judge.Verdict, error) {
-	seed, err1 := job.GetSeed(o)
-	s, err2 := job.Get[observe.Steered](o, "steered")
-	if err := errors.Join(err1, err2); err != nil {
+	s, err := job.Get[observe.Steered](o, "steered")
+	if err != nil {
 		return judge.Verdict{}, err
 	}
 	const unit = "plants held"
@@ -325,109 +335,21 @@ func judgeController(o job.Observations) (judge.Verdict, error) {
 	if s.Trouble != "" {
 		return gone(v, s.Trouble, s.Said), nil
 	}
-	if s.Plants != observe.Plants || len(s.Rates) != 2*s.Plants*observe.Intervals {
-		return v, fmt.Errorf("expected %d plants of %d intervals, found %d and %d bytes", observe.Plants, observe.Intervals, s.Plants, len(s.Rates))
+	all, err := steeredIn(o, s)
+	if err != nil {
+		return v, err
 	}
-	held, worst := 0, ""
-	var all steered
-	for n := range s.Plants {
-		p, parts := observe.NewPlant(seed.Part(job.PartLater), n), ratesOf(s, n)
-		misses, first := p.Misses(parts)
-		if misses > 0 {
-			all.plant(p, parts)
-		}
-		if misses == 0 {
-			held++
-		} else if worst == "" {
-			worst = fmt.Sprintf("; in plant %d, at %d events a second and %.1f s after the step, the rate is %s and the overhead %.2f%%",
-				n, p.Loads[first/observe.StepIntervals], float64(first%observe.StepIntervals)*p.Length.Seconds(), percent(parts[first]), float64(p.Overhead(first, parts[first]))/observe.PPM*100)
-		}
-	}
+	held := s.Plants - len(all.plants)
 	v.Measured.Value = float64(held)
 	// A third of the plants is what a guess holds: it earns nothing.
 	v.Fraction = judge.Between(float64(s.Plants-held), float64(s.Plants)*2/3, 0)
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprintf("%d/%d", held, s.Plants)
 	if held < s.Plants {
 		v.Finding = all.finding()
-		v.Message = fmt.Sprintf("%d of %d simulated samplers were held at 2%% ± 0.5%s", held, s.Plants, worst)
+		v.Message = fmt.Sprintf("%d of %d simulated samplers were held at 2%% ± 0.5; %s", held, s.Plants, all.example().text)
 	}
 	return v, nil
 }
-
-// steered is what the intervals have in common in which a controller was wrong.
-type steered struct {
-	high, low         int // intervals, by their overhead
-	plants            int
-	constant          int // plants whose rate never changed once the controller had answered
-	steps             int // in which something was wrong
-	swinging, reached int // of these, where the overhead was both too high and too low, and where it was right in the end
-}
-
-// miss is an interval that was wrong, at an overhead.
-func (s *steered) miss(overhead int64) {
-	if overhead > observe.TargetPPM {
-		s.high++
-	} else {
-		s.low++
-	}
-}
-
-// plant is one that was not held at its rates.
-func (s *steered) plant(p *observe.Plant, parts []int64) {
-	s.plants++
-	if slices.Max(parts[1:]) == slices.Min(parts[1:]) {
-		s.constant++
-	}
-	for from := 0; from < len(parts); from += observe.StepIntervals {
-		before, right, idle := *s, true, 0
-		for k := from + observe.Settled; k < from+observe.StepIntervals; k++ {
-			overhead := p.Overhead(k, parts[k])
-			if events, _ := p.Cost(k, parts[k]); events == 0 {
-				idle = recovers + 1
-			}
-			if idle--; idle >= 0 {
-				continue
-			}
-			if right = observe.Holds(overhead, parts[k]); !right {
-				s.miss(overhead)
-			}
-		}
-		switch high, low := s.high-before.high, s.low-before.low; {
-		case high+low == 0:
-			continue
-		case high > 0 && low > 0:
-			s.swinging++
-		case right:
-			s.reached++
-		}
-		s.steps++
-	}
-}
-
-// finding says in a word what is wrong, if it is the same everywhere, or nearly so.
-func (s *steered) finding() string {
-	most := func(n, all int) bool { return all > 0 && float64(n) >= alike*float64(all) }
-	switch {
-	case s.plants > 0 && s.constant == s.plants:
-		return "constant"
-	case most(s.swinging, s.steps):
-		return "swings"
-	case most(s.reached, s.steps):
-		return "late"
-	case s.low == 0 && s.high > 0:
-		return "high"
-	case s.high == 0 && s.low > 0:
-		return "low"
-	}
-	return ""
-}
-
-// recovers is how many intervals a controller has after some in which nothing happened: in these Plant.Misses finds
-// none wrong either.
-const recovers = 3
-
-// alike is the part of the steps that must show the same for a hint to speak of it.
-const alike = 0.8
 
 // ratesOf returns the rates: they are those of the nth plant.
 func ratesOf(s observe.Steered, n int) []int64 {

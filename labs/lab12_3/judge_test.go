@@ -209,12 +209,12 @@ func TestJudges(t *testing.T) {
 				one := s.trial(2, true)
 				one.Got[7] += one.Got[3]
 				one.Got[3] = 0
-			}, fail, 0, "20 classes in turn: class 3 is 0 of "},
+			}, fail, 0, "20 classes in turn: class 3 has 0 of "},
 			{"one class alone", func(s *sound) {
 				one := s.trial(0, false)
 				one.Got = make([]uint64, observe.Classes)
 				one.Got[19] = one.Records
-			}, fail, 0, "at a rate of 1%, classes at random: class 19 is"},
+			}, fail, 0, "at a rate of 1%, classes at random: class 19 has"},
 			{"too many", func(s *sound) { s.trial(1, true).Records *= 2 }, fail, 0, "%, 20 classes in turn: "},
 			{"too few", func(s *sound) { s.trial(1, true).Records /= 2 }, fail, 0, " calls were sampled, "},
 			{"a few more", func(s *sound) { s.trial(1, true).Records += 60 }, pass, 1, ""},
@@ -224,7 +224,7 @@ func TestJudges(t *testing.T) {
 				one := s.trial(0, true)
 				one.Steps = make([]uint64, observe.Classes)
 				one.Steps[19] = one.Records - 1
-			}, fail, 0, "the next one is 19 classes further on: the sampler keeps step"},
+			}, fail, 0, "samples are followed by one of the class 19 further on: the sampler keeps step"},
 			{"one step in three cases of ten", func(s *sound) { one := s.trial(0, true); one.Steps[3] = one.Records * 3 / 10 }, pass, 1, ""},
 			{"none when timed", func(s *sound) { s.Timed.Trial.Records, s.Timed.Trial.Got = 0, make([]uint64, observe.Classes) }, fail, 0, "at a rate of 1%, classes at random, timed: 0 of 4096 calls were sampled"},
 			{"all when timed", func(s *sound) { s.Timed.Trial.Records = observe.TimedCalls }, fail, 0, "at a rate of 1%, classes at random, timed: 4096 of 4096 calls were sampled"},
@@ -238,7 +238,7 @@ func TestJudges(t *testing.T) {
 		},
 		"controller": {
 			{"all held", func(*sound) {}, pass, 1, ""},
-			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(observe.Plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 8080 events a second and 0.5 s after the step, the rate is 1% and the overhead"},
+			{"one not", func(s *sound) { s.spoil(1) }, partial, 1 - 1/(observe.Plants*2./3), "199 of 200 simulated samplers were held at 2% ± 0.5; in plant 0, at 8080 events a second, the rate stays at 1%, as at every other load; the overhead is 0."},
 			{"two thirds", func(s *sound) { s.spoil(observe.Plants / 3) }, partial, 1 - math.Floor(observe.Plants/3)/(observe.Plants*2./3), "134 of 200"},
 			{"a third", func(s *sound) { s.spoil(observe.Plants * 2 / 3) }, partial, 1 - math.Floor(observe.Plants*2./3)/(observe.Plants*2./3), "67 of 200"},
 			{"less", func(s *sound) { s.spoil(observe.Plants*2/3 + 1) }, fail, 0, "66 of 200"},
@@ -343,6 +343,21 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 				}
 				return good
 			})},
+			"stands": {plants(func(_, k int, good int64) int64 {
+				if k/observe.StepIntervals == 1 {
+					return whole
+				}
+				return good
+			})},
+			"wrong way": {plants(func(_, k int, good int64) int64 {
+				switch {
+				case k >= observe.StepIntervals:
+					return good
+				case good > whole/2:
+					return whole/2 - int64(k)*1000
+				}
+				return whole/2 + int64(k)*1000
+			})},
 			"low": {
 				plants(func(_, _ int, good int64) int64 { return good / 2 }),
 				plants(func(_, _ int, good int64) int64 { return min(good, whole/2) }),
@@ -366,6 +381,58 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 		},
 	})
 	assert.Equal(t, recovers, idleAsked(), "as long as in Plant.Misses")
+}
+
+// What is wrong with a controller is said in figures of a plant that it does not hold.
+func TestControllerIsDescribed(t *testing.T) {
+	const target = 0.02
+	// scaled lets the rate follow what the overhead is off by.
+	scaled := func(change func(rate, off float64) float64) func() func(rate, overhead float64) float64 {
+		return func() func(rate, overhead float64) float64 {
+			return func(rate, overhead float64) float64 { return change(rate, target/overhead) }
+		}
+	}
+	for name, c := range map[string]struct {
+		finding, text string
+		controller    func() func(rate, overhead float64) float64
+	}{
+		"bang bang": {"swings", `in plant \d+, at \d+ events a second, the rate swings: 100%, 1%, 100%; so does the overhead: [\d.]+%, 0\.\d+%, [\d.]+%$`, scaled(func(_, off float64) float64 {
+			if off < 1 {
+				return 0.01
+			}
+			return 1
+		})},
+		"overreacts":     {"swings", "the rate swings: ", scaled(func(rate, off float64) float64 { return rate * math.Pow(off, 2.1) })},
+		"slow":           {"late", `the overhead is (still )?too (low|high), .*(the rate is still on its way, at|right later on)`, scaled(func(rate, off float64) float64 { return rate + (rate*off-rate)/20 })},
+		"the wrong way":  {"wrong way", `the rate moves the wrong way: since the step it went from 50% to (100|1)%, and the overhead is too`, scaled(func(rate, off float64) float64 { return rate / off })},
+		"half the most":  {"low", `the overhead stays too low: 10 intervals after the step, at a rate of 50%, it is \d\.\d\d%$`, scaled(func(rate, off float64) float64 { return min(rate*off, 0.5) })},
+		"aims too high":  {"high", `the overhead stays too high: 10 intervals after the step, at a rate of [\d.]+%, it is [34]\.\d\d%$`, scaled(func(rate, off float64) float64 { return rate * off * 2 })},
+		"never the same": {"constant", `the rate stays at 25%, as at every other load; the overhead is`, scaled(func(float64, float64) float64 { return 0.25 })},
+		"winds up": {"stands", `the rate stands at its limit, 1(00)?%, for 10 intervals after the step, though the overhead is too (high|low), [\d.]+%$`, func() func(float64, float64) float64 {
+			sum := math.Log(0.5)
+			return func(_, overhead float64) float64 {
+				sum += min(max(math.Log(target/overhead), -0.5), 0.5)
+				return math.Exp(sum)
+			}
+		}},
+	} {
+		s := newSound()
+		for n := range observe.Plants {
+			p, answer := observe.NewPlant(plantSeed, n), c.controller()
+			parts, rate := make([]int64, observe.Intervals), 0.5
+			for k := range parts {
+				parts[k] = min(max(int64(rate*observe.Whole+0.5), observe.MinPart), observe.Whole)
+				if i := p.Next(parts[k]); i.Busy > 0 {
+					rate = min(max(answer(rate, float64(i.Busy)/float64(i.Length)), 0.01), 1)
+				}
+			}
+			s.steer(n, parts)
+		}
+		v, err := judgeController(judges.Observations(t, s))
+		require.NoError(t, err, name)
+		assert.Equal(t, c.finding, v.Finding, "%s: %s", name, v.Message)
+		assert.Regexp(t, c.text, v.Message, name)
+	}
 }
 
 // idleAsked is how many intervals a plant's controller has after those in which nothing happened.

@@ -39,7 +39,7 @@ func TestText(t *testing.T) {
 		figure Figure
 		want   string
 	}{
-		{bars, `Cost, instructions: yours
+		{bars, `Cost, instructions
   5.10 █████████                                 185  starter 750  reference 50
    6.1 ███                                        60  starter 836  reference 50
 `},
@@ -236,7 +236,7 @@ func TestAnyNumbers(t *testing.T) {
 	}
 	var b strings.Builder
 	Bars{Title: "Cost", Unit: "i", Kernels: []string{"6.1", "6.12"}, Series: []Series{{"yours", []float64{-99}}, {"starter", []float64{900, nan}}}}.Text(&b, 80)
-	assert.Equal(t, "Cost, i: yours\n   6.1 "+strings.Repeat(" ", barWidth)+"  -99  starter 900\n  6.12 "+strings.Repeat(" ", barWidth)+"    ?  starter ?\n", b.String())
+	assert.Equal(t, "Cost, i\n   6.1 "+strings.Repeat(" ", barWidth)+"  -99  starter 900\n  6.12 "+strings.Repeat(" ", barWidth)+"    ?  starter ?\n", b.String())
 }
 
 // drawn draws a figure both ways and returns when both are well-formed.

@@ -44,7 +44,7 @@ func (b Bars) Text(w io.Writer, width int) {
 		longestNumbers = max(longestNumbers, utf8.RuneCountInString(numbers[i]))
 	}
 	bar := min(max(width-wide-longestNumbers-4, 5), barWidth)
-	fmt.Fprintln(w, ansi.Wrap(fmt.Sprintf("%s, %s: %s", b.Title, b.Unit, b.Series[0].Label), width, ""))
+	fmt.Fprintln(w, ansi.Wrap(b.Title+", "+b.Unit, width, ""))
 	for i, kernel := range b.Kernels {
 		n := 0
 		v, _ := at(b.Series[0].Values, i)

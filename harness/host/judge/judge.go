@@ -40,6 +40,7 @@ type Verdict struct {
 	Target   Quantity
 	Cell     string // a word or a number for a table; empty: the status's own word
 	Finding  string // what was found, where the cell says less of it: hints go by it
+	Cause    string // the task whose fault this is, if it is another one's: work on that first
 	Message  string
 	Details  []string // lines that a reader needs to fix it, e.g. the end of the verifier's log
 	// Waits says that another task has to pass before this one is judged.
@@ -57,20 +58,42 @@ type Task struct {
 	// Follows are tasks that must work for this one to mean something, though not in every case. Up to the part of
 	// such a task's points that stands beside its ID this one earns nothing; from there on it earns in proportion.
 	Follows map[string]float64
-	Hints   []string // least revealing first
+	Hints   []Hint // least revealing first
 	// Symptoms are hints for what is wrong, by the verdict's finding or else its cell: "LATE" needs
 	// another than "BUSY". One comes before Hints.
 	Symptoms map[string]string
 	Judge    func(job.Observations) (Verdict, error)
 }
 
-// HintsOn are the task's hints where a verdict is not a pass, the least revealing first: the one for what was
-// found, then those that always apply.
-func (t Task) HintsOn(v Verdict) []string {
-	if symptom := cmp.Or(t.Symptoms[v.Finding], t.Symptoms[v.Cell]); symptom != "" {
-		return append([]string{symptom}, t.Hints...)
+// Hint is one of a task's.
+type Hint struct {
+	Text string
+	For  []string // what a verdict found, as in Symptoms, where it helps; none: always
+}
+
+// Hints are some that always help.
+func Hints(texts ...string) (all []Hint) {
+	for _, text := range texts {
+		all = append(all, Hint{Text: text})
 	}
-	return t.Hints
+	return all
+}
+
+// HintsOn are the task's hints where a verdict is not a pass, the least revealing first: the one for what was
+// found, then those that fit it. All fit where nothing was found that the task has a hint for.
+func (t Task) HintsOn(v Verdict) (texts []string) {
+	if symptom := cmp.Or(t.Symptoms[v.Finding], t.Symptoms[v.Cell]); symptom != "" {
+		texts = append(texts, symptom)
+	}
+	found := cmp.Or(v.Finding, v.Cell)
+	fits := func(h Hint) bool { return slices.Contains(h.For, found) }
+	known := t.Symptoms[found] != "" || slices.ContainsFunc(t.Hints, fits)
+	for _, h := range t.Hints {
+		if !known || len(h.For) == 0 || fits(h) {
+			texts = append(texts, h.Text)
+		}
+	}
+	return texts
 }
 
 // Case is one kernel: what was seen on it, or why nothing was.
@@ -150,7 +173,8 @@ func (t TaskResult) left() bool { return t.Status != "" && t.Status != Pass && t
 const nearly = 0.95
 
 // Next is the task, from 0, to work on: the first that lacks more than a few points on the kernel that decides the
-// score; else the first that lacks any there, or on another kernel. It is -1 where none is left.
+// score, or the one that is the cause of that; else the first that lacks any there, or on another kernel. It is -1 where
+// none is left.
 func (r Result) Next() int {
 	left := r.Left()
 	if len(left) == 0 {
@@ -158,6 +182,10 @@ func (r Result) Next() int {
 	}
 	tasks := r.Lowest().Tasks
 	if n := slices.IndexFunc(tasks, func(t TaskResult) bool { return t.left() && t.Fraction < nearly }); n >= 0 {
+		cause := slices.IndexFunc(tasks, func(t TaskResult) bool { return t.ID != "" && t.ID == tasks[n].Cause && t.left() && !t.Waits })
+		if cause >= 0 {
+			return cause
+		}
 		return n
 	}
 	if n := slices.IndexFunc(tasks, TaskResult.left); n >= 0 {

@@ -488,6 +488,9 @@ func TestLeftAndNext(t *testing.T) {
 	part := func(fraction float64) TaskResult {
 		return TaskResult{Points: fraction, Verdict: Verdict{Status: Graded(fraction), Fraction: fraction}}
 	}
+	named := func(id, cause string, waits bool) TaskResult {
+		return TaskResult{ID: id, Verdict: Verdict{Status: Fail, Cause: cause, Waits: waits}}
+	}
 	skip, none := TaskResult{Verdict: Verdict{Status: Skip}}, TaskResult{}
 	kernel := func(tasks ...TaskResult) (k KernelResult) {
 		for _, t := range tasks {
@@ -508,6 +511,9 @@ func TestLeftAndNext(t *testing.T) {
 		{[]KernelResult{kernel(part(0.5), part(1)), kernel(part(1), part(0))}, []int{0, 1}, 1},
 		{[]KernelResult{kernel(part(1), part(0.99)), kernel(part(0.98), part(1))}, []int{0, 1}, 0},
 		{[]KernelResult{kernel(part(1), part(1)), kernel(part(1), part(1))}, nil, -1},
+		{[]KernelResult{kernel(part(1), named("a", "b", false), named("b", "", false))}, []int{1, 2}, 2},
+		{[]KernelResult{kernel(part(1), named("a", "b", false), named("b", "", true))}, []int{1, 2}, 1},
+		{[]KernelResult{kernel(part(1), named("a", "b", false), part(1))}, []int{1}, 1},
 		{nil, nil, -1},
 	} {
 		r := Result{Kernels: tt.kernels}

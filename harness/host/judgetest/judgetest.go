@@ -101,21 +101,23 @@ func (j Judges[S]) Hinted(t *testing.T, rows map[string]map[string][]func(*S)) {
 		for found := range task.Symptoms {
 			assert.NotEmpty(t, rows[task.ID][found], "%s: no submission is shown the hint on %q", task.ID, found)
 		}
+		for _, hint := range task.Hints {
+			for _, found := range hint.For {
+				assert.NotEmpty(t, rows[task.ID][found], "%s: no submission is shown the hint for %q", task.ID, found)
+			}
+		}
 	}
 	for id, list := range rows {
 		task := j.task(t, id)
 		for found, changes := range list {
-			want := task.Hints
-			if found != "" {
-				want = append([]string{task.Symptoms[found]}, want...)
-			}
+			want := task.HintsOn(judge.Verdict{Finding: found})
 			for i, change := range changes {
 				seen := j.Sound()
 				change(seen)
 				for _, result := range j.Judge(t, seen).Kernels[0].Tasks {
 					if result.ID == id {
 						assert.NotEqual(t, judge.Pass, result.Status, "%s, %q, %d", id, found, i)
-						assert.Equal(t, want[0], task.HintsOn(result.Verdict)[0], "%s, %q, %d: %s %q: %s", id, found, i, result.Cell, result.Finding, result.Message)
+						assert.Equal(t, want, task.HintsOn(result.Verdict), "%s, %q, %d: %s %q: %s", id, found, i, result.Cell, result.Finding, result.Message)
 					}
 				}
 			}

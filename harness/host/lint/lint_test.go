@@ -22,8 +22,8 @@ func newLab(root string) *harness.Lab {
 	return &harness.Lab{
 		Name: "lab0", File: "a.bpf.c", Program: "b.go", Starter: os.DirFS(filepath.Join(root, "labs/lab0")),
 		Tasks: []judge.Task{
-			{ID: "verifier", Title: "verifier", Points: 40, Hints: []string{"a", "b", "c"}},
-			{ID: "counts", Title: "exact counts", Points: 60, Hints: []string{"d", "e", "f"}},
+			{ID: "verifier", Title: "verifier", Points: 40, Hints: judge.Hints("a", "b", "c")},
+			{ID: "counts", Title: "exact counts", Points: 60, Hints: judge.Hints("d", "e", "f")},
 		},
 	}
 }

@@ -135,7 +135,11 @@ func (p Policy) checkVariables(v *Violations, spec *ebpf.CollectionSpec, o *obje
 			v.add("", subject, decl, fmt.Sprintf("%d bytes", got.Size()), "declare it as the starter does")
 		}
 		if want.Const != strings.HasPrefix(got.SectionName, ".rodata") {
-			v.add("", subject, decl, "one in "+got.SectionName, "declare it as the starter does")
+			found, remedy := "one in "+got.SectionName, "declare it as the starter does"
+			if !want.Const {
+				found, remedy = "a const one", "user space writes it while the program runs, so remove const"
+			}
+			v.add("", subject, decl, found, remedy)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func TestViolations(t *testing.T) {
 			`program spy: expected only the programs count_packets, found another in SEC("kprobe/do_exit")`}},
 		{"helper", body("bpf_xdp_adjust_head(ctx, 4);\nbpf_xdp_adjust_head(ctx, 4);\n"), []string{
 			"counter.bpf.c:19: call: expected only the helpers bpf_map_lookup_elem, "}},
-		{"trace", body("bpf_printk(\"hi\");\n"), []string{"found bpf_trace_printk: bpf_printk is for `bpflab run LAB --trace`; remove it before grading"}},
+		{"trace", body("bpf_printk(\"hi\");\n"), []string{"found bpf_trace_printk: bpf_printk is for `bpflab run LAB`; remove it before grading"}},
 		{"trace, of many arguments", body("bpf_printk(\"%d%d%d%d\", 1, 2, 3, 4);\n"), []string{"found bpf_trace_vprintk: bpf_printk is for "}},
 		{"kfunc", header + counts + "extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *, __u32 *) __ksym;\n" +
 			strings.Replace(program, "{", "{ __u32 h; bpf_xdp_metadata_rx_hash(ctx, &h);", 1), []string{
@@ -266,7 +266,7 @@ func TestVariableMustNotBeConst(t *testing.T) {
 	p := counter
 	p.Variables = []Variable{{Name: "verdict", Size: 4}}
 	_, err := p.Check(compile(t, header+counts+program))
-	assert.ErrorContains(t, err, "variable verdict: expected a global of 4 bytes, found one in .rodata")
+	assert.ErrorContains(t, err, "variable verdict: expected a global of 4 bytes, found a const one: user space writes it while the program runs, so remove const")
 	_, err = p.Check(compile(t, strings.Replace(header, "const volatile", "volatile", 1)+counts+program))
 	assert.NoError(t, err)
 }

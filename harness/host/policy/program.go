@@ -112,7 +112,9 @@ func (p Policy) checkCall(ins *asm.Instruction, add func(found, remedy string)) 
 		switch {
 		case slices.Contains(p.Helpers, fn):
 		case slices.Contains(printing, fn):
-			add(HelperName(fn), "bpf_printk is for `bpflab run LAB --trace`; remove it before grading")
+			add(HelperName(fn), "bpf_printk is for `bpflab run LAB`; remove it before grading")
+		case slices.Contains(reading, fn) && slices.Contains(p.Helpers, asm.FnProbeReadKernel):
+			add(HelperName(fn), "a process's registers are kernel memory, so use bpf_probe_read_kernel")
 		default:
 			add(HelperName(fn), "do without it")
 		}
@@ -123,6 +125,9 @@ func (p Policy) checkCall(ins *asm.Instruction, add func(found, remedy string)) 
 
 // printing are the helpers that bpf_printk calls.
 var printing = []asm.BuiltinFunc{asm.FnTracePrintk, asm.FnTraceVprintk}
+
+// reading are the helpers that do not read the kernel's memory, or any.
+var reading = []asm.BuiltinFunc{asm.FnProbeReadUser, asm.FnProbeRead}
 
 // WithPrinting is the policy with bpf_printk allowed.
 func (p Policy) WithPrinting() Policy {

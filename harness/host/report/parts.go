@@ -43,7 +43,7 @@ func (r Report) Parts(style Style) (p Parts) {
 		for n := range kernels[0].Tasks {
 			finding := ""
 			if said, all := message(kernels, n), (&text{Style: style}).evidence(kernels, n); said != "" || len(all) > 0 {
-				finding = part(func(t *text) { t.finding(n, n, said, all) })
+				finding = part(func(t *text) { t.finding(n, n, t.messages(kernels, n), all) })
 			}
 			p.Findings = append(p.Findings, finding)
 		}

@@ -172,6 +172,22 @@ func TestTextDetails(t *testing.T) {
 	assert.NotContains(t, text, "nothing to fix")
 }
 
+// With details, each kernel's message is shown, once where kernels agree.
+func TestTextMessages(t *testing.T) {
+	other, silent, fast := rejected, ok, fast
+	other.Message, silent.Message, fast.Message = "rejected for something else", "", "as fast on all"
+	r := graded(t, []string{"5.10", "6.1", "6.12", "6.18"}, map[string]verdicts{
+		"5.10": {rejected, ok, ok, fast}, "6.1": {other, ok, ok, fast}, "6.12": {rejected, ok, ok, fast}, "6.18": {silent, ok, ok, fast},
+	})
+	assert.NotContains(t, printed(t, r, false), other.Message)
+	var b bytes.Buffer
+	require.NoError(t, r.Text(&b, Style{Details: true, Width: 200}))
+	assert.Contains(t, b.String(), "\n 1 5.10 and 6.12: "+rejected.Message)
+	assert.Contains(t, b.String(), "\n   6.1: "+other.Message+"\n")
+	assert.NotContains(t, b.String(), "6.18: ")
+	assert.Equal(t, 1, strings.Count(b.String(), fast.Message), "where all agree")
+}
+
 // All evidence is shown to those who ask for it; else a screen of it at most.
 func TestTextLongDetails(t *testing.T) {
 	long, other := rejected, rejected

@@ -326,18 +326,21 @@ func (t *text) findings(r judge.Result) {
 			t.printf("\n")
 		}
 		apart = len(all) > 0
-		t.finding(n, last, said, all)
+		t.finding(n, last, t.messages(r.Kernels, n), all)
 		n = last
 	}
 }
 
 // finding writes what was found of task n, or of the tasks from n to last that wait for the same one.
-func (t *text) finding(n, last int, said string, all []evidence) {
+func (t *text) finding(n, last int, said []string, all []evidence) {
 	number := fmt.Sprintf("%2d ", n+1)
 	if last > n {
 		number = fmt.Sprintf("%2d to %d ", n+1, last+1)
 	}
-	t.hang(number, said)
+	for _, message := range said {
+		t.hang(number, message)
+		number = "   "
+	}
 	for _, e := range all {
 		if len(all) > 1 {
 			t.hang("   ", "on "+strings.Join(e.kernels, ", ")+":")
@@ -410,6 +413,32 @@ func message(kernels []judge.KernelResult, n int) string {
 		return m
 	}
 	return speaker.Name + ": " + m
+}
+
+// messages are what kernels say of task n, of each message which do; unless all of it is wanted, only message.
+func (t *text) messages(kernels []judge.KernelResult, n int) (list []string) {
+	if !t.Details {
+		return []string{message(kernels, n)}
+	}
+	said := map[string][]string{} // by message: the kernels
+	var order []string
+	for _, k := range kernels {
+		m := k.Tasks[n].Message
+		if said[m] == nil {
+			order = append(order, m)
+		}
+		said[m] = append(said[m], k.Name)
+	}
+	for _, m := range order {
+		switch {
+		case m == "" && len(order) > 1:
+		case len(order) == 1:
+			list = append(list, m)
+		default:
+			list = append(list, Enumerate(said[m])+": "+m)
+		}
+	}
+	return list
 }
 
 func worse(a, b judge.TaskResult) bool {

@@ -135,7 +135,7 @@ func New(lab Lab, asks Asks, colour bool) Model {
 		spinner: spinner.New(spinner.WithSpinner(spinner.MiniDot)), view: viewport.New(), help: help.New(),
 	}
 	for _, task := range lab.Tasks {
-		m.hints = append(m.hints, hints{all: task.Hints})
+		m.hints = append(m.hints, hints{all: task.HintsOn(judge.Verdict{})})
 	}
 	m.view.KeyMap = m.keys.scrolling()
 	bold, faint := lipgloss.NewStyle().Bold(true), lipgloss.NewStyle().Faint(true)

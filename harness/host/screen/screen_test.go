@@ -20,9 +20,9 @@ import (
 )
 
 var lab = Lab{Name: "lab1", Title: "A packet counter", Tasks: []judge.Task{
-	{ID: "verifier", Title: "verifier", Points: 10, Hints: []string{"verifier one", "verifier two", "verifier three"}},
-	{ID: "race", Title: "two CPUs", Points: 40, Hints: []string{"race one", "race two"}, Symptoms: map[string]string{"EXTRA": "race extra"}},
-	{ID: "cost", Title: "cost of a packet", Points: 50, Hints: []string{"cost one"}},
+	{ID: "verifier", Title: "verifier", Points: 10, Hints: judge.Hints("verifier one", "verifier two", "verifier three")},
+	{ID: "race", Title: "two CPUs", Points: 40, Hints: judge.Hints("race one", "race two"), Symptoms: map[string]string{"EXTRA": "race extra"}},
+	{ID: "cost", Title: "cost of a packet", Points: 50, Hints: judge.Hints("cost one")},
 }}
 
 type asked string

@@ -1,4 +1,4 @@
-// want counts:fail "got the verdict 1; `verdict` was"
+// want counts:fail "got XDP_DROP; `verdict` was"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Drops every frame, whatever it is told. */

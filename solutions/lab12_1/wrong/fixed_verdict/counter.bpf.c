@@ -1,4 +1,4 @@
-// want counts:fail "got the verdict 2; `verdict` was"
+// want counts:fail "got XDP_PASS; `verdict` was"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Passes on what is not IPv4, whatever it was told to return. */

@@ -1,4 +1,4 @@
-// want events:fail "an event has 24 bytes, and the consumer reads 32"
+// want events:fail "the BPF program sends records of 24 bytes; an event has 32"
 // SPDX-License-Identifier: GPL-2.0-only
 
 /* Leaves half of the name out of the event. */

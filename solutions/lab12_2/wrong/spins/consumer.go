@@ -1,4 +1,4 @@
-// want wakeups:fail "it should sleep"
+// want wakeups:fail "1% is the limit: sleep in r.Wait(-1)"
 
 //go:build ignore
 

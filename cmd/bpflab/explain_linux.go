@@ -200,10 +200,6 @@ func listKinds(w io.Writer) error {
 
 // explain has the programs of all inputs loaded on kernels, and run on frames if there are any.
 func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string, frames ...[]byte) (survey.Survey, error) {
-	list, err := h.Kernels(ctx, names)
-	if err != nil {
-		return survey.Survey{}, err
-	}
 	builder, err := h.Builder()
 	if err != nil {
 		return survey.Survey{}, err
@@ -213,7 +209,11 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 		Header: func(ctx context.Context, name string) (string, error) {
 			h.progress.Set("vmlinux.h", "of Linux "+name)
 			defer h.progress.Set("vmlinux.h", "")
-			return h.Header(ctx, list[slices.Index(names, name)])
+			list, err := h.Kernels(ctx, []string{name})
+			if err != nil {
+				return "", err
+			}
+			return h.Header(ctx, list[0])
 		},
 		Began: func(name string) { h.progress.Set("build", name) },
 	}
@@ -234,6 +234,13 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 		if o.Broken == "" {
 			elves = append(elves, o.ELF)
 		}
+	}
+	if len(elves) == 0 { // no kernel is needed, nor a guest
+		return survey.New(names, files, nil), nil
+	}
+	list, err := h.Kernels(ctx, names)
+	if err != nil {
+		return survey.Survey{}, err
 	}
 	loaded, err := h.Load(ctx, list, elves, frames)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -78,6 +79,29 @@ func main() {
 	os.Exit(run(ctx, os.Stdout, os.Stderr, os.Args[1:]))
 }
 
+// groups are the commands by who uses them, as help lists them.
+var groups = []struct {
+	title    string
+	commands []string
+}{
+	{"Work on a lab:", []string{"grade", "watch", "run", "hint", "list", "reset"}},
+	{"Any BPF program:", []string{"explain", "bench", "exec"}},
+	{"Instructors and lab authors:", []string{"judge", "compare", "lint-lab"}},
+	{"This machine:", []string{"kernels", "cache", "doctor", "version"}},
+}
+
+// group sorts the commands into groups.
+func group(root *cobra.Command) {
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(g.commands, c.Name()) {
+				c.GroupID = g.title
+			}
+		}
+	}
+}
+
 func run(ctx context.Context, stdout, stderr io.Writer, args []string) int {
 	// All that is shown goes this way, whoever wrote it.
 	stdout, stderr = visible.NewWriter(stdout), visible.NewWriter(stderr)
@@ -101,6 +125,7 @@ Exit status: 0 passed, 1 not passed, 2 usage error, 3 the grader itself failed.`
 	root.SetArgs(args)
 	root.AddCommand(judgeCommand(), compareCommand(), hintCommand(), listCommand(), resetCommand(), versionCommand())
 	clear := addGrader(root, stderr)
+	group(root)
 
 	err := root.ExecuteContext(ctx)
 	clear()

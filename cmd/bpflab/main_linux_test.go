@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -150,4 +151,19 @@ func tools(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
 	ts.Setenv("PATH", bin+string(os.PathListSeparator)+dir)
+}
+
+// Help lists each command below those who use it; a new one has to be put into a group.
+func TestCommandsAreGrouped(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitPassed, run(t.Context(), &stdout, &stderr, []string{"--help"}))
+	_, rest, found := strings.Cut(stdout.String(), "Additional Commands:\n")
+	require.True(t, found)
+	assert.Regexp(t, `^  help +Help about any command\n\n`, rest)
+	for _, g := range groups {
+		assert.Contains(t, stdout.String(), "\n\n"+g.title+"\n  ")
+		for _, name := range g.commands {
+			assert.Contains(t, stdout.String(), "\n  "+name+" ", "a command of group %q", g.title)
+		}
+	}
 }

@@ -13,9 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"bpflab/harness/host/survey"
+	"bpflab/harness/host/table"
 	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
 )
@@ -100,32 +99,26 @@ func counted(frames int) string {
 	return fmt.Sprintf("%d frames", frames)
 }
 
-// row is a line of the table: a name and a cell for each kernel.
-type row struct {
-	name  string
-	cells []string
-}
-
 // Text writes the costs for people: a row for each program and, where its runs differ, for each of its results; with byFrame
 // for each kind of frame as well. columns is how wide the table may be; 0: as wide as it is.
 func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 	var out strings.Builder
-	rows := []row{{"", c.Kernels}}
+	rows := []table.Row{{Cells: c.Kernels}}
 	var notes []string
 	for _, f := range c.Survey.Files {
 		if f.Broken != "" {
 			notes = append(notes, visible.Quote(f.Broken))
 			continue
 		}
-		rows = append(rows, row{name: visible.Line(f.Name)})
+		rows = append(rows, table.Row{Name: visible.Line(f.Name)})
 		for _, p := range f.Programs {
-			rows = append(rows, row{"  " + visible.Line(p.Name), c.cells(p, all)})
+			rows = append(rows, table.Row{Name: "  " + visible.Line(p.Name), Cells: c.cells(p, all)})
 			rows = append(rows, c.split(p, byFrame)...)
 			notes = append(notes, c.notes(f.Name, p)...)
 		}
 	}
 	if len(rows) > 1 {
-		write(&out, rows, columns)
+		table.Write(&out, rows, columns)
 		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
 	}
 	for _, n := range notes {
@@ -154,7 +147,7 @@ func (c Costs) cells(p survey.Program, keep func(int, job.FrameRun) bool) (cells
 }
 
 // split are rows for the results of a program, and for kinds of frames, where there are several.
-func (c Costs) split(p survey.Program, byFrame bool) (rows []row) {
+func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 	frames := map[string]int{} // on the first kernel that has run it
 	var order []string
 	for _, l := range p.On {
@@ -174,7 +167,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []row) {
 			if len(p.On) > 0 {
 				kind = p.On[0].Type
 			}
-			rows = append(rows, row{fmt.Sprintf("    %s, %s", name, counted(frames[name])), c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
+			rows = append(rows, table.Row{Name: fmt.Sprintf("    %s, %s", name, counted(frames[name])), Cells: c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
 		}
 	}
 	if !byFrame {
@@ -190,7 +183,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []row) {
 	for _, kind := range kinds {
 		cells := c.cells(p, func(frame int, _ job.FrameRun) bool { return frame < len(c.Frames) && c.Frames[frame] == kind })
 		if strings.Join(cells, "") != "" {
-			rows = append(rows, row{"    " + visible.Line(kind), cells})
+			rows = append(rows, table.Row{Name: "    " + visible.Line(kind), Cells: cells})
 		}
 	}
 	return rows
@@ -233,41 +226,6 @@ func (c Costs) notes(file string, p survey.Program) (notes []string) {
 	return notes
 }
 
-const minName = 16 // columns of a name that is cut
-
-// write writes rows, the names of files over all columns.
-func write(w io.Writer, rows []row, columns int) {
-	first, wide := 0, make([]int, len(rows[0].cells))
-	for _, r := range rows {
-		if r.cells == nil {
-			continue
-		}
-		first = max(first, ansi.StringWidth(r.name))
-		for i, cell := range r.cells {
-			wide[i] = max(wide[i], ansi.StringWidth(cell))
-		}
-	}
-	if columns > 0 {
-		rest := 0
-		for _, n := range wide {
-			rest += 2 + n
-		}
-		first = min(first, max(columns-rest, minName))
-	}
-	for _, r := range rows {
-		if r.cells == nil {
-			fmt.Fprintln(w, r.name)
-			continue
-		}
-		name := ansi.Truncate(r.name, first, "…")
-		line := name + strings.Repeat(" ", first-ansi.StringWidth(name))
-		for i, cell := range r.cells {
-			line += fmt.Sprintf("  %*s", wide[i], cell)
-		}
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
-	}
-}
-
 // Against writes, for each program that another survey has too, what it costs there and here, and the difference.
 func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 	before := map[string]survey.Program{}
@@ -276,7 +234,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 			before[p.Name] = p
 		}
 	}
-	rows := []row{{"", c.Kernels}}
+	rows := []table.Row{{Cells: c.Kernels}}
 	var missing []string
 	for _, f := range c.Survey.Files {
 		if f.Broken != "" {
@@ -288,7 +246,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 				missing = append(missing, visible.Line(f.Name+": "+p.Name)+" is not in the other object")
 				continue
 			}
-			rows = append(rows, row{visible.Line(p.Name), nil}, row{"  before", c.cells(b, all)}, row{"  after", c.cells(p, all)})
+			rows = append(rows, table.Row{Name: visible.Line(p.Name)}, table.Row{Name: "  before", Cells: c.cells(b, all)}, table.Row{Name: "  after", Cells: c.cells(p, all)})
 			var cells []string
 			for i := range c.Kernels {
 				was, is := Of(b.On[i].Runs, all), Of(p.On[i].Runs, all)
@@ -298,12 +256,12 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 				}
 				cells = append(cells, cell)
 			}
-			rows = append(rows, row{"  difference", cells})
+			rows = append(rows, table.Row{Name: "  difference", Cells: cells})
 		}
 	}
 	var out strings.Builder
 	if len(rows) > 1 {
-		write(&out, rows, columns)
+		table.Write(&out, rows, columns)
 		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
 	}
 	for _, m := range missing {

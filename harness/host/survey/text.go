@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"bpflab/harness/host/explain"
+	"bpflab/harness/host/table"
 	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
@@ -60,56 +59,27 @@ func (s Survey) Text(w io.Writer, columns int) error {
 	return err
 }
 
-const minName = 12 // columns of a program's name that is cut
-
 func (s Survey) table(w io.Writer, columns int) {
-	var rows [][]string
+	rows := []table.Row{{Cells: s.Kernels}}
 	seen := map[Verdict]bool{}
 	for _, f := range s.Files {
 		if f.Broken != "" {
 			continue
 		}
-		rows = append(rows, []string{visible.Line(f.Name)})
+		rows = append(rows, table.Row{Name: visible.Line(f.Name)})
 		for _, p := range f.Programs {
-			row := []string{"  " + visible.Line(p.Name)}
+			row := table.Row{Name: "  " + visible.Line(p.Name)}
 			for _, l := range p.On {
 				seen[VerdictOf(l)] = true
-				row = append(row, Cell(l))
+				row.Cells = append(row.Cells, Cell(l))
 			}
 			rows = append(rows, row)
 		}
 	}
-	if rows == nil {
+	if len(rows) == 1 {
 		return
 	}
-	rows = append([][]string{append([]string{""}, s.Kernels...)}, rows...)
-	wide := make([]int, 1+len(s.Kernels))
-	rest := 0
-	for i := range wide {
-		for _, row := range rows {
-			if i < len(row) && (i > 0 || len(row) > 1) {
-				wide[i] = max(wide[i], ansi.StringWidth(row[i]))
-			}
-		}
-		if i > 0 {
-			rest += 2 + wide[i]
-		}
-	}
-	if columns > 0 {
-		wide[0] = min(wide[0], max(columns-rest, minName))
-	}
-	for _, row := range rows {
-		if len(row) == 1 {
-			fmt.Fprintln(w, row[0])
-			continue
-		}
-		name := ansi.Truncate(row[0], wide[0], "…")
-		line := name + strings.Repeat(" ", wide[0]-ansi.StringWidth(name))
-		for i, cell := range row[1:] {
-			line += fmt.Sprintf("  %*s", wide[1+i], cell)
-		}
-		fmt.Fprintln(w, line)
-	}
+	table.Write(w, rows, columns)
 	fmt.Fprintln(w)
 	for _, l := range legend {
 		if seen[l.verdict] {

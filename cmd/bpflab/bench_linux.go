@@ -23,12 +23,14 @@ func benchCommand(h *host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench FILE...",
 		Short: "Say what a run of BPF programs costs on each kernel, to the instruction",
-		Long: `Run XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs on the same frames on every kernel,
-in a guest that counts instructions, and say what a run costs over a program of its type that does nothing. The same
-object gives the same figures on every machine. A FILE is what "bpflab explain" takes.
+		Long: `Run BPF programs on every kernel, in a guest that counts instructions, and say what a run costs over a program
+that does nothing at the same place. The same object gives the same figures on every machine. A FILE is what
+"bpflab explain" takes.
 
-Each frame is run six times, and the median of the last five counts. Maps are empty at first.
-Programs that run at other events are not measured yet.
+XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs are run on frames, each frame six times; the
+median of the last five counts. Maps are empty at first. Kprobe, kretprobe, tracepoint, raw tracepoint, fentry and
+fexit programs are attached, and some forty system calls are made, over and over; the kernel takes the time of each
+run. Programs of other types, and those that do not run then, say so.
 
 Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab bench xdp.bpf.o\n  bpflab bench xdp.bpf.c --packets capture.pcap --by-frame\n  bpflab bench new.bpf.o --against old.bpf.o --kernels 6.12\n" +

@@ -22,7 +22,7 @@ type benched struct {
 		Kernels []struct {
 			Kernel string
 			Mean   float64
-			Frames int
+			Count  int
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestBench(t *testing.T) {
 	require.Len(t, got.Programs, len(names))
 	for i, p := range got.Programs {
 		for _, on := range p.Kernels {
-			assert.Equal(t, 256, on.Frames)
+			assert.Equal(t, 256, on.Count)
 			want := golden.costs[on.Kernel][names[i]].Drop
 			assert.InDelta(t, want+1, on.Mean, 1+0.01*want, "%s on Linux %s", names[i], on.Kernel)
 		}
@@ -74,9 +74,14 @@ func TestBenchCommand(t *testing.T) {
 	require.NoError(t, os.WriteFile(two, []byte(twoPrograms), 0o644))
 	code, out := bench(t, two)
 	assert.Equal(t, exitFailed, code)
-	for _, want := range []string{`(?m)^  good +0\.0`, `(?m)^  loops +NO`, `(?m)^  nowhere +-`, `nowhere\n  .*: not run: programs of type Kprobe run at events`, `untyped\n  .*: cannot be loaded by itself`, `the mean of 256 frames: bpflab's mix`} {
+	for _, want := range []string{`(?m)^  good +0\.0`, `(?m)^  loops +NO`, `(?m)^  nowhere +-`, `untyped\n  .*: cannot be loaded by itself`, `the mean of 256 frames: bpflab's mix`} {
 		assert.Regexp(t, want, out)
 	}
+	code, out = bench(t, filepath.Join(clone(t), "solutions/lab12_2/events.bpf.c"))
+	assert.Equal(t, exitPassed, code)
+	assert.Regexp(t, `(?m)^  on_syscall +\d+\.\d`, out)
+	assert.Contains(t, out, "of programs that run at events")
+
 	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--against", filepath.Join(starter(t), "counter.bpf.c"))
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `(?m)^count_packets\n  before +\d{3}\.\d.*\n  after +\d{2}\.\d.*\n  difference +-\d{3}\.\d`, out)

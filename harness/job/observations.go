@@ -59,6 +59,12 @@ type FrameRun struct {
 	Refused bool   `json:"refused,omitempty"` // the kernel does not run programs of this type on such a frame
 }
 
+// EventRuns is what came of a program that runs at events of the kernel.
+type EventRuns struct {
+	Count uint64  `json:"count"`
+	Cost  float64 `json:"cost"` // instructions of a run over an empty program, the median of the means of many rounds
+}
+
 // Loaded is what became of one program of a job of Objects.
 type Loaded struct {
 	verifier.Report
@@ -70,6 +76,8 @@ type Loaded struct {
 	NoTarget string `json:"no_target,omitempty"`
 	// Runs are what came of it on each of the job's Frames, in their order.
 	Runs []FrameRun `json:"runs,omitempty"`
+	// Events is what came of one that runs at events, where the job has Frames.
+	Events *EventRuns `json:"events,omitempty"`
 	// NotRun is not empty for a program that is accepted and was not run on the job's Frames: it says why.
 	NotRun string `json:"not_run,omitempty"`
 	// Error is not empty where the kernel has judged nothing: it says what went wrong.

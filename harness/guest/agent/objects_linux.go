@@ -131,7 +131,13 @@ func loadAlone(object *ebpf.CollectionSpec, name string, frames [][]byte, load l
 		l.NoTarget = err.Error()
 	}
 	if len(frames) > 0 {
-		if l.Runs, err = testrun.Frames(c.Programs[name], spec.Programs[name], frames); err != nil {
+		p, of := c.Programs[name], spec.Programs[name]
+		if testrun.OnFrames(of.Type) {
+			l.Runs, err = testrun.Frames(p, of, frames)
+		} else if err = nil; l.NoTarget == "" {
+			l.Events, err = testrun.Events(p, of)
+		}
+		if err != nil {
 			l.NotRun = err.Error()
 		}
 	}

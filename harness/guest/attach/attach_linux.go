@@ -61,6 +61,10 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 		l, err = link.Kprobe(to, prog, nil)
 	case spec.Type == ebpf.Kprobe && kind == "kretprobe":
 		l, err = link.Kretprobe(to, prog, nil)
+	case spec.Type == ebpf.Kprobe && kind == "ksyscall":
+		l, err = link.Kprobe("__x64_sys_"+to, prog, nil)
+	case spec.Type == ebpf.Kprobe && kind == "kretsyscall":
+		l, err = link.Kretprobe("__x64_sys_"+to, prog, nil)
 	case spec.Type == ebpf.Tracing:
 		l, err = link.AttachTracing(link.TracingOptions{Program: prog})
 	case spec.Type == ebpf.LSM:
@@ -74,7 +78,7 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 	case spec.Type == ebpf.XDP || spec.Type == ebpf.SchedCLS:
 		err = errors.New("expected an interface to attach it to, found none")
 	default:
-		err = fmt.Errorf("expected a kprobe, kretprobe, tracepoint, raw_tp, fentry, fexit, LSM, XDP or tc program, found %v", spec.Type)
+		err = fmt.Errorf("expected a kprobe, kretprobe, ksyscall, tracepoint, raw_tp, fentry, fexit, LSM, XDP or tc program, found another of type %v", spec.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("attach program %s, SEC(%q): %w", spec.Name, spec.SectionName, err)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testrun finds what a run of a program costs on frames, by the kernel's own test run (BPF_PROG_TEST_RUN), which
-// says how long the program itself took. In an exact guest a nanosecond is an instruction.
+// Package testrun finds what a run of a program costs. On frames, by the kernel's own test run (BPF_PROG_TEST_RUN), and
+// at events, by its statistics (BPF_ENABLE_STATS): both say how long the program itself took. In an exact guest a
+// nanosecond is an instruction.
 package testrun
 
 import (
@@ -18,7 +19,9 @@ import (
 	"bpflab/harness/job"
 )
 
-// types are the programs that kernels run on frames and time.
+// OnFrames reports whether kernels run programs of a type on frames, and time them.
+func OnFrames(kind ebpf.ProgramType) bool { return slices.Contains(types, kind) }
+
 var types = []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SchedACT, ebpf.SocketFilter, ebpf.CGroupSKB, ebpf.LWTIn, ebpf.LWTOut, ebpf.LWTXmit, ebpf.FlowDissector}
 
 // rounds is how often each frame is run. What a run finds for the first time, an entry that is not in a map yet, it
@@ -30,9 +33,6 @@ const rounds = 5
 //
 // Requires Linux 5.10 and CAP_BPF, CAP_NET_ADMIN.
 func Frames(prog *ebpf.Program, spec *ebpf.ProgramSpec, frames [][]byte) ([]job.FrameRun, error) {
-	if !slices.Contains(types, spec.Type) {
-		return nil, fmt.Errorf("programs of type %v run at events of the kernel: there is no test run on frames for them", spec.Type)
-	}
 	nothing, err := empty(spec)
 	if err != nil {
 		return nil, err

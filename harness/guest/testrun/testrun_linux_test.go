@@ -50,10 +50,49 @@ func TestFrames(t *testing.T) {
 		assert.False(t, runs[0].Refused)
 		require.NoError(t, p.Close())
 	}
+	assert.False(t, OnFrames(ebpf.RawTracepoint))
+	assert.True(t, OnFrames(ebpf.XDP))
+}
 
-	spec := guesttest.Counter("raw_tp/sys_enter", ebpf.RawTracepoint, "sys_enter", 0).Programs["count"]
-	_, err := Frames(nil, spec, [][]byte{short})
-	assert.ErrorContains(t, err, "programs of type RawTracepoint run at events of the kernel")
+// waits returns a program that does nothing n times, at an event.
+func waits(section, to string, kind ebpf.ProgramType, n int) *ebpf.ProgramSpec {
+	insns := make(asm.Instructions, n)
+	for i := range insns {
+		insns[i] = asm.Mov.Imm(asm.R0, int32(i))
+	}
+	return &ebpf.ProgramSpec{Name: "waits", Type: kind, SectionName: section, AttachTo: to, License: "GPL", Instructions: append(insns, asm.Mov.Imm(asm.R0, 0), asm.Return())}
+}
+
+func TestEvents(t *testing.T) {
+	guesttest.Guest(t)
+	for _, tt := range []struct {
+		section, to string
+		kind        ebpf.ProgramType
+	}{
+		{"raw_tp/sys_enter", "sys_enter", ebpf.RawTracepoint}, {"tracepoint/sched/sched_switch", "sched/sched_switch", ebpf.TracePoint},
+		{"kprobe/vfs_write", "vfs_write", ebpf.Kprobe}, {"kretprobe/vfs_mkdir", "vfs_mkdir", ebpf.Kprobe},
+	} {
+		cost := func(n int) float64 {
+			spec := waits(tt.section, tt.to, tt.kind, n)
+			p, err := ebpf.NewProgram(spec)
+			require.NoError(t, err)
+			defer p.Close()
+			runs, err := Events(p, spec)
+			require.NoError(t, err, tt.section)
+			assert.GreaterOrEqual(t, runs.Count, uint64(eventRounds))
+			return runs.Cost
+		}
+		one, two := cost(100), cost(200)
+		assert.InDelta(t, 100, one, 4, tt.section)
+		assert.InDelta(t, 200, two, 4, tt.section)
+	}
+
+	spec := waits("kprobe/do_exit", "machine_restart", ebpf.Kprobe, 1)
+	p, err := ebpf.NewProgram(spec)
+	require.NoError(t, err)
+	defer p.Close()
+	_, err = Events(p, spec)
+	assert.ErrorContains(t, err, "none of the system calls that are made here brings its event about")
 }
 
 // Where instructions are counted, a hundred more cost a hundred more, and a hundred for each of the two hundred.

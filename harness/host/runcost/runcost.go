@@ -28,10 +28,10 @@ type Costs struct {
 
 // Cost is what runs cost, in instructions over an empty program of the same type.
 type Cost struct {
-	Mean   float64 // of the frames, each the median of its runs
-	Least  int64
-	Most   int64
-	Frames int
+	Mean  float64 // of the frames, each the median of its runs; or of the runs at events
+	Least int64   // of a frame
+	Most  int64   // of a frame
+	Runs  int     // frames, or runs at events
 }
 
 // Of sums up the runs on frames that keep is true for.
@@ -41,20 +41,28 @@ func Of(runs []job.FrameRun, keep func(frame int, run job.FrameRun) bool) (c Cos
 		if r.Refused || !keep(i, r) {
 			continue
 		}
-		if c.Frames == 0 {
+		if c.Runs == 0 {
 			c.Least, c.Most = r.Cost, r.Cost
 		}
-		c.Frames++
+		c.Runs++
 		sum += r.Cost
 		c.Least, c.Most = min(c.Least, r.Cost), max(c.Most, r.Cost)
 	}
-	if c.Frames > 0 {
-		c.Mean = float64(sum) / float64(c.Frames)
+	if c.Runs > 0 {
+		c.Mean = float64(sum) / float64(c.Runs)
 	}
 	return c
 }
 
 func all(int, job.FrameRun) bool { return true }
+
+// OfProgram sums up all runs of a program on a kernel: on frames, or at events.
+func OfProgram(l job.Loaded) Cost {
+	if l.Events != nil {
+		return Cost{Mean: l.Events.Cost, Runs: int(l.Events.Count)}
+	}
+	return Of(l.Runs, all)
+}
 
 // Ran reports whether all programs were run on all kernels, and complete whether each could be judged.
 func (c Costs) Ran() (ran, complete bool) {
@@ -64,7 +72,7 @@ func (c Costs) Ran() (ran, complete bool) {
 		ran = ran && f.Broken == ""
 		for _, p := range f.Programs {
 			for _, l := range p.On {
-				ran = ran && len(l.Runs) > 0
+				ran = ran && (len(l.Runs) > 0 || l.Events != nil)
 			}
 		}
 	}
@@ -119,7 +127,7 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 	}
 	if len(rows) > 1 {
 		table.Write(&out, rows, columns)
-		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
+		c.footer(&out)
 	}
 	for _, n := range notes {
 		out.WriteString("\n" + n + "\n")
@@ -128,12 +136,35 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 	return err
 }
 
+// footer says what the figures are.
+func (c Costs) footer(w io.Writer) {
+	frames, events := false, false
+	for _, f := range c.Survey.Files {
+		for _, p := range f.Programs {
+			for _, l := range p.On {
+				frames, events = frames || len(l.Runs) > 0, events || l.Events != nil
+			}
+		}
+	}
+	fmt.Fprint(w, "\ninstructions a run, over a program that does nothing")
+	if frames {
+		fmt.Fprintf(w, "; the mean of %d frames: %s", len(c.Frames), c.Input)
+	}
+	if events {
+		fmt.Fprint(w, "; of programs that run at events, the mean of the runs that some forty system calls bring about")
+	}
+	fmt.Fprintln(w)
+}
+
 // cells are what a program's runs on some frames cost on each kernel.
 func (c Costs) cells(p survey.Program, keep func(int, job.FrameRun) bool) (cells []string) {
 	for _, l := range p.On {
 		cost := Of(l.Runs, keep)
+		if l.Events != nil {
+			cost = OfProgram(l)
+		}
 		switch {
-		case cost.Frames > 0:
+		case cost.Runs > 0:
 			cells = append(cells, strconv.FormatFloat(cost.Mean, 'f', 1, 64))
 		case l.Runs == nil && l.Accepted:
 			cells = append(cells, "-")
@@ -157,7 +188,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 				continue
 			}
 			order = append(order, name)
-			frames[name] = Of(l.Runs, func(_ int, other job.FrameRun) bool { return other.Result == r.Result }).Frames
+			frames[name] = Of(l.Runs, func(_ int, other job.FrameRun) bool { return other.Result == r.Result }).Runs
 		}
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(frames[b], frames[a]) })
@@ -170,7 +201,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 			rows = append(rows, table.Row{Name: fmt.Sprintf("    %s, %s", name, counted(frames[name])), Cells: c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
 		}
 	}
-	if !byFrame {
+	if !byFrame || len(order) == 0 { // or it was not run on frames
 		return rows
 	}
 	var kinds []string
@@ -249,9 +280,9 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 			rows = append(rows, table.Row{Name: visible.Line(p.Name)}, table.Row{Name: "  before", Cells: c.cells(b, all)}, table.Row{Name: "  after", Cells: c.cells(p, all)})
 			var cells []string
 			for i := range c.Kernels {
-				was, is := Of(b.On[i].Runs, all), Of(p.On[i].Runs, all)
+				was, is := OfProgram(b.On[i]), OfProgram(p.On[i])
 				cell := ""
-				if was.Frames > 0 && is.Frames > 0 {
+				if was.Runs > 0 && is.Runs > 0 {
 					cell = fmt.Sprintf("%+.1f", is.Mean-was.Mean)
 				}
 				cells = append(cells, cell)
@@ -262,7 +293,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 	var out strings.Builder
 	if len(rows) > 1 {
 		table.Write(&out, rows, columns)
-		fmt.Fprintf(&out, "\ninstructions a run, over a program that does nothing; the mean of %d frames: %s\n", len(c.Frames), c.Input)
+		c.footer(&out)
 	}
 	for _, m := range missing {
 		out.WriteString(m + "\n")
@@ -276,9 +307,9 @@ func (c Costs) Go(w io.Writer) error {
 	for _, f := range c.Survey.Files {
 		for _, p := range f.Programs {
 			for i, l := range p.On {
-				if cost := Of(l.Runs, all); cost.Frames > 0 {
+				if cost := OfProgram(l); cost.Runs > 0 {
 					name := strings.Join(strings.Fields(visible.Line(f.Name+"/"+p.Name)), "_") // a name has no spaces
-					if _, err := fmt.Fprintf(w, "BenchmarkBPF/%s/kernel=%s\t%d\t%.1f insns/op\n", name, c.Kernels[i], cost.Frames, cost.Mean); err != nil {
+					if _, err := fmt.Fprintf(w, "BenchmarkBPF/%s/kernel=%s\t%d\t%.1f insns/op\n", name, c.Kernels[i], cost.Runs, cost.Mean); err != nil {
 						return err
 					}
 				}
@@ -293,10 +324,10 @@ func (c Costs) JSON(w io.Writer) error {
 	type on struct {
 		Kernel  string         `json:"kernel"`
 		Verdict survey.Verdict `json:"outcome"`
-		Mean    float64        `json:"mean"`   // instructions a run
-		Least   int64          `json:"least"`  // of a frame
-		Most    int64          `json:"most"`   // of a frame
-		Frames  int            `json:"frames"` // that it was run on
+		Mean    float64        `json:"mean"`  // instructions a run
+		Least   int64          `json:"least"` // of a frame
+		Most    int64          `json:"most"`  // of a frame
+		Count   int            `json:"count"` // frames that it was run on, or runs at events
 		NotRun  string         `json:"not_run,omitempty"`
 		Runs    []job.FrameRun `json:"runs,omitempty"` // in the order of the frames
 	}
@@ -315,9 +346,9 @@ func (c Costs) JSON(w io.Writer) error {
 		for _, p := range f.Programs {
 			one := program{File: f.Name, Program: p.Name}
 			for i, l := range p.On {
-				cost := Of(l.Runs, all)
+				cost := OfProgram(l)
 				one.Type = cmp.Or(one.Type, l.Type)
-				one.Kernels = append(one.Kernels, on{c.Kernels[i], survey.VerdictOf(l), cost.Mean, cost.Least, cost.Most, cost.Frames, l.NotRun, l.Runs})
+				one.Kernels = append(one.Kernels, on{c.Kernels[i], survey.VerdictOf(l), cost.Mean, cost.Least, cost.Most, cost.Runs, l.NotRun, l.Runs})
 			}
 			out.Programs = append(out.Programs, one)
 		}

@@ -82,6 +82,25 @@ func TestNotRun(t *testing.T) {
 	assert.Contains(t, text(t, c, 0, false), "6.12: not judged: the guest fell silent")
 }
 
+// A program that runs at events has one figure.
+func TestEvents(t *testing.T) {
+	l := job.Loaded{Report: verifier.Report{Program: "p", Accepted: true}, Type: "Kprobe", Events: &job.EventRuns{Count: 40, Cost: 12.34}}
+	c := costsOf(l, l)
+	c.Survey.Files = c.Survey.Files[:1]
+	out := text(t, c, 0, true)
+	assert.Regexp(t, `(?m)^  p +12\.3 +12\.3$`, out)
+	assert.NotContains(t, out, "UDP")
+	assert.NotContains(t, out, "3 frames")
+	assert.Contains(t, out, "of programs that run at events, the mean of the runs")
+	ran, _ := c.Ran()
+	assert.True(t, ran)
+	var goes, against bytes.Buffer
+	require.NoError(t, c.Go(&goes))
+	assert.Contains(t, goes.String(), "kernel=5.10\t40\t12.3 insns/op\n")
+	require.NoError(t, c.Against(&against, 0, c.Survey))
+	assert.Regexp(t, `difference +\+0\.0 +\+0\.0`, against.String())
+}
+
 func TestFits(t *testing.T) {
 	c := costsOf(ran(strings.Repeat("long", 30), 10, 20), ran(strings.Repeat("long", 30), 10, 20))
 	table, _, _ := strings.Cut(text(t, c, 50, true), "\n\n")
@@ -132,7 +151,7 @@ func TestFormats(t *testing.T) {
 			Kernels []struct {
 				Mean        float64
 				Least, Most int64
-				Frames      int
+				Count       int
 				Runs        []job.FrameRun
 			}
 		}
@@ -143,7 +162,7 @@ func TestFormats(t *testing.T) {
 	assert.Equal(t, 7.5, got.Programs[0].Kernels[1].Mean)
 	assert.EqualValues(t, 5, got.Programs[0].Kernels[1].Least)
 	assert.EqualValues(t, 10, got.Programs[0].Kernels[1].Most)
-	assert.Equal(t, 2, got.Programs[0].Kernels[1].Frames)
+	assert.Equal(t, 2, got.Programs[0].Kernels[1].Count)
 	assert.Len(t, got.Programs[0].Kernels[0].Runs, 3)
 }
 

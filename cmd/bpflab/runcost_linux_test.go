@@ -37,7 +37,8 @@ func bench(t *testing.T, args ...string) (int, string) {
 }
 
 // Test runs cost what the lab measures on a network, but for what its empty program does more than none, one
-// instruction; and cost the same each time, whatever else the machine does and whatever runs before.
+// instruction, and for what a map's update finds of the memory that other updates gave back; and they cost the same each
+// time, whatever else the machine does and whatever runs before.
 func TestBench(t *testing.T) {
 	names, from := priced(t)
 	text, err := os.ReadFile(costsGolden)
@@ -56,7 +57,7 @@ func TestBench(t *testing.T) {
 		for _, on := range p.Kernels {
 			assert.Equal(t, 256, on.Count)
 			want := golden.costs[on.Kernel][names[i]].Drop
-			assert.InDelta(t, want+1, on.Mean, 1+0.01*want, "%s on Linux %s", names[i], on.Kernel)
+			assert.InDelta(t, want+1, on.Mean, 1+0.05*want, "%s on Linux %s", names[i], on.Kernel)
 		}
 	}
 

@@ -22,9 +22,9 @@ import (
 // Writer writes records of one size into a ring.
 type Writer struct {
 	program *ebpf.Program
-	faults  int    // the userfaultfd
-	page    []byte // where the content of an unfinished record comes from
-	done    chan error
+	faults  int        // the userfaultfd
+	page    []byte     // where the content of an unfinished record comes from
+	done    chan error // how the run ended that has reserved the record; nil: there is none
 }
 
 // What a program is given: where the content is, and the flags of its submission.
@@ -171,7 +171,9 @@ func (w *Writer) Finish(content []byte) error {
 	if err != nil {
 		return err
 	}
-	return <-w.done
+	err = <-w.done
+	w.done = nil
+	return err
 }
 
 // Close ends a record that was not finished, with what its page then holds: zeros.
@@ -179,6 +181,9 @@ func (w *Writer) Close() error {
 	var errs []error
 	if w.faults >= 0 {
 		errs = append(errs, unix.Close(w.faults))
+	}
+	if w.done != nil {
+		<-w.done // the page is there now, as nobody waits for its faults
 	}
 	if w.page != nil {
 		errs = append(errs, unix.Munmap(w.page))

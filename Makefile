@@ -119,6 +119,6 @@ tools:
 	$(call install,$(call have,qemu-system-x86_64,qemu-system-x86) $(call have,clang,clang) $(call have,llvm-objdump,llvm) \
 		$(call have,/usr/include/bpf/bpf_helpers.h,libbpf-dev) $(call have,/usr/include/linux/bpf.h,linux-libc-dev))
 
-# The race detector needs a C compiler. Chromium looks at the report's pages.
+# The race detector needs a C compiler. Chromium looks at the report's pages. bpftool makes a vmlinux.h.
 test-tools:
-	$(call install,$(call have,gcc,gcc) $(call have,/usr/include/stdio.h,libc6-dev) $(call have,chromium,chromium))
+	$(call install,$(call have,gcc,gcc) $(call have,/usr/include/stdio.h,libc6-dev) $(call have,chromium,chromium) $(call have,/usr/sbin/bpftool,bpftool))

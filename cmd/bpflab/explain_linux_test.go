@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -286,4 +287,31 @@ func TestExplainInfrastructure(t *testing.T) {
 	assert.Equal(t, exitInfra, code)
 	assert.Contains(t, stdout.String(), "6.12: not judged: ")
 	assert.Contains(t, stdout.String(), "out of luck")
+}
+
+// A kernel's types can be had, and a source that includes vmlinux.h and has none is compiled with them.
+func TestKernelTypes(t *testing.T) {
+	cache := sharedCache(t)
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, exitPassed, run(t.Context(), &stdout, &stderr, []string{"kernels", "btf", "6.12", "--cache", cache}), stderr.String())
+	types, err := btf.LoadSpecFromReader(bytes.NewReader(stdout.Bytes()))
+	require.NoError(t, err)
+	var task *btf.Struct
+	require.NoError(t, types.TypeByName("task_struct", &task))
+
+	stdout.Reset()
+	require.Equal(t, exitPassed, run(t.Context(), &stdout, &stderr, []string{"kernels", "btf", "6.12", "--header", "--cache", cache}), stderr.String())
+	assert.Contains(t, stdout.String(), "struct task_struct {")
+	assert.Empty(t, stderr.String())
+
+	source := filepath.Join(t.TempDir(), "p.bpf.c")
+	require.NoError(t, os.WriteFile(source, []byte("#include \"vmlinux.h\"\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n"+
+		"SEC(\"raw_tp/sys_enter\") int p(void *ctx) { struct task_struct *t = (void *)bpf_get_current_task(); return BPF_CORE_READ(t, pid) == 1; }\n"+
+		"char _license[] SEC(\"license\") = \"GPL\";\n"), 0o644))
+	stdout.Reset()
+	require.Equal(t, exitPassed, run(t.Context(), &stdout, &stderr, []string{"explain", source, "--kernels", "6.12", "--cache", cache}), stdout.String()+stderr.String())
+	assert.Regexp(t, `(?m)^  p +\d+$`, stdout.String())
+
+	assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, []string{"kernels", "btf", "9.99", "--cache", cache}))
+	assert.Contains(t, stderr.String(), `unknown kernel "9.99"`)
 }

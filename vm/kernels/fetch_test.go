@@ -33,6 +33,9 @@ func TestFetch(t *testing.T) {
 		assert.Empty(t, k.SubstitutedFor)
 		assert.FileExists(t, filepath.Join(k.Modules, file))
 		assert.True(t, filepath.IsAbs(k.Vmlinuz), k.Vmlinuz)
+		config, err := os.ReadFile(k.Config)
+		require.NoError(t, err)
+		assert.Equal(t, "CONFIG_BPF=y\n", string(config))
 	}
 
 	// What is there needs neither archive nor apt.

@@ -40,7 +40,7 @@ func (s *Store) install(ctx context.Context, pin Pin, debs map[string]string) er
 	if err := inside(all, modules, files...); err != nil {
 		return fmt.Errorf("unpack kernel %s %s: %w", pin.Name, pin.Version, err)
 	}
-	r := record{Name: pin.Name, Release: pin.Release, Version: pin.Version, Debs: pin.Debs, Config: noConfig}
+	r := record{Name: pin.Name, Release: pin.Release, Version: pin.Version, Debs: pin.Debs}
 	if want := locked[pin.Name].Version; pin.Version != want {
 		r.SubstitutedFor = want
 	}

@@ -17,7 +17,6 @@ const (
 	vmlinuzFile = "vmlinuz"
 	modulesDir  = "modules"
 	configFile  = "config"
-	noConfig    = "none" // the packages hold none
 )
 
 // record is kernel.json.
@@ -27,11 +26,10 @@ type record struct {
 	Version        string `json:"version,omitempty"`
 	SubstitutedFor string `json:"substituted_for,omitempty"`
 	SHA256         string `json:"vmlinuz_sha256"`
-	Size           int64  `json:"vmlinuz_size"` // bytes
-	Modules        int    `json:"modules"`      // module files
-	// Config is the file with the kernel's configuration, or noConfig; empty where that was not looked for yet.
-	Config string `json:"config,omitempty"`
-	Debs   []Deb  `json:"debs,omitempty"`
+	Size           int64  `json:"vmlinuz_size"`     // bytes
+	Modules        int    `json:"modules"`          // module files
+	Config         string `json:"config,omitempty"` // name of the file with the kernel's configuration; empty if there is none
+	Debs           []Deb  `json:"debs,omitempty"`
 }
 
 func readRecord(dir string) (record, error) {
@@ -73,9 +71,6 @@ func (r record) check(dir string) error {
 	case sum != r.SHA256:
 		return damaged(r.Name, "%s: expected sha256 %s, found %s", vmlinuz, r.SHA256, sum)
 	}
-	if _, err := os.Stat(filepath.Join(dir, configFile)); len(r.Debs) > 0 && r.Config != noConfig && err != nil {
-		return damaged(r.Name, "expected the kernel's configuration: %v", err)
-	}
 	modules := filepath.Join(dir, modulesDir)
 	if n := countModules(modules); n != r.Modules {
 		return damaged(r.Name, "%s: expected %d modules, found %d", modules, r.Modules, n)
@@ -96,8 +91,8 @@ func (r record) kernel(dir string) Kernel {
 	if parts := strings.SplitN(r.Release, ".", 3); r.SubstitutedFor != "" && len(parts) == 3 {
 		k.Name = parts[0] + "." + parts[1]
 	}
-	if r.Config == configFile {
-		k.Config = filepath.Join(dir, configFile)
+	if r.Config != "" {
+		k.Config = filepath.Join(dir, r.Config)
 	}
 	if r.Modules > 0 {
 		k.Modules = filepath.Join(dir, modulesDir)

@@ -309,3 +309,13 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// Where the configuration is missing as a whole, no declaration helps.
+func TestNoKconfigFile(t *testing.T) {
+	r := verifier.Report{By: verifier.Loader, Message: "program p: resolve .kconfig: cannot find a kconfig file: neither /boot/config-1.2.3 nor /proc/config.gz provide a kconfig"}
+	e, ok := Rejection(r)
+	require.True(t, ok)
+	assert.Equal(t, "kconfig", e.Kind)
+	assert.Contains(t, e.Meaning, "there is no file with it")
+	assert.NotContains(t, e.Try, "Declare")
+}

@@ -900,6 +900,11 @@ func kfuncPrototype(f *facts, e *Explanation) {
 }
 
 func kconfig(f *facts, e *Explanation) {
+	if strings.Contains(f.said, "cannot find a kconfig file") {
+		e.Meaning = "The program asks for values of the kernel's configuration, and there is no file with it: the library looks for /boot/config-RELEASE and /proc/config.gz."
+		e.Try = "Install the kernel's configuration where the program is loaded. In bpflab a kernel has one if its packages do and it was fetched by this version: `bpflab cache prune --kernels`, then `bpflab kernels fetch`."
+		return
+	}
 	if m := regexp.MustCompile(`variable (\w+) must be (.+), got (.+)$`).FindStringSubmatch(f.said); m != nil {
 		e.add("Here %s must be %s, and is declared as %s.", code(m[1]), m[2], strings.NewReplacer(`Typedef:"`, "the typedef ", `Int:"`, "", `"`, "").Replace(m[3]))
 		if m[1] == "LINUX_KERNEL_VERSION" {

@@ -241,7 +241,8 @@ func TestNoDescriptors(t *testing.T) {
 		for _, fd := range left {
 			syscall.Close(fd)
 		}
-		require.Len(t, left, free, "after %v", err)
+		require.GreaterOrEqual(t, len(left), free, "after %v", err)
+		free = len(left) // more if the run time or an earlier test has closed one of its own meanwhile
 		if err == nil {
 			require.Greater(t, free, 8, "its channels alone take eight")
 			return

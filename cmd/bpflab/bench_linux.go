@@ -29,8 +29,8 @@ that does nothing at the same place. The same object gives the same figures on e
 
 XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs are run on frames, each frame six times; the
 median of the last five counts. Maps are empty at first. Kprobe, kretprobe, tracepoint, raw tracepoint, fentry and
-fexit programs are attached, and some forty system calls are made, over and over; the kernel takes the time of each
-run. Programs of other types, and those that do not run then, say so.
+fexit programs are attached, and some 75 system calls of many kinds are made, over and over; the kernel takes the
+time of each run. Programs of other types, and those that do not run then, say so.
 
 Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab bench xdp.bpf.o\n  bpflab bench xdp.bpf.c --packets capture.pcap --by-frame\n  bpflab bench new.bpf.o --against old.bpf.o --kernels 6.12\n" +

@@ -289,6 +289,19 @@ func TestExplainInfrastructure(t *testing.T) {
 	assert.Contains(t, stdout.String(), "out of luck")
 }
 
+// greatest is the greatest value of an enumeration of the kernel's, but for that which only counts them.
+func greatest(t *testing.T, types *btf.Spec, name string) (n uint64) {
+	t.Helper()
+	var enum *btf.Enum
+	require.NoError(t, types.TypeByName(name, &enum))
+	for _, v := range enum.Values {
+		if !strings.HasPrefix(v.Name, "__") {
+			n = max(n, v.Value)
+		}
+	}
+	return n
+}
+
 // A kernel's types can be had, and a source that includes vmlinux.h and has none is compiled with them.
 func TestKernelTypes(t *testing.T) {
 	cache := sharedCache(t)
@@ -298,6 +311,9 @@ func TestKernelTypes(t *testing.T) {
 	require.NoError(t, err)
 	var task *btf.Struct
 	require.NoError(t, types.TypeByName("task_struct", &task))
+	known, err := os.ReadFile(filepath.Join(explainData(t), "enums.txt"))
+	require.NoError(t, err)
+	assert.Contains(t, string(known), fmt.Sprintf("\n6.12 %d %d %d\n", greatest(t, types, "bpf_func_id"), greatest(t, types, "bpf_prog_type"), greatest(t, types, "bpf_attach_type")))
 
 	stdout.Reset()
 	require.Equal(t, exitPassed, run(t.Context(), &stdout, &stderr, []string{"kernels", "btf", "6.12", "--header", "--cache", cache}), stderr.String())

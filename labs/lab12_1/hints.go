@@ -58,11 +58,11 @@ var hints = map[string][]judge.Hint{
 var symptoms = map[string]map[string]string{
 	"counts": {
 		"empty":      "An entry has to be there before a look-up can find it. Where does your program put it, or which map has all of its entries from the beginning?",
-		"nothing":    "Nothing is counted, of any kind. Does your program leave before it counts, or does what it counts not stay? Only what is in a map outlives a run.",
+		"nothing":    "Nothing is counted, of any kind. Does your program return before it counts, or is what it counts lost? Only what is in a map outlives a run.",
 		"swapped":    "Which field of `struct count` do you add 1 to, and which the length? The grader reads packets first, then bytes.",
 		"byte order": "Frames of one type are taken for those of another, whose two bytes are the other way round. In which order are they in a packet, and in which in the number that you compare them with?",
 		"one field":  "One of the two sums never moves. Where is it added to?",
-		"twice":      "Each packet is added twice. Which two lines does a frame that counts come by?",
+		"twice":      "Each packet is added twice. Which two lines does a frame that counts pass?",
 		"bytes":      "Each packet is counted, but not with the frame's length. Which number do you add, and who wrote it?",
 		"too many":   "Frames are counted that should not be, and none is left out. Take the kind that the report names: what is missing in such a frame, and which of your comparisons asks for that?",
 		"too few":    "Frames are left out that should count, and none is counted without reason. Take the kind that the report names: which of your comparisons sends it away?",

@@ -69,7 +69,7 @@ func judgeEvents(o job.Observations) (judge.Verdict, error) {
 	case s.Trouble != "":
 		v.Finding = ""
 		v = gone(s.Reader, v)
-		if why := l.explainSize(); why != "" { // on which a reader may well have come to grief
+		if why := l.explainSize(); why != "" { // a reader may have ended because of it
 			found = append([]string{why, v.Message}, v.Details...)
 			v.Finding = "layout"
 			v = judge.Found(v, "WRONG", found)

@@ -380,7 +380,6 @@ func TestHintsFitWhatWasFound(t *testing.T) {
 			judge.Followed: {func(s *sound) { s.spoil(3) }, func(s *sound) { s.late(1, 1) }},
 		},
 	})
-	assert.Equal(t, recovers, idleAsked(), "as long as in Plant.Misses")
 }
 
 // What is wrong with a controller is said in figures of a plant that it does not hold.
@@ -432,29 +431,6 @@ func TestControllerIsDescribed(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.Equal(t, c.finding, v.Finding, "%s: %s", name, v.Message)
 		assert.Regexp(t, c.text, v.Message, name)
-	}
-}
-
-// idleAsked is how many intervals a plant's controller has after those in which nothing happened.
-func idleAsked() int {
-	p := observe.NewPlant(plantSeed, 0)
-	parts := good(p)
-	last := 0
-	for k := range parts {
-		if events, _ := p.Cost(k, observe.Whole); events == 0 {
-			last = k
-		}
-	}
-	n := 0
-	for k := last + 1; ; k++ {
-		spoiled := slices.Clone(parts)
-		if spoiled[k] = observe.MinPart; spoiled[k] == parts[k] {
-			spoiled[k] = observe.Whole
-		}
-		if misses, _ := p.Misses(spoiled); misses > 0 {
-			return n
-		}
-		n++
 	}
 }
 

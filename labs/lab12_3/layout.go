@@ -4,6 +4,7 @@ package sampling
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -145,9 +146,9 @@ func sampleOf(insns asm.Instructions) sent {
 				if size.kind == constant {
 					s.Sizes = add(s.Sizes, size.at)
 				}
-				for at, v := range kept {
+				for _, at := range slices.Sorted(maps.Keys(kept)) { // in one order: a receipt holds what is found
 					if data.kind == stack && size.kind == constant && at >= data.at && at < data.at+size.at {
-						put(at-data.at, v.size, v)
+						put(at-data.at, kept[at].size, kept[at])
 					}
 				}
 			}

@@ -57,6 +57,20 @@ func TestLayoutOfRightPrograms(t *testing.T) {
 	}
 }
 
+// Two looks at a program find the same in the same order: a receipt holds it.
+func TestLayoutIsTheSame(t *testing.T) {
+	insns := asm.Instructions{asm.FnKtimeGetNs.Call()}
+	for at := int16(-64); at < 0; at += 8 {
+		insns = append(insns, asm.StoreMem(asm.RFP, at, asm.R0, asm.DWord))
+	}
+	insns = append(insns, asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, -64), asm.Mov.Imm(asm.R3, 64), asm.FnRingbufOutput.Call())
+	first := sampleOf(insns)
+	require.Len(t, first.TS, 8)
+	for range 20 {
+		assert.Equal(t, first, sampleOf(insns))
+	}
+}
+
 // Each mistake with a sample's fields is named.
 func TestSampleExplained(t *testing.T) {
 	const (

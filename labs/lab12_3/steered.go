@@ -105,14 +105,10 @@ type window struct {
 	asked []int // the intervals in which the overhead must be right
 }
 
-// asked are the intervals of a step in which the overhead must be right: those in which Plant.Misses looks.
+// asked are the intervals of a step in which the overhead must be right.
 func asked(p *observe.Plant, from int) (list []int) {
-	idle := 0
-	for k := from + observe.Settled; k < from+observe.StepIntervals; k++ {
-		if events, _ := p.Cost(k, observe.Whole); events == 0 {
-			idle = recovers + 1
-		}
-		if idle--; idle < 0 {
+	for k := from; k < from+observe.StepIntervals; k++ {
+		if p.Asked(k) {
 			list = append(list, k)
 		}
 	}
@@ -212,10 +208,6 @@ func (w window) stands(side int) bool {
 func (w window) overhead(k int) string {
 	return fmt.Sprintf("%.2f%%", float64(w.Overhead(k, w.parts[k]))/observe.PPM*100)
 }
-
-// recovers is how many intervals a controller has after some in which nothing happened: in these Plant.Misses finds
-// none wrong either.
-const recovers = 3
 
 // alike is the part of the plants that must show the same for a hint to speak of it.
 const alike = 0.8

@@ -49,7 +49,7 @@ func (c closers) Close() error {
 // Requires Linux 5.9 for XDP and 5.7 for LSM (5.11 for "lsm.s", and for tracing functions of modules); for tc the
 // modules sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm.
 func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, err error) {
-	kind, _, _ := strings.Cut(spec.SectionName, "/")
+	kind, _ := section(spec)
 	to := spec.AttachTo
 	group, event, _ := strings.Cut(to, "/")
 	switch {
@@ -62,9 +62,9 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 	case spec.Type == ebpf.Kprobe && kind == "kretprobe":
 		l, err = link.Kretprobe(to, prog, nil)
 	case spec.Type == ebpf.Kprobe && kind == "ksyscall":
-		l, err = link.Kprobe("__x64_sys_"+to, prog, nil)
+		l, err = link.Kprobe(systemCall(to), prog, nil)
 	case spec.Type == ebpf.Kprobe && kind == "kretsyscall":
-		l, err = link.Kretprobe("__x64_sys_"+to, prog, nil)
+		l, err = link.Kretprobe(systemCall(to), prog, nil)
 	case spec.Type == ebpf.Tracing:
 		l, err = link.AttachTracing(link.TracingOptions{Program: prog})
 	case spec.Type == ebpf.LSM:
@@ -85,6 +85,16 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 	}
 	return l, nil
 }
+
+// section splits the name of a program's section at the first slash; a question mark before it only says that loaders
+// leave the program out unless told otherwise.
+func section(spec *ebpf.ProgramSpec) (kind, to string) {
+	kind, to, _ = strings.Cut(strings.TrimPrefix(spec.SectionName, "?"), "/")
+	return kind, to
+}
+
+// systemCall is the kernel's function of a system call, on x86-64.
+func systemCall(name string) string { return "__x64_sys_" + name }
 
 // filter is a program at an interface's tc hook.
 type filter struct {

@@ -38,6 +38,7 @@ func TestAll(t *testing.T) {
 		more        bool // other threads make it run as well
 	}{
 		{"kprobe/__x64_sys_getpgid", "__x64_sys_getpgid", ebpf.Kprobe, false},
+		{"?kprobe/__x64_sys_getpgid", "__x64_sys_getpgid", ebpf.Kprobe, false},
 		{"ksyscall/getpgid", "getpgid", ebpf.Kprobe, false},
 		{"kretsyscall/getpgid", "getpgid", ebpf.Kprobe, false},
 		{"kretprobe/__x64_sys_getpgid", "__x64_sys_getpgid", ebpf.Kprobe, false},

@@ -16,7 +16,7 @@ import (
 // tell. The verifier does not ask where a kprobe or a tracepoint is: a program for one that is not there is accepted, and
 // never runs. tracefs is mounted where it belongs.
 func Target(spec *ebpf.ProgramSpec) error {
-	kind, to, _ := strings.Cut(strings.TrimPrefix(spec.SectionName, "?"), "/")
+	kind, to := section(spec)
 	switch {
 	case to == "" || strings.ContainsAny(to, "*?"):
 		return nil // the loader names it, or a pattern
@@ -24,7 +24,7 @@ func Target(spec *ebpf.ProgramSpec) error {
 		name, _, _ := strings.Cut(to, "+")
 		return probed(name)
 	case kind == "ksyscall" || kind == "kretsyscall":
-		return probed("__x64_sys_" + to)
+		return probed(systemCall(to))
 	case kind == "tracepoint" || kind == "tp":
 		if _, err := os.Stat("/sys/kernel/tracing/events/" + to + "/id"); err != nil {
 			return fmt.Errorf("this kernel has no tracepoint %s", to)

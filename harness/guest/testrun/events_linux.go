@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness/guest/attach"
@@ -45,12 +44,9 @@ func Events(prog *ebpf.Program, spec *ebpf.ProgramSpec) (*job.EventRuns, error) 
 	if yours.Count == 0 {
 		return nil, errors.New("it did not run: none of the system calls that are made here brings its event about")
 	}
-	nothing, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "empty", Type: spec.Type, AttachType: spec.AttachType, AttachTo: spec.AttachTo, AttachTarget: spec.AttachTarget, Flags: spec.Flags, License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	})
+	nothing, err := empty(spec)
 	if err != nil {
-		return nil, fmt.Errorf("load an empty program: %w", err)
+		return nil, err
 	}
 	defer nothing.Close()
 	none, err := timed(nothing, spec)

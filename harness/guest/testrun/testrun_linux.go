@@ -78,10 +78,11 @@ func Frames(prog *ebpf.Program, spec *ebpf.ProgramSpec, frames [][]byte) ([]job.
 // middle is the median: a timer tick makes a run longer, and nothing makes one shorter.
 func middle(list []int64) int64 { return slices.Sorted(slices.Values(list))[len(list)/2] }
 
-// empty loads a program of the same kind that only returns.
+// empty loads a program of the same kind, for the same place, that only returns.
 func empty(spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "empty", Type: spec.Type, AttachType: spec.AttachType, License: "GPL",
+		Name: "empty", Type: spec.Type, AttachType: spec.AttachType, AttachTo: spec.AttachTo, AttachTarget: spec.AttachTarget,
+		Flags: spec.Flags, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 	})
 	if err != nil {

@@ -3,6 +3,9 @@
 package explain
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -318,4 +322,71 @@ func TestNoKconfigFile(t *testing.T) {
 	assert.Equal(t, "kconfig", e.Kind)
 	assert.Contains(t, e.Meaning, "there is no file with it")
 	assert.NotContains(t, e.Try, "Declare")
+}
+
+// lasts are the last helper, program type and attach type of kernels, which only grow.
+func lasts(t *testing.T) (list []struct {
+	kernel                  string
+	helper, program, attach int
+}) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/enums.txt")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(raw)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		list = append(list, struct {
+			kernel                  string
+			helper, program, attach int
+		}{})
+		one := &list[len(list)-1]
+		_, err := fmt.Sscan(line, &one.kernel, &one.helper, &one.program, &one.attach)
+		require.NoError(t, err, line)
+	}
+	require.Len(t, list, 5)
+	return list
+}
+
+// older compares two kernels.
+func older(t *testing.T, a, b string) bool {
+	t.Helper()
+	var one, two [2]int
+	_, err1 := fmt.Sscanf(a, "%d.%d", &one[0], &one[1])
+	_, err2 := fmt.Sscanf(b, "%d.%d", &two[0], &two[1])
+	require.NoError(t, errors.Join(err1, err2))
+	return slices.Compare(one[:], two[:]) < 0
+}
+
+// What came with a kernel is in no older one of the matrix, and in each that is not older.
+func TestSinceWhen(t *testing.T) {
+	for _, k := range lasts(t) {
+		for n := 1; n <= 211; n++ {
+			kernel := cmp.Or(since(n), "5.10")
+			assert.Equal(t, n <= k.helper, !older(t, k.kernel, kernel), "helper %d, %s, came with %s; Linux %s has %d", n, helperName(n), kernel, k.kernel, k.helper)
+		}
+		for name, kernel := range programsSince {
+			n := 1
+			for ; ebpf.ProgramType(n).String() != name; n++ {
+				require.Less(t, n, 100, name)
+			}
+			assert.Equal(t, n <= k.program, !older(t, k.kernel, kernel), "%s on Linux %s", name, k.kernel)
+		}
+		for name, kernel := range attachesSince {
+			n := 1
+			for ; ebpf.AttachType(n).String() != name; n++ {
+				require.Less(t, n, 100, name)
+			}
+			assert.Equal(t, n <= k.attach, !older(t, k.kernel, kernel), "%s on Linux %s", name, k.kernel)
+		}
+	}
+}
+
+// A program type and an attach type may have one name.
+func TestTypeOfTheSameName(t *testing.T) {
+	e, ok := Rejection(verifier.Report{By: verifier.Kernel, Errno: "EINVAL", Message: "EINVAL without a log (program type PerfEvent, attach type None, 7 instructions)"})
+	require.True(t, ok)
+	assert.NotContains(t, e.Meaning, "PerfEvent came with")
+	e, _ = Rejection(verifier.Report{By: verifier.Kernel, Errno: "EINVAL", Message: "EINVAL without a log (program type Netfilter, attach type Netfilter, 7 instructions)"})
+	assert.Contains(t, e.Meaning, "Netfilter came with Linux 6.4.")
 }

@@ -181,3 +181,13 @@ func (f *facts) unknown() Explanation {
 	e.Try = "Compare what the message asks for with these registers, and change the line that a wrong one comes from. The message's fixed words can be found in the kernel's kernel/bpf/verifier.c, just above the condition that failed."
 	return e
 }
+
+// plain adds nothing: the kind says it all, or its message does.
+func plain(*facts, *Explanation) {}
+
+func (e *Explanation) add(format string, args ...any) {
+	e.Meaning += " " + fmt.Sprintf(format, args...)
+}
+
+// whole reports whether the log shows where a register's value comes from, and so all that was done with it since.
+func (f *facts) whole(register string) bool { return f.log.origin(register, f.at) >= 0 }

@@ -273,7 +273,7 @@ func TestGateSaysNothing(t *testing.T) {
 	assert.Equal(t, want, r.Kernels[0].Tasks[1].Verdict)
 }
 
-// Who earns in proportion is told so, beside what was found.
+// A task that is scored in proportion says so, beside what was found.
 func TestProportionIsTold(t *testing.T) {
 	almost := Verdict{Status: Partial, Fraction: 0.9999}
 	for _, tt := range []struct {

@@ -68,7 +68,7 @@ func OfProgram(l job.Loaded) Cost {
 func (c Costs) Ran() (ran, complete bool) {
 	_, complete = c.Sound()
 	ran = true
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		ran = ran && f.Broken == ""
 		for _, p := range f.Programs {
 			for _, l := range p.On {
@@ -113,7 +113,7 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 	var out strings.Builder
 	rows := []table.Row{{Cells: c.Kernels}}
 	var notes []string
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		if f.Broken != "" {
 			notes = append(notes, visible.Quote(f.Broken))
 			continue
@@ -139,7 +139,7 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 // footer says what the figures are.
 func (c Costs) footer(w io.Writer) {
 	frames, events := false, false
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			for _, l := range p.On {
 				frames, events = frames || len(l.Runs) > 0, events || l.Events != nil
@@ -151,7 +151,7 @@ func (c Costs) footer(w io.Writer) {
 		fmt.Fprintf(w, "; the mean of %d frames: %s", len(c.Frames), c.Input)
 	}
 	if events {
-		fmt.Fprint(w, "; of programs that run at events, the mean of the runs that some forty system calls bring about")
+		fmt.Fprint(w, "; of programs that run at events, a run that system calls of many kinds bring about")
 	}
 	fmt.Fprintln(w)
 }
@@ -177,11 +177,16 @@ func (c Costs) cells(p survey.Program, keep func(int, job.FrameRun) bool) (cells
 	return cells
 }
 
+// maxResults is of how many results each has a row.
+const maxResults = 8
+
 // split are rows for the results of a program, and for kinds of frames, where there are several.
 func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 	frames := map[string]int{} // on the first kernel that has run it
 	var order []string
+	kind := "" // of program: one that could not be loaded somewhere has none there
 	for _, l := range p.On {
+		kind = cmp.Or(kind, l.Type)
 		for _, r := range l.Runs {
 			name := result(l.Type, r.Result)
 			if r.Refused || slices.Contains(order, name) {
@@ -192,12 +197,8 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(frames[b], frames[a]) })
-	if len(order) > 1 {
+	if len(order) > 1 && len(order) <= maxResults { // else they are numbers, such as a frame's length
 		for _, name := range order {
-			kind := ""
-			if len(p.On) > 0 {
-				kind = p.On[0].Type
-			}
 			rows = append(rows, table.Row{Name: fmt.Sprintf("    %s, %s", name, counted(frames[name])), Cells: c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
 		}
 	}
@@ -267,7 +268,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 	}
 	rows := []table.Row{{Cells: c.Kernels}}
 	var missing []string
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		if f.Broken != "" {
 			missing = append(missing, visible.Quote(f.Broken))
 		}
@@ -304,7 +305,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 
 // Go writes the costs as Go's benchmarks do, for benchstat.
 func (c Costs) Go(w io.Writer) error {
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			for i, l := range p.On {
 				if cost := OfProgram(l); cost.Runs > 0 {
@@ -342,7 +343,7 @@ func (c Costs) JSON(w io.Writer) error {
 		Frames   []string  `json:"frames"`
 		Programs []program `json:"programs"`
 	}{c.Input, c.Frames, []program{}}
-	for _, f := range c.Survey.Files {
+	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			one := program{File: f.Name, Program: p.Name}
 			for i, l := range p.On {

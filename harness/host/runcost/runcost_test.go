@@ -91,7 +91,7 @@ func TestEvents(t *testing.T) {
 	assert.Regexp(t, `(?m)^  p +12\.3 +12\.3$`, out)
 	assert.NotContains(t, out, "UDP")
 	assert.NotContains(t, out, "3 frames")
-	assert.Contains(t, out, "of programs that run at events, the mean of the runs")
+	assert.Contains(t, out, "of programs that run at events, a run that system calls")
 	ran, _ := c.Ran()
 	assert.True(t, ran)
 	var goes, against bytes.Buffer
@@ -99,6 +99,22 @@ func TestEvents(t *testing.T) {
 	assert.Contains(t, goes.String(), "kernel=5.10\t40\t12.3 insns/op\n")
 	require.NoError(t, c.Against(&against, 0, c.Survey))
 	assert.Regexp(t, `difference +\+0\.0 +\+0\.0`, against.String())
+}
+
+// A program that returns another number for each frame has no row for each.
+func TestManyResults(t *testing.T) {
+	l := ran("filter")
+	for i := range uint32(maxResults + 1) {
+		l.Runs = append(l.Runs, job.FrameRun{Result: 100 + i, Cost: 5})
+	}
+	assert.NotContains(t, text(t, costsOf(l, l), 0, false), "returns")
+	few := ran("filter")
+	few.Runs = l.Runs[:maxResults]
+	assert.Contains(t, text(t, costsOf(few, few), 0, false), "returns 107, 1 frame")
+	// The type is of the kernel that could load it.
+	lost := job.Loaded{Error: "lost"}
+	lost.Program = "count"
+	assert.Regexp(t, `XDP_PASS, 2 frames +ERROR +25\.0`, text(t, costsOf(lost, ran("count", 10, 20, 40)), 0, false))
 }
 
 func TestFits(t *testing.T) {

@@ -111,13 +111,19 @@ func Holds(overhead, part int64) bool {
 	return true
 }
 
+// Asked reports whether the overhead must be right in an interval: it has settled after a step, and it is not one in
+// which nothing happens, nor one of as many after these.
+func (p *Plant) Asked(k int) bool {
+	since := k - p.idle // since nothing happened
+	return k%StepIntervals >= Settled && (since < 0 || since >= 2*idleIntervals)
+}
+
 // Misses counts the intervals of a plant in which a controller's rates were wrong after it has
 // had time to settle, and returns the first of them, or -1.
 func (p *Plant) Misses(parts []int64) (n, first int) {
 	first = -1
 	for k, part := range parts {
-		since := k - p.idle // since nothing happened
-		if k%StepIntervals < Settled || since >= 0 && since < 2*idleIntervals {
+		if !p.Asked(k) {
 			continue
 		}
 		if !Holds(p.Overhead(k, part), part) {

@@ -61,7 +61,14 @@ func TestBench(t *testing.T) {
 		}
 	}
 
+	traced := filepath.Join(clone(t), "solutions/lab12_2/events.bpf.c")
+	code, quiet := bench(t, traced, "--format", "json")
+	require.Equal(t, exitPassed, code)
+
 	busy(t)
+	code, loaded := bench(t, traced, "--format", "json")
+	require.Equal(t, exitPassed, code)
+	assert.Equal(t, quiet, loaded, "a program that runs at events, under load")
 	one := files[len(files)-1]
 	code, again := bench(t, one, "--format", "json")
 	require.Equal(t, exitPassed, code)

@@ -62,7 +62,7 @@ type FrameRun struct {
 // EventRuns is what came of a program that runs at events of the kernel.
 type EventRuns struct {
 	Count uint64  `json:"count"`
-	Cost  float64 `json:"cost"` // instructions of a run over an empty program, the median of the means of many rounds
+	Cost  float64 `json:"cost"` // instructions of a run over an empty program
 }
 
 // Loaded is what became of one program of a job of Objects.

@@ -22,12 +22,11 @@ import (
 // bpfStatsRunTime is BPF_STATS_RUN_TIME of enum bpf_stats_type.
 const bpfStatsRunTime = 0
 
-// eventRounds is how often the calls are made, and counted. A timer tick may fall into a run of one round; the median of
-// all rounds knows nothing of it.
+// eventRounds is how often the calls are made, and counted.
 const eventRounds = 11
 
 // Events attaches a program where its section says, makes system calls of many kinds, and says how often the program
-// ran for them and what a run costs, over a program that only returns, at the same place: the median of the rounds' means. The kernel itself
+// ran for them and what a run costs, over a program that only returns, at the same place. The kernel itself
 // takes the time of each run (BPF_ENABLE_STATS).
 //
 // Requires Linux 5.10, and what [attach.Program] requires.
@@ -60,79 +59,98 @@ func Events(prog *ebpf.Program, spec *ebpf.ProgramSpec) (*job.EventRuns, error) 
 	return &yours, nil
 }
 
-// timed attaches a program and makes the calls.
+// timed attaches a program and makes the calls, round by round. An interrupt may fall into a run, and makes it longer by
+// thousands of instructions. So what a run costs is taken step by step, the median of all rounds, in most of which
+// nothing came between; and the steps count by how often the program ran in them.
 func timed(prog *ebpf.Program, spec *ebpf.ProgramSpec) (runs job.EventRuns, err error) {
 	link, err := attach.Program(prog, spec, 0)
 	if err != nil {
 		return runs, err
 	}
 	defer func(l io.Closer) { err = errors.Join(err, l.Close()) }(link)
-	if err := happen(); err != nil { // the first time caches are empty
+	dir, err := os.MkdirTemp("", "events-")
+	if err != nil {
 		return runs, err
 	}
+	defer os.RemoveAll(dir)
+	steps := happenings(dir)
+	costs, counts := make([][]float64, len(steps)), make([]uint64, len(steps))
 	measure.Settle()
-	var costs []float64 // of a run, by round
 	before, err := prog.Stats()
 	if err != nil {
 		return runs, err
 	}
-	for range eventRounds {
-		if err := happen(); err != nil {
-			return runs, err
+	for round := range eventRounds + 1 { // in the first, caches are empty
+		for i, step := range steps {
+			if err := step(); err != nil {
+				return runs, err
+			}
+			now, err := prog.Stats()
+			if err != nil {
+				return runs, err
+			}
+			if n := now.RunCount - before.RunCount; n > 0 && round > 0 {
+				counts[i] += n
+				costs[i] = append(costs[i], float64(now.Runtime-before.Runtime)/float64(n))
+			}
+			before = now
 		}
-		now, err := prog.Stats()
-		if err != nil {
-			return runs, err
-		}
-		if n := now.RunCount - before.RunCount; n > 0 {
-			runs.Count += n
-			costs = append(costs, float64(now.Runtime-before.Runtime)/float64(n))
-		}
-		before = now
 	}
-	if len(costs) > 0 {
-		runs.Cost = slices.Sorted(slices.Values(costs))[len(costs)/2]
+	sum := 0.0
+	for i, list := range costs {
+		if len(list) > 0 {
+			slices.Sort(list)
+			sum += list[len(list)/2] * float64(counts[i])
+			runs.Count += counts[i]
+		}
+	}
+	if runs.Count > 0 {
+		runs.Cost = sum / float64(runs.Count)
 	}
 	return runs, nil
 }
 
-// happen brings about events of many kinds: files, memory, processes, sockets and signals.
-func happen() error {
-	dir, err := os.MkdirTemp("", "events-")
-	if err != nil {
-		return err
+// happenings bring about events of many kinds, of files, memory, processes, sockets and signals, again and again. They
+// leave nothing in dir.
+func happenings(dir string) []func() error {
+	file, folder, link := filepath.Join(dir, "a"), filepath.Join(dir, "d"), filepath.Join(dir, "l")
+	var memory []byte
+	steps := []func() error{
+		func() error { return os.WriteFile(file, make([]byte, 100), 0o600) },
+		func() error { _, err := os.ReadFile(file); return err },
+		func() error { return os.Rename(file, file+"b") },
+		func() error { return os.Mkdir(folder, 0o700) },
+		func() error { return os.Symlink("ab", link) },
+		func() error { _, err := os.ReadDir(dir); return err },
+		func() error { return errors.Join(os.Remove(file+"b"), os.Remove(folder), os.Remove(link)) },
+		func() (err error) {
+			memory, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+			return err
+		},
+		func() error {
+			memory[0] = 1 // a page fault
+			return unix.Munmap(memory)
+		},
+		func() error { _, err := calls.ByAnother(calls.Call{Number: unix.SYS_GETPID}, 1); return err }, // clone, exit, wait
+		func() error {
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			_, err = unix.Write(pair[0], []byte("x"))
+			return errors.Join(err, unix.Close(pair[0]), unix.Close(pair[1]))
+		},
+		loopback,
+		func() error { return unix.Kill(os.Getpid(), 0) },
+		func() error { // sched_switch
+			pause := unix.NsecToTimespec(1000)
+			return unix.Nanosleep(&pause, nil)
+		},
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "a")
-	if err := os.WriteFile(file, make([]byte, 100), 0o600); err != nil { // openat, write, close
-		return err
-	}
-	_, err1 := os.ReadFile(file)
-	err2 := os.Rename(file, file+"b")
-	err3 := os.Mkdir(filepath.Join(dir, "d"), 0o700)
-	err4 := os.Symlink("b", filepath.Join(dir, "l"))
-	_, err5 := os.ReadDir(dir)
-	err6 := os.Remove(file + "b")
-	memory, err7 := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err7 == nil {
-		memory[0] = 1 // a page fault
-		err7 = unix.Munmap(memory)
-	}
-	_, err8 := calls.ByAnother(calls.Call{Number: unix.SYS_GETPID}, 1) // clone, exit, wait
-	var pair [2]int
-	pair, err9 := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err9 == nil {
-		_, err9 = unix.Write(pair[0], []byte("x"))
-		err9 = errors.Join(err9, unix.Close(pair[0]), unix.Close(pair[1]))
-	}
-	err10 := loopback()
 	for _, number := range []uint64{unix.SYS_GETPID, unix.SYS_GETPGID, unix.SYS_GETUID, unix.SYS_SCHED_YIELD, unix.SYS_UNAME} {
-		calls.Make(calls.Call{Number: number})
+		steps = append(steps, func() error { calls.Make(calls.Call{Number: number}); return nil })
 	}
-	err11 := unix.Kill(os.Getpid(), 0)
-	pause := unix.NsecToTimespec(1000)
-	err12 := unix.Nanosleep(&pause, nil) // sched_switch
-	return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
+	return steps
 }
 
 // loopback sends a datagram from this machine to itself.

@@ -88,7 +88,11 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if err := show(&out); err != nil {
 				return err
 			}
-			if _, err := io.WriteString(cmd.OutOrStdout(), fit(cmd.OutOrStdout(), out.String())); err != nil {
+			text := out.String()
+			if format == "text" { // the others are for programs
+				text = fit(cmd.OutOrStdout(), text)
+			}
+			if _, err := io.WriteString(cmd.OutOrStdout(), text); err != nil {
 				return fmt.Errorf("write what was found: %w", err)
 			}
 			switch ran, complete := c.Ran(); {

@@ -109,3 +109,17 @@ func TestBenchCommand(t *testing.T) {
 		assert.Contains(t, stderr.String(), tt.want)
 	}
 }
+
+// Text fits a terminal; what is for programs is not broken into lines.
+func TestBenchOnTerminal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "notes.txt") // no program, so that no guest is needed
+	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o644))
+	for format, want := range map[string]string{"json": "\"0x0008, IPv4's type in the wrong byte order\"", "text": "is neither C source (*.c) nor a"} {
+		s := onTerminal(t, 40, 24, command(t, "bench", file, "--format", format, "--cache", t.TempDir()))
+		require.Error(t, s.end())
+		assert.Contains(t, s.printed(), want)
+		if format == "text" {
+			assert.NotContains(t, s.printed(), want+" BPF object", "it is wrapped")
+		}
+	}
+}

@@ -24,11 +24,16 @@ const maxLoad = 8 << 20
 // roomy is a guest for any programs: their maps may have millions of entries, and the kernel's types alone take 60 MB.
 var roomy = harness.Needs{MemoryMiB: 1024}
 
-// Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run on frames if there are
-// any. It returns what became of
-// them, by kernel and object. Where a guest fails, its objects are loaded one by one, and that of which a guest fails
+// Runs says what is to be found of programs beside whether they load.
+type Runs struct {
+	Frames  [][]byte // to run them on, or at events; none: they are only loaded
+	Profile bool     // find where the cost of runs lies
+}
+
+// Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run. It returns what became
+// of them, by kernel and object. Where a guest fails, its objects are loaded one by one, and that of which a guest fails
 // again has that failure for an error.
-func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects, frames [][]byte) ([][]job.Object, error) {
+func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte, runs Runs) ([][]job.Object, error) {
 	loaded := make([][]job.Object, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
@@ -41,13 +46,13 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects, frames 
 		for from := 0; from < len(objects); {
 			to, size := from, 0
 			// What is measured must not depend on what ran before: an object whose programs run has a guest to itself.
-			for ; to < len(objects) && (to == from || frames == nil && size+len(objects[to]) <= maxLoad); to++ {
+			for ; to < len(objects) && (to == from || runs.Frames == nil && size+len(objects[to]) <= maxLoad); to++ {
 				size += len(objects[to])
 			}
 			part, into := objects[from:to], loaded[i][from:to]
 			from = to
 			group.Go(func() error {
-				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: frames}, into)
+				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Profile: runs.Profile}, into)
 			})
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness/host/runcost"
+	"bpflab/runner"
 )
 
 func benchCommand(h *host) *cobra.Command {
@@ -51,29 +52,17 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if err != nil {
 				return err
 			}
-			c := runcost.Costs{Input: "bpflab's mix"}
-			var frames [][]byte
-			if packets == "" {
-				frames, c.Frames = runcost.Mix()
-			} else {
-				f, err := os.Open(packets)
-				if err != nil {
-					return &exit{exitUsage, err}
-				}
-				frames, c.Frames, err = runcost.ReadPackets(f)
-				f.Close()
-				if err != nil {
-					return &exit{exitUsage, fmt.Errorf("read %s: %w", packets, err)}
-				}
-				c.Input = packets
+			c, frames, err := inputOf(packets)
+			if err != nil {
+				return err
 			}
-			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, frames...); err != nil {
+			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{Frames: frames}); err != nil {
 				return err
 			}
 			show := func(w io.Writer) error { return c.Text(w, width(cmd.OutOrStdout()), byFrame) }
 			switch {
 			case against != "":
-				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, frames...)
+				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, runner.Runs{Frames: frames})
 				if err != nil {
 					return err
 				}
@@ -95,19 +84,45 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if _, err := io.WriteString(cmd.OutOrStdout(), text); err != nil {
 				return fmt.Errorf("write what was found: %w", err)
 			}
-			switch ran, complete := c.Ran(); {
-			case !complete:
-				return &exit{code: exitInfra}
-			case !ran:
-				return &exit{code: exitFailed}
-			}
-			return nil
+			return ended(c.Ran())
 		},
 	}
 	in.flags(cmd, h)
-	cmd.Flags().StringVar(&packets, "packets", "", "run on the frames of this capture, pcap or pcapng (default: a mix of 256 frames, most of them UDP)")
+	cmd.Flags().StringVar(&packets, "packets", "", packetsUsage)
 	cmd.Flags().BoolVar(&byFrame, "by-frame", false, "show the cost for each kind of frame too")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, or go for benchstat")
 	cmd.Flags().StringVar(&against, "against", "", "compare with the programs of the same names in this FILE")
 	return cmd
+}
+
+const packetsUsage = "run on the frames of this capture, pcap or pcapng (default: a mix of 256 frames, most of them UDP)"
+
+// inputOf reads the frames that programs are run on.
+func inputOf(packets string) (c runcost.Costs, frames [][]byte, err error) {
+	if packets == "" {
+		c.Input = "bpflab's mix"
+		frames, c.Frames = runcost.Mix()
+		return c, frames, nil
+	}
+	f, err := os.Open(packets)
+	if err != nil {
+		return c, nil, &exit{exitUsage, err}
+	}
+	defer f.Close()
+	c.Input = packets
+	if frames, c.Frames, err = runcost.ReadPackets(f); err != nil {
+		return c, nil, &exit{exitUsage, fmt.Errorf("read %s: %w", packets, err)}
+	}
+	return c, frames, nil
+}
+
+// ended says how a command ends that looked at many programs: whether all is well, and whether each could be judged.
+func ended(well, complete bool) error {
+	switch {
+	case !complete:
+		return &exit{code: exitInfra}
+	case !well:
+		return &exit{code: exitFailed}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/host/explain"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
@@ -57,7 +58,7 @@ func TestExplainCases(t *testing.T) {
 		require.Equal(t, kernels.Names(), names, "to write down what they say, BPFLAB_KERNELS=all")
 	}
 	h := hostOn(sharedCache(t), os.Stderr)
-	all, err := h.explain(t.Context(), nil, files, nil, names)
+	all, err := h.explain(t.Context(), nil, files, nil, names, runner.Runs{})
 	require.NoError(t, err)
 	var messages strings.Builder
 	for i, f := range all.Files {

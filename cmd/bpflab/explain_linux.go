@@ -17,6 +17,7 @@ import (
 	"bpflab/harness/host/objects"
 	"bpflab/harness/host/survey"
 	"bpflab/harness/verifier"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
@@ -64,7 +65,7 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 			if err != nil {
 				return err
 			}
-			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names)
+			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{})
 			if err != nil {
 				return err
 			}
@@ -72,13 +73,7 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 			if err := show(cmd.OutOrStdout(), s); err != nil {
 				return fmt.Errorf("write what was found: %w", err)
 			}
-			switch sound, complete := s.Sound(); {
-			case !complete:
-				return &exit{code: exitInfra}
-			case !sound:
-				return &exit{code: exitFailed}
-			}
-			return nil
+			return ended(s.Sound())
 		},
 	}
 	in.flags(cmd, h)
@@ -198,8 +193,8 @@ func listKinds(w io.Writer) error {
 	return nil
 }
 
-// explain has the programs of all inputs loaded on kernels, and run on frames if there are any.
-func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string, frames ...[]byte) (survey.Survey, error) {
+// explain has the programs of all inputs loaded on kernels, and run.
+func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string, runs runner.Runs) (survey.Survey, error) {
 	builder, err := h.Builder()
 	if err != nil {
 		return survey.Survey{}, err
@@ -242,7 +237,7 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 	if err != nil {
 		return survey.Survey{}, err
 	}
-	loaded, err := h.Load(ctx, list, elves, frames)
+	loaded, err := h.Load(ctx, list, elves, runs)
 	if err != nil {
 		return survey.Survey{}, err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"bpflab/harness/host/explain"
 	"bpflab/harness/host/survey"
+	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
@@ -96,7 +97,7 @@ func TestExplainRejected(t *testing.T) {
 		require.Equal(t, kernels.Names(), names, "to write down what they say, BPFLAB_KERNELS=all")
 	}
 	h := hostOn(sharedCache(t), os.Stderr)
-	all, err := h.explain(t.Context(), nil, files, nil, names)
+	all, err := h.explain(t.Context(), nil, files, nil, names, runner.Runs{})
 	require.NoError(t, err)
 	require.Len(t, all.Files, len(files))
 	var messages strings.Builder

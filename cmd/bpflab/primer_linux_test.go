@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/host/survey"
+	"bpflab/runner"
 )
 
 var shownReason = regexp.MustCompile(`^    (verifier|at|what it means|try): `)
@@ -69,7 +70,7 @@ func TestPrimer(t *testing.T) {
 
 	files, err := filepath.Glob(filepath.Join(dir, "*.bpf.c"))
 	require.NoError(t, err)
-	all, err := hostOn(sharedCache(t), os.Stderr).explain(t.Context(), nil, files, nil, matrix())
+	all, err := hostOn(sharedCache(t), os.Stderr).explain(t.Context(), nil, files, nil, matrix(), runner.Runs{})
 	require.NoError(t, err)
 	for _, f := range all.Files {
 		name := filepath.Base(f.Name)

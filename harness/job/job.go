@@ -43,6 +43,9 @@ type Job struct {
 	// Frames are what the programs of Objects are run on, to find what a run costs; none: they are only loaded.
 	Frames [][]byte `json:"frames,omitempty"`
 
+	// Profile has counted where the cost of the runs on Frames, or at events, lies.
+	Profile bool `json:"profile,omitempty"`
+
 	// Run has the Program run as root, with no submission: no lab observes it. GetRan returns how it went.
 	Run *Run `json:"run,omitempty"`
 

@@ -56,6 +56,7 @@ type FrameRun struct {
 	Result  uint32 `json:"result"`            // that the program returned
 	Cost    int64  `json:"cost"`              // instructions over an empty program: the median of its runs
 	Worst   int64  `json:"worst"`             // the longest of them, in which a timer tick may be
+	Round   int    `json:"-"`                 // which of them Cost is of
 	Refused bool   `json:"refused,omitempty"` // the kernel does not run programs of this type on such a frame
 }
 
@@ -78,6 +79,8 @@ type Loaded struct {
 	Runs []FrameRun `json:"runs,omitempty"`
 	// Events is what came of one that runs at events, where the job has Frames.
 	Events *EventRuns `json:"events,omitempty"`
+	// Profile says where the cost of the runs lies; nil if the job does not ask for it, or the program was not run.
+	Profile *Profile `json:"profile,omitempty"`
 	// NotRun is not empty for a program that is accepted and was not run on the job's Frames: it says why.
 	NotRun string `json:"not_run,omitempty"`
 	// Error is not empty where the kernel has judged nothing: it says what went wrong.

@@ -77,7 +77,7 @@ func TestLoadTwice(t *testing.T) {
 		err    error
 	}{{verifier.Report{Message: verifier.GaveUp}, nil}, {verifier.Report{}, unix.ENOMEM}, {verifier.Report{Message: "R0 !read_ok"}, nil}} {
 		calls := 0
-		l := loadAlone(object, name, nil, func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
+		l := loadAlone(object, name, job.Job{}, func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 			if calls++; calls > 1 {
 				return nil, verifier.Report{Message: "second"}, nil
 			}
@@ -132,7 +132,7 @@ func FuzzObject(f *testing.F) {
 			return
 		}
 		for name := range object.Programs {
-			l := loadAlone(object, name, nil, func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
+			l := loadAlone(object, name, job.Job{}, func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 				assert.Len(t, spec.Programs, 1)
 				return nil, verifier.Report{}, nil
 			})

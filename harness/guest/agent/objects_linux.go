@@ -19,6 +19,7 @@ import (
 
 	"bpflab/harness/guest/alone"
 	"bpflab/harness/guest/attach"
+	"bpflab/harness/guest/profile"
 	"bpflab/harness/guest/testrun"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
@@ -44,7 +45,7 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 		}
 		for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
 			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
-			all[i].Programs = append(all[i].Programs, loadAlone(object, name, j.Frames, load))
+			all[i].Programs = append(all[i].Programs, loadAlone(object, name, j, load))
 		}
 	}
 	o := job.Observations{}
@@ -91,7 +92,7 @@ func plausible(raw []byte) error {
 }
 
 // loadAlone loads one program of an object, and runs it.
-func loadAlone(object *ebpf.CollectionSpec, name string, frames [][]byte, load loader) (l job.Loaded) {
+func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load loader) (l job.Loaded) {
 	l.Program, l.Type = name, object.Programs[name].Type.String()
 	defer func() {
 		if trouble := recover(); trouble != nil {
@@ -130,18 +131,29 @@ func loadAlone(object *ebpf.CollectionSpec, name string, frames [][]byte, load l
 	if err := attach.Target(spec.Programs[name]); err != nil {
 		l.NoTarget = err.Error()
 	}
-	if len(frames) > 0 {
-		p, of := c.Programs[name], spec.Programs[name]
-		if testrun.OnFrames(of.Type) {
-			l.Runs, err = testrun.Frames(p, of, frames)
-		} else if err = nil; l.NoTarget == "" {
-			l.Events, err = testrun.Events(p, of)
-		}
-		if err != nil {
-			l.NotRun = err.Error()
-		}
+	if len(j.Frames) > 0 && l.NoTarget == "" {
+		measure(&l, c.Programs[name], spec, j)
 	}
 	return l
+}
+
+// measure runs a program on frames, or at events, and profiles it.
+func measure(l *job.Loaded, p *ebpf.Program, object *ebpf.CollectionSpec, j job.Job) {
+	spec, err := object.Programs[l.Program], error(nil)
+	if testrun.OnFrames(spec.Type) {
+		l.Runs, err = testrun.Frames(p, spec, j.Frames)
+	} else {
+		l.Events, err = testrun.Events(p, spec)
+	}
+	if err != nil {
+		l.NotRun = err.Error()
+		return
+	}
+	if j.Profile {
+		if l.Profile, err = profile.Of(object, l.Program, j.Frames, l.Runs); err != nil {
+			l.Profile = &job.Profile{Error: err.Error()}
+		}
+	}
 }
 
 // writeConfig puts the kernel's configuration where package ebpf looks for it.

@@ -8,13 +8,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness/guest/attach"
 	"bpflab/harness/guest/calls"
+	"bpflab/harness/guest/instrument"
 	"bpflab/harness/guest/measure"
 	"bpflab/harness/job"
 )
@@ -63,44 +63,35 @@ func Events(prog *ebpf.Program, spec *ebpf.ProgramSpec) (*job.EventRuns, error) 
 // thousands of instructions. So what a run costs is taken step by step, the median of all rounds, in most of which
 // nothing came between; and the steps count by how often the program ran in them.
 func timed(prog *ebpf.Program, spec *ebpf.ProgramSpec) (runs job.EventRuns, err error) {
-	link, err := attach.Program(prog, spec, 0)
-	if err != nil {
-		return runs, err
-	}
-	defer func(l io.Closer) { err = errors.Join(err, l.Close()) }(link)
-	dir, err := os.MkdirTemp("", "events-")
-	if err != nil {
-		return runs, err
-	}
-	defer os.RemoveAll(dir)
-	steps := happenings(dir)
-	costs, counts := make([][]float64, len(steps)), make([]uint64, len(steps))
-	measure.Settle()
-	before, err := prog.Stats()
-	if err != nil {
-		return runs, err
-	}
-	for round := range eventRounds + 1 { // in the first, caches are empty
-		for i, step := range steps {
-			if err := step(); err != nil {
-				return runs, err
-			}
-			now, err := prog.Stats()
-			if err != nil {
-				return runs, err
-			}
-			if n := now.RunCount - before.RunCount; n > 0 && round > 0 {
-				counts[i] += n
-				costs[i] = append(costs[i], float64(now.Runtime-before.Runtime)/float64(n))
-			}
-			before = now
+	var (
+		costs  [][]float64
+		counts []uint64
+		before *ebpf.ProgramStats
+	)
+	err = bringAbout(prog, spec, func(round, step int) error {
+		now, err := prog.Stats()
+		if err != nil {
+			return err
 		}
+		if step == len(costs) {
+			costs, counts = append(costs, nil), append(counts, 0)
+		}
+		if before != nil && round > 0 {
+			if n := now.RunCount - before.RunCount; n > 0 {
+				counts[step] += n
+				costs[step] = append(costs[step], float64(now.Runtime-before.Runtime)/float64(n))
+			}
+		}
+		before = now
+		return nil
+	})
+	if err != nil {
+		return runs, err
 	}
 	sum := 0.0
 	for i, list := range costs {
 		if len(list) > 0 {
-			slices.Sort(list)
-			sum += list[len(list)/2] * float64(counts[i])
+			sum += list[middle(list)] * float64(counts[i])
 			runs.Count += counts[i]
 		}
 	}
@@ -108,6 +99,69 @@ func timed(prog *ebpf.Program, spec *ebpf.ProgramSpec) (runs job.EventRuns, err 
 		runs.Cost = sum / float64(runs.Count)
 	}
 	return runs, nil
+}
+
+// bringAbout attaches a program and makes the calls, step by step, in rounds; of the first, caches are empty. It calls seen
+// after each step.
+func bringAbout(prog *ebpf.Program, spec *ebpf.ProgramSpec, seen func(round, step int) error) (err error) {
+	link, err := attach.Program(prog, spec, 0)
+	if err != nil {
+		return err
+	}
+	defer func(l io.Closer) { err = errors.Join(err, l.Close()) }(link)
+	dir, err := os.MkdirTemp("", "events-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	measure.Settle()
+	steps := happenings(dir)
+	for round := range eventRounds + 1 {
+		for i, step := range steps {
+			if err := errors.Join(step(), seen(round, i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CountEvents has a copy of a program run at the events at which Events has the program run. Of each step that brings
+// events about one round counts, the median by what was counted and what calls took.
+func CountEvents(prog *ebpf.Program, counts *ebpf.Map, spec *ebpf.ProgramSpec) (sum instrument.Words, err error) {
+	var (
+		all    [][]instrument.Words // by step and round
+		before instrument.Words
+	)
+	err = bringAbout(prog, spec, func(round, step int) error {
+		now, err := instrument.Read(counts)
+		if err != nil {
+			return err
+		}
+		if step == len(all) {
+			all = append(all, nil)
+		}
+		if before != nil && round > 0 {
+			all[step] = append(all[step], now.Less(before))
+		}
+		before = now
+		return nil
+	})
+	sum = make(instrument.Words, len(before))
+	for _, rounds := range all {
+		var totals []uint64
+		for _, w := range rounds {
+			total := uint64(0)
+			for _, n := range w {
+				total += n
+			}
+			totals = append(totals, total)
+		}
+		if len(rounds) > 0 {
+			sum.Add(rounds[middle(totals)])
+		}
+	}
+	return sum, err
 }
 
 // happenings bring about events of many kinds, of files, memory, processes, sockets and signals, again and again. They

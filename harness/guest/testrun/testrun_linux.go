@@ -6,15 +6,18 @@
 package testrun
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness/guest/awake"
+	"bpflab/harness/guest/instrument"
 	"bpflab/harness/guest/measure"
 	"bpflab/harness/job"
 )
@@ -68,23 +71,95 @@ func Frames(prog *ebpf.Program, spec *ebpf.ProgramSpec, frames [][]byte) ([]job.
 	}
 	for i := range runs {
 		if !runs[i].Refused {
-			least := middle(theirs[i])
-			runs[i].Cost, runs[i].Worst = middle(yours[i])-least, slices.Max(yours[i])-least
+			runs[i].Round = middle(yours[i])
+			least := theirs[i][middle(theirs[i])]
+			runs[i].Cost, runs[i].Worst = yours[i][runs[i].Round]-least, slices.Max(yours[i])-least
 		}
 	}
 	return runs, nil
 }
 
-// middle is the median: a timer tick makes a run longer, and nothing makes one shorter.
-func middle(list []int64) int64 { return slices.Sorted(slices.Values(list))[len(list)/2] }
+// middle is where in a list its median is, the first of equal ones: a timer tick makes a run longer, and nothing makes
+// one shorter.
+func middle[T cmp.Ordered](list []T) int {
+	return slices.Index(list, slices.Sorted(slices.Values(list))[len(list)/2])
+}
 
-// empty loads a program of the same kind, for the same place, that only returns.
-func empty(spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+// Counted is what a copy of a program has counted.
+type Counted struct {
+	instrument.Words
+	// Executed is how many of its instructions the program executes on each frame; 0: the frame was refused.
+	Executed []uint64
+	// Differs is on how many frames the copy returned something else than the program.
+	Differs int
+}
+
+// CountFrames runs a copy of a program on frames as Frames has run the program. Of each frame one run counts, on the way
+// through the program of which Frames tells the cost; of several the one that took the least time.
+func CountFrames(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, frames [][]byte, runs []job.FrameRun) (sum Counted, err error) {
+	before, err := instrument.Read(counts)
+	if err != nil {
+		return sum, err
+	}
+	sum.Words, sum.Executed = make(instrument.Words, len(before)), make([]uint64, len(frames))
+	measure.Settle()
+	defer awake.Alone()()
+	type run struct {
+		instrument.Words
+		took time.Duration
+	}
+	all := make([][]run, len(frames))
+	for round := range rounds + 1 {
+		for i, frame := range frames {
+			if runs[i].Refused {
+				continue
+			}
+			result, took, err := prog.Benchmark(frame, 1, nil)
+			if err != nil {
+				return sum, fmt.Errorf("run the copy on frame %d: %w", i, err)
+			}
+			now, err := instrument.Read(counts)
+			if err != nil {
+				return sum, err
+			}
+			if round > 0 {
+				all[i] = append(all[i], run{now.Less(before), took})
+			}
+			if round == rounds && result != runs[i].Result {
+				sum.Differs++
+			}
+			before = now
+		}
+	}
+	for i, of := range all {
+		if runs[i].Refused {
+			continue
+		}
+		best := of[runs[i].Round]
+		for _, r := range of {
+			if r.took < best.took && slices.Equal(c.BlocksOf(r.Words), c.BlocksOf(best.Words)) {
+				best = r
+			}
+		}
+		sum.Add(best.Words)
+		for _, n := range c.Instructions(best.Words) {
+			sum.Executed[i] += n
+		}
+	}
+	return sum, nil
+}
+
+// Nothing is a program of the same kind as another, for the same place, that only returns.
+func Nothing(spec *ebpf.ProgramSpec) *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{
 		Name: "empty", Type: spec.Type, AttachType: spec.AttachType, AttachTo: spec.AttachTo, AttachTarget: spec.AttachTarget,
 		Flags: spec.Flags, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	})
+	}
+}
+
+func empty(spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
+	p, err := ebpf.NewProgram(Nothing(spec))
 	if err != nil {
 		return nil, fmt.Errorf("load an empty program: %w", err)
 	}

@@ -221,6 +221,23 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 	return rows
 }
 
+// WhyNot says why a program was not run on a kernel; it is empty for one that was.
+func WhyNot(l job.Loaded) string {
+	switch v := survey.VerdictOf(l); {
+	case l.Error != "":
+		return "not judged: " + l.Error
+	case v == survey.Lacks:
+		return l.Lacks
+	case v == survey.NoTarget:
+		return "not run: " + l.NoTarget
+	case v == survey.Rejected:
+		return "rejected: " + l.Message + "; bpflab explain says more"
+	case l.NotRun != "":
+		return "not run: " + l.NotRun
+	}
+	return ""
+}
+
 // notes are what a table has no room for: why a program was not run, and which frames a kernel has refused.
 func (c Costs) notes(file string, p survey.Program) (notes []string) {
 	by := map[string][]string{} // kernels
@@ -232,15 +249,8 @@ func (c Costs) notes(file string, p survey.Program) (notes []string) {
 		by[text] = append(by[text], kernel)
 	}
 	for i, l := range p.On {
-		switch v := survey.VerdictOf(l); {
-		case l.Error != "":
-			note(c.Kernels[i], "not judged: "+l.Error)
-		case v == survey.Lacks:
-			note(c.Kernels[i], l.Lacks)
-		case v == survey.Rejected:
-			note(c.Kernels[i], "rejected: "+l.Message+"; bpflab explain says more")
-		case l.NotRun != "":
-			note(c.Kernels[i], "not run: "+l.NotRun)
+		if why := WhyNot(l); why != "" {
+			note(c.Kernels[i], why)
 		}
 		refused := 0
 		for _, r := range l.Runs {

@@ -43,7 +43,9 @@ type Instruction struct {
 	Timed bool    `json:"timed,omitempty"`
 	Time  float64 `json:"time,omitempty"`
 
-	// From and To are where in Code its machine code is; To is 0 if the verifier has removed it.
-	From int `json:"from"`
-	To   int `json:"to"`
+	// From and To are where in Code its machine code is; To is 0 if the verifier has removed it. Entry is From, or before
+	// it, where the prologue begins of a function whose first instruction is a call; R0 = 0 stands between them.
+	Entry int `json:"entry"`
+	From  int `json:"from"`
+	To    int `json:"to"`
 }

@@ -279,24 +279,25 @@ func (w *writer) link() error {
 	for i := range w.out {
 		raw[i+1] = raw[i] + int(w.out[i].Width())
 	}
-	name := func(function int) string { return fmt.Sprintf("bpflab_function_%d", function) }
+	for i := range w.insns { // functions first, to which others refer
+		ins := &w.out[w.at[i]]
+		symbol := ins.Symbol()
+		*ins = ins.WithSymbol("")
+		if w.function[i] != i {
+			continue
+		}
+		if symbol == "" || i > 0 {
+			symbol = fmt.Sprintf("bpflab_function_%d", i)
+		}
+		*ins = btf.WithFuncMetadata(*ins, nil)
+		begin := &w.out[w.begins[i]]
+		*begin = btf.WithFuncMetadata(begin.WithSymbol(symbol), btf.FuncMetadata(&w.insns[i]))
+		if src := w.insns[i].Source(); src != nil { // the kernel wants each function to begin with a line
+			*begin = begin.WithSource(src)
+		}
+	}
 	for i := range w.insns {
 		ins := &w.out[w.at[i]]
-		symbol, function := ins.Symbol(), w.function[i] == i
-		*ins = ins.WithSymbol("")
-		if function {
-			begin := &w.out[w.begins[i]]
-			info := btf.FuncMetadata(&w.insns[i])
-			*ins = btf.WithFuncMetadata(*ins, nil)
-			*begin = btf.WithFuncMetadata(*begin, info)
-			if symbol == "" || i > 0 {
-				symbol = name(i)
-			}
-			*begin = begin.WithSymbol(symbol)
-			if src := w.insns[i].Source(); src != nil { // the kernel wants each function to begin with a line
-				*begin = begin.WithSource(src)
-			}
-		}
 		target := w.target[i]
 		if target == none {
 			continue

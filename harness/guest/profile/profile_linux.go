@@ -48,7 +48,7 @@ func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job
 	describe(p, spec.Instructions, code)
 	var words instrument.Words
 	if runs == nil {
-		words, err = testrun.CountEvents(loaded.Programs[program], loaded.Maps[instrument.Counts], spec)
+		words, err = testrun.CountEvents(copied, loaded.Programs[program], loaded.Maps[instrument.Counts], spec)
 	} else {
 		var counted testrun.Counted
 		counted, err = testrun.CountFrames(copied, loaded.Programs[program], loaded.Maps[instrument.Counts], frames, runs)
@@ -88,7 +88,7 @@ func load(object *ebpf.CollectionSpec, program string) (*instrument.Copy, *ebpf.
 		if err != nil {
 			return nil, nil, err
 		}
-		loaded, err := ebpf.NewCollectionWithOptions(copied.Object, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: true}})
+		loaded, err := ebpf.NewCollectionWithOptions(copied.Object, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: calls != nil}})
 		return copied, loaded, err
 	}
 	// which are those of some calls whose time can be taken: all, or those of each half.
@@ -133,7 +133,7 @@ func describe(p *job.Profile, insns asm.Instructions, code native.Code) {
 		if l, ok := ins.Source().(*btf.Line); ok && l.LineNumber() > 0 {
 			line = index(lines, &p.Lines, job.SourceLine{File: index(files, &p.Files, l.FileName()), Number: int(l.LineNumber()), Text: l.Line()})
 		}
-		d := job.Instruction{Text: fmt.Sprint(*ins), Line: line, Function: function, From: code.Spans[i].From, To: code.Spans[i].To}
+		d := job.Instruction{Text: fmt.Sprint(*ins), Line: line, Function: function, Entry: code.Spans[i].Entry, From: code.Spans[i].From, To: code.Spans[i].To}
 		switch {
 		case ins.IsBuiltinCall():
 			d.Helper = uint32(ins.Constant)

@@ -127,8 +127,9 @@ func bringAbout(prog *ebpf.Program, spec *ebpf.ProgramSpec, seen func(round, ste
 }
 
 // CountEvents has a copy of a program run at the events at which Events has the program run. Of each step that brings
-// events about one round counts, the median by what was counted and what calls took.
-func CountEvents(prog *ebpf.Program, counts *ebpf.Map, spec *ebpf.ProgramSpec) (sum instrument.Words, err error) {
+// events about one round counts, the median by what was counted and what calls took, as often as there are rounds in
+// which it did.
+func CountEvents(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, spec *ebpf.ProgramSpec) (sum instrument.Words, err error) {
 	var (
 		all    [][]instrument.Words // by step and round
 		before instrument.Words
@@ -142,7 +143,9 @@ func CountEvents(prog *ebpf.Program, counts *ebpf.Map, spec *ebpf.ProgramSpec) (
 			all = append(all, nil)
 		}
 		if before != nil && round > 0 {
-			all[step] = append(all[step], now.Less(before))
+			if since := now.Less(before); c.Ran(since) > 0 {
+				all[step] = append(all[step], since)
+			}
 		}
 		before = now
 		return nil
@@ -157,7 +160,7 @@ func CountEvents(prog *ebpf.Program, counts *ebpf.Map, spec *ebpf.ProgramSpec) (
 			}
 			totals = append(totals, total)
 		}
-		if len(rounds) > 0 {
+		for range rounds {
 			sum.Add(rounds[middle(totals)])
 		}
 	}

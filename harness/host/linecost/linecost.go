@@ -129,7 +129,7 @@ func Of(l job.Loaded) (p Profile, err error) {
 func lineOf(raw *job.Profile, i int) (l Line, err error) {
 	ins := raw.Insns[i]
 	if ins.Line < -1 || ins.Line >= len(raw.Lines) || ins.Function < 0 || ins.Function >= len(raw.Functions) ||
-		ins.From < 0 || ins.To > len(raw.Code) || ins.To != 0 && ins.To < ins.From {
+		ins.Entry < 0 || ins.From < ins.Entry || ins.To > len(raw.Code) || ins.To != 0 && ins.To < ins.From {
 		return l, errGarbled
 	}
 	l = Line{Number: i, Text: ins.Text, Function: raw.Functions[ins.Function]}
@@ -168,12 +168,18 @@ func costs(raw *job.Profile, ins job.Instruction) (call string, called, own floa
 		call = cmp.Or(ins.Kfunc, policy.HelperName(asm.BuiltinFunc(ins.Helper)))
 	}
 	switch {
+	case call != "" && ins.Timed && ins.Entry < ins.From:
+		own = float64(length(raw.Code, ins.Entry, ins.From, false) - 1) // R0 = 0
+		return call, ins.Time, own * float64(ins.Count)
 	case call != "" && ins.Timed:
 		return call, ins.Time, 0
 	case ins.To > 0:
-		own = float64(ins.Count) * float64(length(raw.Code, ins.From, ins.To, isExit(ins)))
+		own = float64(length(raw.Code, ins.Entry, ins.To, isExit(ins)))
+		if ins.Entry < ins.From {
+			own--
+		}
 	}
-	return call, 0, own
+	return call, 0, own * float64(ins.Count)
 }
 
 // isExit reports whether an instruction ends a function.

@@ -26,6 +26,19 @@ func (h *Host) PrepareSteps(ctx context.Context, lab *harness.Lab, bpf, kernel s
 func (g *Grading) Steps(ctx context.Context, count int) (job.Observations, error) {
 	j := g.Job
 	j.Guest, j.Seed, j.Count = job.Steps, job.StepsSeed, count
+	return g.inspect(ctx, j)
+}
+
+// Profile finds which lines of a submission's BPF file its cost is in, in the scenes of its lab that are timed, with the
+// seed of Steps. Where the submission ended its guest, the observations say how, and nothing else.
+func (g *Grading) Profile(ctx context.Context) (job.Observations, error) {
+	j := g.Job
+	j.Guest, j.Seed, j.Profile, j.Program = job.Exact, job.StepsSeed, true, nil
+	return g.inspect(ctx, j)
+}
+
+// inspect has a job of one kernel done that is no part of a grade.
+func (g *Grading) inspect(ctx context.Context, j job.Job) (job.Observations, error) {
 	s, err := g.host.observe(ctx, g.kernels[0], qemu.TCG, g.lab.Needs, j, nil, g.lab.Control)
 	var failure *vm.Failure
 	if errors.As(err, &failure) {

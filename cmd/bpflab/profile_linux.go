@@ -3,35 +3,41 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"bpflab/harness"
 	"bpflab/harness/host/linecost"
 	"bpflab/harness/host/runcost"
+	"bpflab/harness/host/survey"
+	"bpflab/harness/job"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
 )
 
 func profileCommand(h *host) *cobra.Command {
 	var (
-		in              inputs
-		packets, format string
-		all             bool
-		pprofTo, lcovTo string
+		in                    inputs
+		from, packets, format string
+		all                   bool
+		pprofTo, lcovTo       string
 	)
 	cmd := &cobra.Command{
-		Use:   "profile FILE...",
+		Use:   "profile LAB|FILE...",
 		Short: "Say which source lines the cost of BPF programs is in",
 		Long: `Run BPF programs as "bpflab bench" does, and say for each line of their source how often it runs, what its machine
-code costs and what the helpers cost that it calls. A FILE is what "bpflab explain" takes.
+code costs and what the helpers cost that it calls. A FILE is what "bpflab explain" takes. Of a LAB it is your BPF file
+that is run, on the packets or system calls of the tasks that grade its cost.
 
 How often a line runs, and what calls take, is found with a copy of the program that counts; the cost of a run is that
 of the program itself. What the lines do not add up to is shown as the remainder.
 
 Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judged.`,
-		Example: "  bpflab profile xdp.bpf.c\n  bpflab profile xdp.bpf.c --kernels 5.10,7.3 --packets capture.pcap\n" +
+		Example: "  bpflab profile lab12_1\n  bpflab profile xdp.bpf.c\n  bpflab profile xdp.bpf.c --kernels 5.10,7.3 --packets capture.pcap\n" +
 			"  bpflab profile xdp.bpf.o --pprof xdp.pb.gz; go tool pprof -http : xdp.pb.gz",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,15 +48,14 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 				all := kernels.Names()
 				in.names = all[len(all)-1:]
 			}
-			names, err := in.choose(h, args)
-			if err != nil {
-				return err
+			var c runcost.Costs
+			var err error
+			if lab, _ := harness.Find(labs, args[0]); lab != nil && len(args) == 1 {
+				c, err = h.profileLab(cmd.Context(), lab, from, in.names)
+			} else {
+				c, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, packets)
 			}
-			c, frames, err := inputOf(packets)
 			if err != nil {
-				return err
-			}
-			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{Frames: frames, Profile: true}); err != nil {
 				return err
 			}
 			h.progress.clear()
@@ -75,10 +80,73 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 	}
 	in.flags(cmd, h)
 	cmd.Flags().Lookup("kernels").Usage = "kernels to run on; several are shown side by side (default: the newest of the matrix)"
+	cmd.Flags().StringVar(&from, "from", "", "of a LAB: folder of the submission (default: labs/LAB of the clone)")
 	cmd.Flags().StringVar(&packets, "packets", "", packetsUsage)
 	cmd.Flags().BoolVar(&all, "all", false, "show lines that cost less than 1% as well, of programs of more than 40 lines")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&pprofTo, "pprof", "", "write the profile to this FILE as well, for go tool pprof")
 	cmd.Flags().StringVar(&lcovTo, "lcov", "", "write how often lines ran to this FILE as well, for genhtml and editors")
 	return cmd
+}
+
+// profileFiles profiles the programs of files.
+func (h *host) profileFiles(ctx context.Context, stdin io.Reader, files []string, in inputs, packets string) (c runcost.Costs, err error) {
+	names, err := in.choose(h, files)
+	if err != nil {
+		return c, err
+	}
+	c, frames, err := inputOf(packets)
+	if err != nil {
+		return c, err
+	}
+	c.Survey, err = h.explain(ctx, stdin, files, in.include, names, runner.Runs{Frames: frames, Profile: true})
+	return c, err
+}
+
+// profileLab profiles a lab's submission.
+func (h *host) profileLab(ctx context.Context, lab *harness.Lab, from string, names []string) (c runcost.Costs, err error) {
+	only := *lab
+	only.Program = "" // may be missing
+	source, err := runner.FindSubmission(&only, from)
+	if err != nil {
+		return c, &exit{exitUsage, err}
+	}
+	if names, err = h.Choose(names, lab.Needs.Oldest); err != nil {
+		return c, err
+	}
+	c.Input = "in the scenes of " + lab.Name + " whose cost is graded"
+	c.Kernels = names
+	f := survey.File{Name: source.BPF, Programs: []survey.Program{{}}}
+	for _, name := range names {
+		l, err := h.profileOn(ctx, lab, source.BPF, name)
+		if err != nil {
+			return c, err
+		}
+		f.Programs[0].On = append(f.Programs[0].On, l)
+	}
+	c.Files = []survey.File{f}
+	return c, nil
+}
+
+// profileOn profiles a lab's submission on one kernel.
+func (h *host) profileOn(ctx context.Context, lab *harness.Lab, bpf, kernel string) (l job.Loaded, err error) {
+	g, err := h.PrepareSteps(ctx, lab, bpf, kernel)
+	if err != nil {
+		return l, err
+	}
+	if refused := g.Receipt.Refused; refused != nil {
+		l.NotRun = refused.Reason + "\n" + strings.Join(refused.Details, "\n")
+		return l, nil
+	}
+	o, err := g.Profile(ctx)
+	if err != nil {
+		return l, err
+	}
+	if fate, err := o.GetFate(); err == nil {
+		l.NotRun = fmt.Sprintf("it ended its guest, which was at %q: %s", fate.Stage, fate.Trouble)
+		return l, nil
+	}
+	l.Accepted = true
+	l.Profile, err = job.GetProfile(o)
+	return l, err
 }

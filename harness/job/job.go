@@ -43,7 +43,8 @@ type Job struct {
 	// Frames are what the programs of Objects are run on, to find what a run costs; none: they are only loaded.
 	Frames [][]byte `json:"frames,omitempty"`
 
-	// Profile has counted where the cost of the runs on Frames, or at events, lies.
+	// Profile has counted where the cost of the runs on Frames, or at events, lies; of a lab's submission in an Exact
+	// guest, that of the scenes which are timed. GetProfile returns the latter, and nothing else is observed.
 	Profile bool `json:"profile,omitempty"`
 
 	// Run has the Program run as root, with no submission: no lab observes it. GetRan returns how it went.

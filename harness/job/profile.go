@@ -49,3 +49,11 @@ type Instruction struct {
 	From  int `json:"from"`
 	To    int `json:"to"`
 }
+
+const profile = "profile"
+
+// GetProfile returns the profile of a lab's submission, of a job whose Profile is set.
+func GetProfile(o Observations) (*Profile, error) { return Get[*Profile](o, profile) }
+
+// SetProfile adds what GetProfile reads.
+func (o Observations) SetProfile(p *Profile) error { return o.Set(profile, p) }

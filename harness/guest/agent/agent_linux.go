@@ -17,6 +17,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"bpflab/harness/guest/profile"
 	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 )
@@ -34,7 +35,8 @@ type Subject struct {
 	Program string               // the submission's Go program, a file; empty if there is none
 	Stage   func(name string)    // to be called before each step
 
-	spied *[]job.Spied // nil: nobody asks what programs see
+	spied   *[]job.Spied  // nil: nobody asks what programs see
+	profile *profile.Copy // nil: nobody asks where the cost lies
 }
 
 // Carry carries a job out. labs are by name; later fetches what the job does not hold.
@@ -78,6 +80,9 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 	if j.Spy {
 		s.spied = new([]job.Spied)
 	}
+	if j.Profile {
+		return profiled(ctx, observe, s)
+	}
 	o, err := observe(ctx, s)
 	var rejection *verifier.Rejection
 	if errors.As(err, &rejection) && rejection.Spec == spec { // and not one of the lab's own
@@ -92,6 +97,25 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 		err = o.SetSpied(*s.spied)
 	}
 	return o, err
+}
+
+// profiled has a lab observe a copy of the submission that counts, and reports what it has counted in the scenes that are
+// timed.
+func profiled(ctx context.Context, observe Observe, s Subject) (o job.Observations, err error) {
+	names := slices.Sorted(maps.Keys(s.Spec.Programs))
+	if len(names) != 1 {
+		return nil, fmt.Errorf("expected one program to profile, found %d: %q", len(names), names)
+	}
+	s.Stage("profile")
+	o = job.Observations{}
+	if s.profile, err = profile.New(s.Spec, names[0]); err != nil {
+		return o, o.SetProfile(&job.Profile{Error: err.Error()})
+	}
+	s.Spec = s.profile.Object
+	if _, err = observe(ctx, s); err != nil {
+		return nil, err
+	}
+	return o, o.SetProfile(s.profile.Profile())
 }
 
 // writeProgram makes a file of a program, for as long as the guest lives. There is one for all that
@@ -111,9 +135,12 @@ func writeProgram(program []byte) (string, error) {
 // spiedMap is the map in which a program that spies puts what it sees.
 const spiedMap = "spied"
 
-// Saw is to be called by a lab with each collection of the submission's at the end of each scene.
-// Outside of tests it does nothing.
+// Saw is to be called by a lab with each collection of the submission's at the end of each scene. It does nothing in a
+// grade.
 func (s *Subject) Saw(scene string, timed bool, c *ebpf.Collection) error {
+	if s.profile != nil && timed {
+		return s.profile.Count(scene, c)
+	}
 	if s.spied == nil {
 		return nil
 	}

@@ -58,6 +58,14 @@ func (w Words) Add(more Words) {
 	}
 }
 
+// Sum is larger for a run that took longer on the same way.
+func (w Words) Sum() (sum uint64) {
+	for _, n := range w {
+		sum += n
+	}
+	return sum
+}
+
 // BlocksOf are the counts of the blocks alone: equal ones mean that the same ways were taken.
 func (c *Copy) BlocksOf(w Words) Words { return w[:len(c.Blocks)] }
 

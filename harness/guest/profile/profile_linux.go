@@ -21,10 +21,18 @@ import (
 // kept.
 const maxInstructions = 16384
 
-// Of profiles one of an object's programs that was run on frames, with these runs; without runs, at events.
+// Copy is a copy of a program that counts, and what is to be known of the program itself.
+type Copy struct {
+	*instrument.Copy
+	program string
+	profile *job.Profile
+	scenes  map[string]instrument.Words // what was counted
+}
+
+// New prepares a profile of one of an object's programs.
 //
-// Requires what [native.Of] requires, and [testrun.Frames] or [testrun.Events].
-func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job.FrameRun) (*job.Profile, error) {
+// Requires what [native.Of] requires.
+func New(object *ebpf.CollectionSpec, program string) (*Copy, error) {
 	spec := object.Programs[program]
 	if n := len(spec.Instructions); n > maxInstructions {
 		return nil, fmt.Errorf("it has %d instructions, more than the %d of which a profile can be had", n, maxInstructions)
@@ -38,42 +46,83 @@ func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job
 	if err != nil {
 		return nil, err
 	}
-	copied, loaded, err := load(object, program)
-	if err != nil {
+	c := &Copy{program: program, scenes: map[string]instrument.Words{}}
+	if c.Copy, err = choose(object, program); err != nil {
 		return nil, err
 	}
-	defer loaded.Close()
-	p := &job.Profile{Code: code.Image, Empty: empty.Image}
-	p.Insns = make([]job.Instruction, len(spec.Instructions))
-	describe(p, spec.Instructions, code)
+	c.profile = &job.Profile{Code: code.Image, Empty: empty.Image, Insns: make([]job.Instruction, len(spec.Instructions))}
+	describe(c.profile, spec.Instructions, code)
+	return c, nil
+}
+
+// Count adds what a collection of the copy has counted in a scene. Of several that were loaded for the same scene the one
+// counts whose calls took least: rare interruptions are in the others.
+func (c *Copy) Count(scene string, of *ebpf.Collection) error {
+	words, err := instrument.Read(of.Maps[instrument.Counts])
+	if before := c.scenes[scene]; err == nil && (before == nil || words.Sum() < before.Sum()) {
+		c.scenes[scene] = words
+	}
+	return err
+}
+
+// Profile is what was counted in all scenes.
+func (c *Copy) Profile() *job.Profile {
+	p := c.profile
 	var words instrument.Words
-	if runs == nil {
-		words, err = testrun.CountEvents(copied, loaded.Programs[program], loaded.Maps[instrument.Counts], spec)
-	} else {
-		var counted testrun.Counted
-		counted, err = testrun.CountFrames(copied, loaded.Programs[program], loaded.Maps[instrument.Counts], frames, runs)
-		words, p.Executed, p.Differs = counted.Words, counted.Executed, counted.Differs
+	for _, scene := range c.scenes {
+		if words == nil {
+			words = make(instrument.Words, len(scene))
+		}
+		words.Add(scene)
 	}
-	if err != nil {
-		return nil, err
+	if words == nil || c.Ran(words) == 0 {
+		p.Error = "a copy of it that counts did not run"
+		return p
 	}
-	p.Runs = copied.Ran(words)
-	for i, n := range copied.Instructions(words) {
+	p.Runs = c.Ran(words)
+	for i, n := range c.Instructions(words) {
 		p.Insns[i].Count = n
 	}
-	for k, took := range copied.Times(words) {
-		ins := &p.Insns[copied.Calls[k].Index]
+	for k, took := range c.Times(words) {
+		ins := &p.Insns[c.Calls[k].Index]
 		ins.Timed, ins.Time = true, took
 	}
-	return p, nil
+	return p
+}
+
+// Of profiles one of an object's programs that was run on frames, with these runs; without runs, at events.
+//
+// Requires what [native.Of] requires, and [testrun.Frames] or [testrun.Events].
+func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job.FrameRun) (*job.Profile, error) {
+	c, err := New(object, program)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := ebpf.NewCollection(c.Object)
+	if err != nil {
+		return nil, fmt.Errorf("load a copy of it that counts: %w", err)
+	}
+	defer loaded.Close()
+	const scene = "runs"
+	if runs == nil {
+		c.scenes[scene], err = testrun.CountEvents(c.Copy, loaded.Programs[program], loaded.Maps[instrument.Counts], object.Programs[program])
+	} else {
+		var counted testrun.Counted
+		counted, err = testrun.CountFrames(c.Copy, loaded.Programs[program], loaded.Maps[instrument.Counts], frames, runs)
+		c.scenes[scene], c.profile.Executed, c.profile.Differs = counted.Words, counted.Executed, counted.Differs
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Profile(), nil
 }
 
 // maxLoads is how many copies are tried to find the calls whose time can be taken.
 const maxLoads = 40
 
-// load loads a copy that takes the time of as many calls as the verifier allows: it may not know any more, behind a
+// choose makes a copy that takes the time of as many calls as the verifier allows: it may not know any more, behind a
 // call of the clock, what it knew of an argument.
-func load(object *ebpf.CollectionSpec, program string) (*instrument.Copy, *ebpf.Collection, error) {
+func choose(object *ebpf.CollectionSpec, program string) (*instrument.Copy, error) {
 	insns := object.Programs[program].Instructions
 	var calls []int
 	for i := range insns {
@@ -82,14 +131,18 @@ func load(object *ebpf.CollectionSpec, program string) (*instrument.Copy, *ebpf.
 		}
 	}
 	loads := 0
-	try := func(calls []int) (*instrument.Copy, *ebpf.Collection, error) {
+	try := func(calls []int) (*instrument.Copy, error) {
 		loads++
 		copied, err := instrument.New(object, program, calls)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		loaded, err := ebpf.NewCollectionWithOptions(copied.Object, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: calls != nil}})
-		return copied, loaded, err
+		if err != nil {
+			return nil, fmt.Errorf("load a copy of it that counts: %w", err)
+		}
+		loaded.Close()
+		return copied, nil
 	}
 	// which are those of some calls whose time can be taken: all, or those of each half.
 	var which func(calls []int) []int
@@ -97,8 +150,7 @@ func load(object *ebpf.CollectionSpec, program string) (*instrument.Copy, *ebpf.
 		if len(calls) == 0 || loads > maxLoads {
 			return nil
 		}
-		if _, loaded, err := try(calls); err == nil {
-			loaded.Close()
+		if _, err := try(calls); err == nil {
 			return calls
 		}
 		if len(calls) == 1 {
@@ -107,14 +159,10 @@ func load(object *ebpf.CollectionSpec, program string) (*instrument.Copy, *ebpf.
 		half := len(calls) / 2
 		return append(which(calls[:half]), which(calls[half:])...)
 	}
-	copied, loaded, err := try(which(calls))
-	if err != nil { // two calls may be too much where each is not
-		copied, loaded, err = try(nil)
+	if copied, err := try(which(calls)); err == nil {
+		return copied, nil
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("load a copy of it that counts: %w", err)
-	}
-	return copied, loaded, nil
+	return try(nil) // two calls may be too much where each is not
 }
 
 // describe says what the instructions are.

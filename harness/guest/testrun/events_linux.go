@@ -154,11 +154,7 @@ func CountEvents(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, spec 
 	for _, rounds := range all {
 		var totals []uint64
 		for _, w := range rounds {
-			total := uint64(0)
-			for _, n := range w {
-				total += n
-			}
-			totals = append(totals, total)
+			totals = append(totals, w.Sum())
 		}
 		for range rounds {
 			sum.Add(rounds[middle(totals)])

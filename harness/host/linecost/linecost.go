@@ -22,9 +22,11 @@ import (
 // Profile is where a program's cost lies on one kernel. All figures are of one run, the mean of those that runcost tells
 // the cost of.
 type Profile struct {
-	Total float64 // instructions over an empty program, exact
-	Lines []Line  // by file and number; without line information a line is one instruction of BPF
-	Empty float64 // instructions of an empty program, which the lines have as well
+	Total float64 // instructions over an empty program
+	// Measured: Total is exact, and there may be a remainder. Else it is what the lines add up to.
+	Measured bool
+	Lines    []Line  // by file and number; without line information a line is one instruction of BPF
+	Empty    float64 // instructions of an empty program, which the lines have as well
 	// Untimed are calls that the time of cannot be taken: what they cost is in the remainder.
 	Untimed []Call
 	Longest int // the frame on which the program executes the most BPF instructions, or -1
@@ -97,7 +99,7 @@ func Of(l job.Loaded) (p Profile, err error) {
 		return p, errors.New("the copy that counts did not run")
 	}
 	runs := float64(raw.Runs)
-	p = Profile{Total: runcost.OfProgram(l).Mean, Empty: float64(length(raw.Empty, 0, len(raw.Empty), true)), Longest: -1, Differs: raw.Differs}
+	p = Profile{Empty: float64(length(raw.Empty, 0, len(raw.Empty), true)), Longest: -1, Differs: raw.Differs}
 	for frame, n := range raw.Executed {
 		if n > p.Most {
 			p.Longest, p.Most = frame, n
@@ -122,6 +124,11 @@ func Of(l job.Loaded) (p Profile, err error) {
 		p.add(&p.Lines[k], raw, ins, runs)
 	}
 	slices.SortStableFunc(p.Lines, func(a, b Line) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Number, b.Number)) })
+	if l.Runs == nil && l.Events == nil { // a lab's submission: what a lab measures is no run of the program alone
+		p.Total = -p.Remainder()
+		return p, nil
+	}
+	p.Total, p.Measured = runcost.OfProgram(l).Mean, true
 	return p, nil
 }
 

@@ -156,6 +156,9 @@ func last(all []on) (rows [][]string) {
 		total, empty, rest = append(total, figure(p.Total, 1)), append(empty, figure(-p.Empty, 1)), append(rest, figure(p.Remainder(), 1))
 	}
 	rows = [][]string{append(empty, "less what an empty program costs"), append(rest, "remainder"), append(total, "cost of a run, over an empty program")}
+	if !all[0].Measured {
+		rows = slices.Delete(rows, 1, 2)
+	}
 	if len(all) == 1 {
 		for i, r := range rows {
 			rows[i] = []string{"", "", r[1], "", r[2]}
@@ -254,11 +257,14 @@ func common(lines []line) (indent string) {
 // notes are what to know beside the lines: the most expensive calls, the longest run, and what a remainder is.
 func notes(w io.Writer, c runcost.Costs, all []on) {
 	first := all[0]
-	what := "a run at the events that system calls of many kinds bring about"
-	if first.Longest >= 0 {
-		what = fmt.Sprintf("the mean of %d frames: %s", len(c.Frames), c.Input)
+	what := "are of a run at the events that system calls of many kinds bring about"
+	switch {
+	case !first.Measured:
+		what = "are of a run " + c.Input
+	case first.Longest >= 0:
+		what = fmt.Sprintf("are the mean of %d frames: %s", len(c.Frames), c.Input)
 	}
-	fmt.Fprintf(w, "  all figures are of %s; costs are in instructions of the machine\n", what)
+	fmt.Fprintf(w, "  all figures %s; costs are in instructions of the machine\n", what)
 	if calls := first.Calls(); len(calls) > 0 {
 		fmt.Fprintf(w, "  calls on %s, the most expensive first:\n", first.kernel)
 		for _, call := range calls[:min(len(calls), 5)] {

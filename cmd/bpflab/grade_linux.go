@@ -45,11 +45,16 @@ The report goes to standard output, progress to standard error.`,
 			if err != nil {
 				return err
 			}
-			g, err := h.grade(cmd.Context(), lab, source, names)
+			g, grading, err := h.grade(cmd.Context(), lab, source, names)
 			if err != nil {
 				return err
 			}
 			g.from = from
+			if format == "text" || format == "html" { // for people
+				if g.expensive, err = expensive(cmd.Context(), lab, grading, g.result, of(lab, from)); err != nil {
+					h.Progress.Notice("%v; the grade is not affected", err)
+				}
+			}
 			h.progress.clear()
 			if keep != "" {
 				if err := writeFile(keep, g.receipt.Write); err != nil {
@@ -71,12 +76,13 @@ The report goes to standard output, progress to standard error.`,
 }
 
 // grade grades a submission and adds it to the user's record.
-func (h *host) grade(ctx context.Context, lab *harness.Lab, source runner.Submission, names []string) (scored, error) {
+func (h *host) grade(ctx context.Context, lab *harness.Lab, source runner.Submission, names []string) (scored, *runner.Grading, error) {
 	now, g, err := h.prepare(ctx, lab, source, names)
 	if err != nil {
-		return scored{}, err
+		return scored{}, nil, err
 	}
-	return h.finish(ctx, lab, now, g)
+	s, err := h.finish(ctx, lab, now, g)
+	return s, g, err
 }
 
 // prepare takes down what a submission is now, and does all that needs no guest.

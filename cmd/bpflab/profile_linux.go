@@ -6,14 +6,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
+	"bpflab/harness/host/judge"
 	"bpflab/harness/host/linecost"
 	"bpflab/harness/host/runcost"
 	"bpflab/harness/host/survey"
+	"bpflab/harness/host/visible"
 	"bpflab/harness/job"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
@@ -116,29 +119,27 @@ func (h *host) profileLab(ctx context.Context, lab *harness.Lab, from string, na
 	}
 	c.Input = "in the scenes of " + lab.Name + " whose cost is graded"
 	c.Kernels = names
-	f := survey.File{Name: source.BPF, Programs: []survey.Program{{}}}
-	for _, name := range names {
-		l, err := h.profileOn(ctx, lab, source.BPF, name)
-		if err != nil {
+	g, err := h.PrepareSteps(ctx, lab, source.BPF, names...)
+	if err != nil {
+		return c, err
+	}
+	p := survey.Program{On: make([]job.Loaded, len(names))}
+	for i, name := range names {
+		if p.On[i], err = profileOn(ctx, g, name); err != nil {
 			return c, err
 		}
-		f.Programs[0].On = append(f.Programs[0].On, l)
 	}
-	c.Files = []survey.File{f}
+	c.Files = []survey.File{{Name: source.BPF, Programs: []survey.Program{p}}}
 	return c, nil
 }
 
 // profileOn profiles a lab's submission on one kernel.
-func (h *host) profileOn(ctx context.Context, lab *harness.Lab, bpf, kernel string) (l job.Loaded, err error) {
-	g, err := h.PrepareSteps(ctx, lab, bpf, kernel)
-	if err != nil {
-		return l, err
-	}
+func profileOn(ctx context.Context, g *runner.Grading, kernel string) (l job.Loaded, err error) {
 	if refused := g.Receipt.Refused; refused != nil {
 		l.NotRun = refused.Reason + "\n" + strings.Join(refused.Details, "\n")
 		return l, nil
 	}
-	o, err := g.Profile(ctx)
+	o, err := g.Profile(ctx, kernel)
 	if err != nil {
 		return l, err
 	}
@@ -149,4 +150,39 @@ func (h *host) profileOn(ctx context.Context, lab *harness.Lab, bpf, kernel stri
 	l.Accepted = true
 	l.Profile, err = job.GetProfile(o)
 	return l, err
+}
+
+// mostLines is how many of a program's lines a grade names, and worth what share of the cost a line must be.
+const (
+	mostLines = 3
+	worth     = 0.08
+)
+
+// expensive says, of a grade in which points were lost for what a run costs, which lines the cost is in: on the kernel
+// of the score. It is empty where there is nothing to say.
+func expensive(ctx context.Context, lab *harness.Lab, g *runner.Grading, result judge.Result, of string) (string, error) {
+	k := result.Lowest()
+	lost := func(n int) bool {
+		t := k.Tasks[n]
+		return lab.Tasks[n].Cost && t.Status == judge.Fail && !t.Waits
+	}
+	if !result.Complete || !slices.ContainsFunc(result.Left(), lost) {
+		return "", nil
+	}
+	l, err := profileOn(ctx, g, k.Name)
+	if err != nil {
+		return "", err
+	}
+	p, err := linecost.Of(l)
+	if err != nil { // the tasks have said what is wrong with it
+		return "", nil
+	}
+	var lines []string
+	for _, line := range p.Expensive(mostLines, worth) {
+		lines = append(lines, visible.Line(line))
+	}
+	if lines == nil {
+		return "", nil
+	}
+	return fmt.Sprintf("Where a run spends its instructions, some %.0f on %s:\n- %s\n./bpflab profile %s shows every line.", p.Total, k.Name, strings.Join(lines, "\n- "), of), nil
 }

@@ -32,6 +32,8 @@ type scored struct {
 	from    string   // folder of the submission, if it is not the clone's
 	change  string   // of the score since the last grade
 	notes   []string // what a reader must know of the score
+	// expensive says which lines the cost of a run is in, if that lost points.
+	expensive string
 }
 
 // show writes a graded submission, and its figures into the folder plots if one is named, and
@@ -78,8 +80,17 @@ func (g scored) report() report.Report {
 		Lab: lab.Name, Title: lab.Title, File: r.Submission.File, SourceSHA256: r.Submission.SHA256,
 		Program: r.Submission.Program, ProgramSHA256: r.Submission.ProgramSHA256,
 		Result: result, Refused: refused, Environment: env, Figures: figures, Notes: notes,
-		Change: g.change, Next: next(lab, g.from, r, result), Of: of(lab, g.from),
+		Change: g.change, Next: g.next(), Of: of(lab, g.from),
 	}
+}
+
+// next says what to do after a grade: a paragraph each.
+func (g scored) next() []string {
+	paragraphs := next(g.lab, g.from, g.receipt, g.result)
+	if g.expensive != "" {
+		paragraphs = append([]string{g.expensive}, paragraphs...)
+	}
+	return paragraphs
 }
 
 const plotsUsage = "folder to draw what was measured into, as SVG"

@@ -70,8 +70,8 @@ var Lab = &harness.Lab{
 		{ID: "hot_path", Title: fmt.Sprintf("hot path ≤ %d insns", pathTarget), Points: 14, Needs: []string{"counts"}, Judge: judgePath, Hints: hints["hot_path"], Symptoms: symptoms["hot_path"]},
 		{ID: "calls", Title: "one helper call", Points: 18, Needs: []string{"counts"}, Judge: judgeCalls, Hints: hints["calls"]},
 		// Speed is that of one CPU, where the counts are right: what two CPUs lose costs the points of its own tasks.
-		{ID: "throughput", Title: "throughput", Points: 11, Needs: []string{"counts"}, Judge: explain.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
-		{ID: "overhead", Title: fmt.Sprintf("overhead < %.0f%%", 100*overheadTarget), Points: 3, Needs: []string{"counts"}, Judge: explain.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
+		{ID: "throughput", Title: "throughput", Points: 11, Needs: []string{"counts"}, Cost: true, Judge: explain.IfLoaded(judgeThroughput), Hints: hints["throughput"]},
+		{ID: "overhead", Title: fmt.Sprintf("overhead < %.0f%%", 100*overheadTarget), Points: 3, Needs: []string{"counts"}, Cost: true, Judge: explain.IfLoaded(judgeOverhead), Hints: hints["overhead"]},
 	},
 }
 

@@ -71,7 +71,7 @@ var Lab = &harness.Lab{
 		{ID: "verifier", Title: "verifier", Points: 10, Judge: explain.Judge(processedBudget), Hints: hints["verifier"]},
 		{ID: "counts", Title: "exact counts", Points: 20, Judge: explain.IfLoaded(judgeCounts), Hints: hints["counts"], Symptoms: symptoms["counts"]},
 		{ID: "sample", Title: "a fair sample", Points: 20, Needs: []string{"counts"}, Judge: explain.IfLoaded(judgeSample), Hints: hints["sample"], Symptoms: symptoms["sample"]},
-		{ID: "cost", Title: "cost when not sampled", Points: 15, Needs: []string{"sample"}, Judge: explain.IfLoaded(judgeCost), Hints: hints["cost"]},
+		{ID: "cost", Title: "cost when not sampled", Points: 15, Needs: []string{"sample"}, Cost: true, Judge: explain.IfLoaded(judgeCost), Hints: hints["cost"]},
 		{ID: "controller", Title: "2% ± 0.5, simulated", Points: 20, Judge: explain.IfLoaded(judgeController), Hints: hints["controller"], Symptoms: symptoms["controller"]},
 		{ID: "live", Title: "2% ± 0.5, live", Points: 10, Needs: []string{"sample"}, Follows: map[string]float64{"controller": mostHeld}, Judge: explain.IfLoaded(judgeLive), Hints: hints["live"], Symptoms: symptoms["live"]},
 		{ID: "low_load", Title: "low load, ≥ 80% seen", Points: 5, Follows: map[string]float64{"live": 0}, Judge: explain.IfLoaded(judgeLowLoad), Hints: hints["low_load"], Symptoms: symptoms["low_load"]},

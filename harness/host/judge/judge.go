@@ -62,7 +62,10 @@ type Task struct {
 	// Symptoms are hints for what is wrong, by the verdict's finding or else its cell: "LATE" needs
 	// another than "BUSY". One comes before Hints.
 	Symptoms map[string]string
-	Judge    func(job.Observations) (Verdict, error)
+	// Cost: what a run of the BPF program costs decides how many points there are. Where some are lost, a grade says which
+	// lines the cost is in.
+	Cost  bool
+	Judge func(job.Observations) (Verdict, error)
 }
 
 // Hint is one of a task's.

@@ -84,6 +84,24 @@ func (p Profile) Calls() (all []Call) {
 	return all
 }
 
+// Expensive says what the most expensive lines cost, n of them at most, and none that costs less than a share of the
+// whole.
+func (p Profile) Expensive(n int, share float64) (texts []string) {
+	lines := slices.Clone(p.Lines)
+	slices.SortStableFunc(lines, func(a, b Line) int { return cmp.Compare(b.Cost(), a.Cost()) })
+	for _, l := range lines[:min(n, len(lines))] {
+		if l.Cost() < share*(p.Total+p.Empty) {
+			break
+		}
+		text := fmt.Sprintf("%s: %.0f", l.Position(), l.Cost())
+		for i, c := range l.Calls {
+			text += []string{", for ", " and "}[min(i, 1)] + c.Name
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 // errGarbled is the error of a profile that no sound guest reports.
 var errGarbled = errors.New("the guest's report contradicts itself")
 

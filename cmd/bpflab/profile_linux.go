@@ -135,6 +135,7 @@ func (h *host) profileLab(ctx context.Context, lab *harness.Lab, from string, na
 
 // profileOn profiles a lab's submission on one kernel.
 func profileOn(ctx context.Context, g *runner.Grading, kernel string) (l job.Loaded, err error) {
+	l.Accepted = true // or else it is a part of the profile why there is none
 	if refused := g.Receipt.Refused; refused != nil {
 		l.NotRun = refused.Reason + "\n" + strings.Join(refused.Details, "\n")
 		return l, nil
@@ -147,7 +148,6 @@ func profileOn(ctx context.Context, g *runner.Grading, kernel string) (l job.Loa
 		l.NotRun = fmt.Sprintf("it ended its guest, which was at %q: %s", fate.Stage, fate.Trouble)
 		return l, nil
 	}
-	l.Accepted = true
 	l.Profile, err = job.GetProfile(o)
 	return l, err
 }

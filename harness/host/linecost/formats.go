@@ -21,8 +21,10 @@ import (
 
 // Profiled reports whether all programs were profiled on all kernels, and complete whether each could be judged.
 func Profiled(c runcost.Costs) (profiled, complete bool) {
-	profiled, complete = c.Ran()
+	_, complete = c.Sound()
+	profiled = true
 	for _, f := range c.Files {
+		profiled = profiled && f.Broken == ""
 		for _, p := range f.Programs {
 			for _, l := range p.On {
 				profiled = profiled && l.Profile != nil && l.Profile.Error == ""

@@ -79,7 +79,7 @@ func profiles(c runcost.Costs, p survey.Program) (all []on, missing []string) {
 
 func program(w io.Writer, c runcost.Costs, f survey.File, p survey.Program, o Options) {
 	all, missing := profiles(c, p)
-	fmt.Fprintf(w, "%s: %s\n", visible.Line(f.Name), visible.Line(p.Name))
+	fmt.Fprintln(w, strings.TrimSuffix(visible.Line(f.Name)+": "+visible.Line(p.Name), ": "))
 	for _, m := range missing {
 		fmt.Fprintf(w, "  %s\n", visible.Line(m))
 	}

@@ -22,7 +22,7 @@ import (
 const maxLoad = 8 << 20
 
 // roomy is a guest for any programs: their maps may have millions of entries, and the kernel's types alone take 60 MB.
-var roomy = harness.Needs{MemoryMiB: 1024}
+var roomy = harness.Needs{MemoryMiB: 1024, Parameters: []string{"lsm=bpf"}}
 
 // Runs says what is to be found of programs beside whether they load.
 type Runs struct {

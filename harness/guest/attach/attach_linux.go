@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -47,7 +48,8 @@ func (c closers) Close() error {
 // hook run in the order in which they were attached, until one returns a verdict other than TC_ACT_UNSPEC.
 //
 // Requires Linux 5.9 for XDP and 5.7 for LSM (5.11 for "lsm.s", and for tracing functions of modules); for tc the
-// modules sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm.
+// modules sch_ingress and cls_bpf; for LSM "bpf" in the kernel's parameter lsm. Programs of control groups run for all of
+// them, for which version 2 must be mounted at /sys/fs/cgroup; those at perf events run every millisecond of a CPU's clock.
 func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, err error) {
 	kind, _ := section(spec)
 	to := spec.AttachTo
@@ -65,10 +67,16 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 		l, err = link.Kprobe(systemCall(to), prog, nil)
 	case spec.Type == ebpf.Kprobe && kind == "kretsyscall":
 		l, err = link.Kretprobe(systemCall(to), prog, nil)
+	case spec.AttachType == ebpf.AttachTraceIter:
+		l, err = link.AttachIter(link.IterOptions{Program: prog})
 	case spec.Type == ebpf.Tracing:
 		l, err = link.AttachTracing(link.TracingOptions{Program: prog})
 	case spec.Type == ebpf.LSM:
 		l, err = link.AttachLSM(link.LSMOptions{Program: prog})
+	case spec.Type == ebpf.PerfEvent:
+		l, err = sampled(prog)
+	case InGroups(spec.Type):
+		l, err = link.AttachCgroup(link.CgroupOptions{Path: Groups, Attach: spec.AttachType, Program: prog})
 	case spec.Type == ebpf.XDP && at != 0:
 		// In native mode: a veth whose peer has none, or only a generic one, loses redirected frames
 		// and counts none of them.
@@ -78,12 +86,42 @@ func Program(prog *ebpf.Program, spec *ebpf.ProgramSpec, at int) (l io.Closer, e
 	case spec.Type == ebpf.XDP || spec.Type == ebpf.SchedCLS:
 		err = errors.New("expected an interface to attach it to, found none")
 	default:
-		err = fmt.Errorf("expected a kprobe, kretprobe, ksyscall, tracepoint, raw_tp, fentry, fexit, LSM, XDP or tc program, found another of type %v", spec.Type)
+		err = fmt.Errorf("expected a kprobe, kretprobe, ksyscall, tracepoint, raw_tp, fentry, fexit, LSM, iter, perf_event, cgroup, XDP or tc program, found another of type %v", spec.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("attach program %s, SEC(%q): %w", spec.Name, spec.SectionName, err)
 	}
 	return l, nil
+}
+
+// Groups is where control groups are.
+const Groups = "/sys/fs/cgroup"
+
+// InGroups reports whether programs of a type are attached to control groups.
+func InGroups(kind ebpf.ProgramType) bool {
+	switch kind {
+	case ebpf.CGroupSock, ebpf.CGroupSockAddr, ebpf.CGroupSockopt, ebpf.CGroupSysctl, ebpf.CGroupDevice, ebpf.CGroupSKB, ebpf.SockOps:
+		return true
+	}
+	return false
+}
+
+// period is how often a perf event occurs, ns of a CPU's clock.
+const period = 1_000_000
+
+// sampled runs a program at each sample of a CPU's clock.
+func sampled(prog *ebpf.Program) (io.Closer, error) {
+	fd, err := unix.PerfEventOpen(&unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: period}, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open a perf event: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "perf event")
+	for _, do := range []struct{ request, arg uint }{{unix.PERF_EVENT_IOC_SET_BPF, uint(prog.FD())}, {unix.PERF_EVENT_IOC_ENABLE, 0}} {
+		if err := unix.IoctlSetInt(fd, do.request, int(do.arg)); err != nil {
+			return nil, errors.Join(fmt.Errorf("run a program at a perf event: %w", err), f.Close())
+		}
+	}
+	return f, nil
 }
 
 // section splits the name of a program's section at the first slash; a question mark before it only says that loaders

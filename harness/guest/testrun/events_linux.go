@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"bpflab/harness/guest/attach"
@@ -104,11 +107,14 @@ func timed(prog *ebpf.Program, spec *ebpf.ProgramSpec) (runs job.EventRuns, err 
 // bringAbout attaches a program and makes the calls, step by step, in rounds; of the first, caches are empty. It calls seen
 // after each step.
 func bringAbout(prog *ebpf.Program, spec *ebpf.ProgramSpec, seen func(round, step int) error) (err error) {
-	link, err := attach.Program(prog, spec, 0)
+	if err := prepared(); err != nil {
+		return err
+	}
+	attached, err := attach.Program(prog, spec, 0)
 	if err != nil {
 		return err
 	}
-	defer func(l io.Closer) { err = errors.Join(err, l.Close()) }(link)
+	defer func(l io.Closer) { err = errors.Join(err, l.Close()) }(attached)
 	dir, err := os.MkdirTemp("", "events-")
 	if err != nil {
 		return err
@@ -116,15 +122,51 @@ func bringAbout(prog *ebpf.Program, spec *ebpf.ProgramSpec, seen func(round, ste
 	defer os.RemoveAll(dir)
 	measure.Settle()
 	steps := happenings(dir)
+	if it, ok := attached.(*link.Iter); ok {
+		steps = []func() error{func() error { return read(it) }}
+	}
+	forbids := spec.Type == ebpf.LSM || attach.InGroups(spec.Type)
 	for round := range eventRounds + 1 {
 		for i, step := range steps {
-			if err := errors.Join(step(), seen(round, i)); err != nil {
+			err := step()
+			if forbids { // it may
+				err = nil
+			}
+			if err := errors.Join(err, seen(round, i)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// read has an iterator go through all that it iterates over.
+func read(it *link.Iter) error {
+	f, err := it.Open()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, f)
+	return errors.Join(err, f.Close())
+}
+
+// prepared makes what events need that a guest has not from the beginning: control groups, and a network interface.
+var prepared = sync.OnceValue(func() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(attach.Groups, &fs); err == nil && fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		if err := unix.Mount("cgroup2", attach.Groups, "cgroup2", 0, ""); err != nil {
+			return fmt.Errorf("mount control groups: %w", err)
+		}
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		return fmt.Errorf("bring up loopback: %w", err)
+	}
+	return nil
+})
 
 // CountEvents has a copy of a program run at the events at which Events has the program run. Of each step that brings
 // events about one round counts, the median by what was counted and what calls took, as often as there are rounds in
@@ -194,6 +236,14 @@ func happenings(dir string) []func() error {
 			return errors.Join(err, unix.Close(pair[0]), unix.Close(pair[1]))
 		},
 		loopback,
+		connection,
+		func() error { _, err := os.ReadFile("/proc/sys/kernel/ostype"); return err },
+		func() error { f, err := os.Open("/dev/null"); return errors.Join(err, f.Close()) },
+		func() error { // perf events
+			for began := calls.Now(); calls.Now()-began < 3e6; {
+			}
+			return nil
+		},
 		func() error { return unix.Kill(os.Getpid(), 0) },
 		func() error { // sched_switch
 			pause := unix.NsecToTimespec(1000)
@@ -204,6 +254,48 @@ func happenings(dir string) []func() error {
 		steps = append(steps, func() error { calls.Make(calls.Call{Number: number}); return nil })
 	}
 	return steps
+}
+
+// connection makes a connection from this machine to itself, says something and ends it at once.
+func connection() error {
+	local := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	listening, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(listening)
+	if err := errors.Join(unix.Bind(listening, local), unix.Listen(listening, 1)); err != nil {
+		return err
+	}
+	to, err := unix.Getsockname(listening)
+	if err != nil {
+		return err
+	}
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	// It ends with a reset: what waits for more would come between later steps.
+	if err := unix.SetsockoptLinger(client, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+		return err
+	}
+	if _, err := unix.GetsockoptInt(client, unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil {
+		return err
+	}
+	if err := unix.Connect(client, to); err != nil {
+		return err
+	}
+	server, _, err := unix.Accept4(listening, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(server)
+	if _, err := unix.Write(client, []byte("x")); err != nil {
+		return err
+	}
+	_, err = unix.Read(server, make([]byte, 1))
+	return err
 }
 
 // loopback sends a datagram from this machine to itself.
@@ -220,9 +312,9 @@ func loopback() error {
 	if err != nil {
 		return err
 	}
-	err = unix.Sendto(fd, []byte("x"), 0, to)
-	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.ENETDOWN) { // loopback is down
-		return nil
+	if err := unix.Sendto(fd, []byte("x"), 0, to); err != nil {
+		return err
 	}
+	_, _, err = unix.Recvfrom(fd, make([]byte, 1), 0)
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
+	"bpflab/harness/guest/attach"
 	"bpflab/harness/guest/awake"
 	"bpflab/harness/guest/instrument"
 	"bpflab/harness/guest/measure"
@@ -149,12 +150,17 @@ func CountFrames(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, frame
 	return sum, nil
 }
 
-// Nothing is a program of the same kind as another, for the same place, that only returns.
+// Nothing is a program of the same kind as another, for the same place, that only returns; one that may forbid something
+// allows it.
 func Nothing(spec *ebpf.ProgramSpec) *ebpf.ProgramSpec {
+	result := int32(0)
+	if attach.InGroups(spec.Type) || spec.Type == ebpf.SkLookup {
+		result = 1
+	}
 	return &ebpf.ProgramSpec{
 		Name: "empty", Type: spec.Type, AttachType: spec.AttachType, AttachTo: spec.AttachTo, AttachTarget: spec.AttachTarget,
 		Flags: spec.Flags, License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, result), asm.Return()},
 	}
 }
 

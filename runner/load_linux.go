@@ -26,8 +26,10 @@ var roomy = harness.Needs{MemoryMiB: 1024, Parameters: []string{"lsm=bpf"}}
 
 // Runs says what is to be found of programs beside whether they load.
 type Runs struct {
-	Frames  [][]byte // to run them on, or at events; none: they are only loaded
-	Profile bool     // find where the cost of runs lies
+	Frames  [][]byte               // to run them on, or at events; none: they are only loaded
+	Context []byte                 // to run those on that take one; nil: zeros
+	Maps    map[string][]job.Entry // to fill maps with, by name
+	Profile bool                   // find where the cost of runs lies
 }
 
 // Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run. It returns what became
@@ -52,7 +54,7 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 			part, into := objects[from:to], loaded[i][from:to]
 			from = to
 			group.Go(func() error {
-				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Profile: runs.Profile}, into)
+				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Context: runs.Context, Maps: runs.Maps, Profile: runs.Profile}, into)
 			})
 		}
 	}

@@ -12,14 +12,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness/host/runcost"
+	"bpflab/harness/job"
 	"bpflab/runner"
 )
 
 func benchCommand(h *host) *cobra.Command {
 	var (
-		in                       inputs
-		format, packets, against string
-		byFrame                  bool
+		in              inputs
+		feed            feed
+		format, against string
+		byFrame         bool
 	)
 	cmd := &cobra.Command{
 		Use:   "bench FILE...",
@@ -29,9 +31,11 @@ that does nothing at the same place. The same object gives the same figures on e
 "bpflab explain" takes.
 
 XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs are run on frames, each frame six times; the
-median of the last five counts. Maps are empty at first. Kprobe, kretprobe, tracepoint, raw tracepoint, fentry and
-fexit programs are attached, and some 75 system calls of many kinds are made, over and over; the kernel takes the
-time of each run. Programs of other types, and those that do not run then, say so.
+median of the last five counts. Programs of type syscall and sk_lookup are run on a context. Those at kprobes,
+tracepoints, raw tracepoints, fentry, fexit, LSM hooks, control groups and perf events are attached, and some 120
+system calls of many kinds are made, over and over; iterators are read. The kernel takes the time of each run. Maps
+are empty at first but for what --map gives, so that tail calls go on behind the call. Programs of other types, and
+those that do not run then, say so.
 
 Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab bench xdp.bpf.o\n  bpflab bench xdp.bpf.c --packets capture.pcap --by-frame\n  bpflab bench new.bpf.o --against old.bpf.o --kernels 6.12\n" +
@@ -52,17 +56,17 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if err != nil {
 				return err
 			}
-			c, frames, err := inputOf(packets)
+			c, runs, err := feed.read()
 			if err != nil {
 				return err
 			}
-			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{Frames: frames}); err != nil {
+			if c.Survey, err = h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runs); err != nil {
 				return err
 			}
 			show := func(w io.Writer) error { return c.Text(w, width(cmd.OutOrStdout()), byFrame) }
 			switch {
 			case against != "":
-				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, runner.Runs{Frames: frames})
+				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, runs)
 				if err != nil {
 					return err
 				}
@@ -88,32 +92,83 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 		},
 	}
 	in.flags(cmd, h)
-	cmd.Flags().StringVar(&packets, "packets", "", packetsUsage)
+	feed.flags(cmd)
 	cmd.Flags().BoolVar(&byFrame, "by-frame", false, "show the cost for each kind of frame too")
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, or go for benchstat")
 	cmd.Flags().StringVar(&against, "against", "", "compare with the programs of the same names in this FILE")
 	return cmd
 }
 
-const packetsUsage = "run on the frames of this capture, pcap or pcapng (default: a mix of 256 frames, most of them UDP)"
+// feed are the flags of commands that run any BPF programs: what they run them on.
+type feed struct {
+	packets, context string
+	maps             []string
+}
 
-// inputOf reads the frames that programs are run on.
-func inputOf(packets string) (c runcost.Costs, frames [][]byte, err error) {
-	if packets == "" {
-		c.Input = "bpflab's mix"
-		frames, c.Frames = runcost.Mix()
-		return c, frames, nil
+func (f *feed) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.packets, "packets", "", "run on the frames of this capture, pcap or pcapng (default: a mix of 256 frames, most of them UDP)")
+	cmd.Flags().StringVar(&f.context, "ctx", "", "FILE whose bytes are the context of programs that take one: syscall, sk_lookup, raw tracepoint, or beside a frame")
+	cmd.Flags().StringArrayVar(&f.maps, "map", nil, `NAME=FILE: fill a map with the entries of a JSON file, [{"key": 1, "value": "0x0a000001"}]; may be given several times`)
+}
+
+// read reads what programs are run on.
+func (f *feed) read() (c runcost.Costs, runs runner.Runs, err error) {
+	c.Input, c.Context = "bpflab's mix", f.context
+	usage := func(err error) (runcost.Costs, runner.Runs, error) { return c, runs, &exit{exitUsage, err} }
+	if f.packets == "" {
+		runs.Frames, c.Frames = runcost.Mix()
+	} else {
+		c.Input = f.packets
+		if err := reading(f.packets, func(r io.Reader) (err error) {
+			runs.Frames, c.Frames, err = runcost.ReadPackets(r)
+			return err
+		}); err != nil {
+			return usage(err)
+		}
 	}
-	f, err := os.Open(packets)
+	if f.context != "" {
+		if err := reading(f.context, func(r io.Reader) (err error) {
+			runs.Context, err = io.ReadAll(io.LimitReader(r, maxContext+1))
+			if n := len(runs.Context); err == nil && (n == 0 || n > maxContext) {
+				err = fmt.Errorf("expected a context of 1 to %d bytes", maxContext)
+			}
+			return err
+		}); err != nil {
+			return usage(err)
+		}
+	}
+	for _, m := range f.maps {
+		name, file, ok := strings.Cut(m, "=")
+		if !ok || runs.Maps[name] != nil {
+			return usage(fmt.Errorf("--map %s: expected NAME=FILE, each NAME once", m))
+		}
+		if runs.Maps == nil {
+			runs.Maps = map[string][]job.Entry{}
+		}
+		if err := reading(file, func(r io.Reader) (err error) {
+			runs.Maps[name], err = runcost.ReadEntries(r)
+			return err
+		}); err != nil {
+			return usage(err)
+		}
+	}
+	return c, runs, nil
+}
+
+// maxContext is the largest context that a kernel takes.
+const maxContext = 1<<16 - 1
+
+// reading has a file read.
+func reading(name string, read func(io.Reader) error) error {
+	f, err := os.Open(name)
 	if err != nil {
-		return c, nil, &exit{exitUsage, err}
+		return err
 	}
 	defer f.Close()
-	c.Input = packets
-	if frames, c.Frames, err = runcost.ReadPackets(f); err != nil {
-		return c, nil, &exit{exitUsage, fmt.Errorf("read %s: %w", packets, err)}
+	if err := read(f); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
 	}
-	return c, frames, nil
+	return nil
 }
 
 // ended says how a command ends that looked at many programs: whether all is well, and whether each could be judged.

@@ -24,10 +24,11 @@ import (
 
 func profileCommand(h *host) *cobra.Command {
 	var (
-		in                    inputs
-		from, packets, format string
-		all                   bool
-		pprofTo, lcovTo       string
+		in              inputs
+		feed            feed
+		from, format    string
+		all             bool
+		pprofTo, lcovTo string
 	)
 	cmd := &cobra.Command{
 		Use:   "profile LAB|FILE...",
@@ -56,7 +57,7 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 			if lab, _ := harness.Find(labs, args[0]); lab != nil && len(args) == 1 {
 				c, err = h.profileLab(cmd.Context(), lab, from, in.names)
 			} else {
-				c, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, packets)
+				c, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, feed)
 			}
 			if err != nil {
 				return err
@@ -84,7 +85,7 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 	in.flags(cmd, h)
 	cmd.Flags().Lookup("kernels").Usage = "kernels to run on; several are shown side by side (default: the newest of the matrix)"
 	cmd.Flags().StringVar(&from, "from", "", "of a LAB: folder of the submission (default: labs/LAB of the clone)")
-	cmd.Flags().StringVar(&packets, "packets", "", packetsUsage)
+	feed.flags(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "show lines that cost less than 1% as well, of programs of more than 40 lines")
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().StringVar(&pprofTo, "pprof", "", "write the profile to this FILE as well, for go tool pprof")
@@ -93,16 +94,17 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 }
 
 // profileFiles profiles the programs of files.
-func (h *host) profileFiles(ctx context.Context, stdin io.Reader, files []string, in inputs, packets string) (c runcost.Costs, err error) {
+func (h *host) profileFiles(ctx context.Context, stdin io.Reader, files []string, in inputs, f feed) (c runcost.Costs, err error) {
 	names, err := in.choose(h, files)
 	if err != nil {
 		return c, err
 	}
-	c, frames, err := inputOf(packets)
+	c, runs, err := f.read()
 	if err != nil {
 		return c, err
 	}
-	c.Survey, err = h.explain(ctx, stdin, files, in.include, names, runner.Runs{Frames: frames, Profile: true})
+	runs.Profile = true
+	c.Survey, err = h.explain(ctx, stdin, files, in.include, names, runs)
 	return c, err
 }
 

@@ -30,8 +30,13 @@ type benched struct {
 // bench runs the command and returns how it ended and what it wrote.
 func bench(t *testing.T, args ...string) (int, string) {
 	t.Helper()
+	return benchOn(t, matrix(), args...)
+}
+
+func benchOn(t *testing.T, kernels []string, args ...string) (int, string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), &stdout, &stderr, append([]string{"bench", "--cache", sharedCache(t), "--kernels", strings.Join(matrix(), ",")}, args...))
+	code := run(t.Context(), &stdout, &stderr, append([]string{"bench", "--cache", sharedCache(t), "--kernels", strings.Join(kernels, ",")}, args...))
 	assert.Empty(t, stderr.String())
 	return code, stdout.String()
 }
@@ -97,10 +102,44 @@ func TestBenchCommand(t *testing.T) {
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `^BenchmarkBPF/\S+/counter\.bpf\.c/count_packets/kernel=\S+\t256\t\d+\.\d insns/op\n`, out)
 
+	// Programs that run on a context, or at events of all kinds; a map with content.
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		return path
+	}
+	eight, entries := write("eight", "\x01\x00\x00\x00\x07\x00\x00\x00"), write("entries.json", `[{"key": 7, "value": ["0x01"]}]`)
+	triggers := "testdata/bench/triggers.bpf.c"
+	code, out = benchOn(t, matrix()[:1], triggers)
+	assert.Equal(t, exitPassed, code, out)
+	for _, name := range []string{"connects", "creates", "devices", "enters", "options", "samples", "sends", "ends", "switches", "sysctls", "opens"} {
+		assert.Regexp(t, `(?m)^  `+name+`( +4\.0)+$`, out, "sum++ is four instructions")
+	}
+	assert.Regexp(t, `(?m)^  tasks( +\d+\.\d)+$`, out)
+	assert.Regexp(t, `(?m)^  looks_up( +7\.0)+$`, out)
+	assert.Contains(t, out, "of programs that take a context, a run on a TCP connection to port 80 (sk_lookup) or zeros (syscall)")
+
+	calls := "testdata/bench/context.bpf.c" // from 5.14
+	code, out = benchOn(t, []string{"6.12"}, calls, "--ctx", eight)
+	assert.Equal(t, exitPassed, code, out)
+	assert.Regexp(t, `(?m)^  called +\d+\.\d$`, out)
+	_, full := benchOn(t, []string{"6.12"}, calls, "--ctx", eight, "--map", "known="+entries)
+	assert.NotEqual(t, out, full, "with an entry the program takes another way")
+	code, out = benchOn(t, []string{"6.12"}, calls, "--ctx", write("one", "x"), "--map", "known="+entries)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, out, "the kernel refuses a context of 1 bytes for this program")
+	code, out = benchOn(t, []string{"6.12"}, calls, "--map", "none="+entries)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, out, `expected a map "none" to fill, found [".bss" "known"]`)
+
 	for _, tt := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{two, "--ctx", "none"}, "no such file"}, {[]string{two, "--ctx", write("empty", "")}, "expected a context of 1 to 65535 bytes"},
+		{[]string{two, "--map", "x"}, "expected NAME=FILE"}, {[]string{two, "--map", "x=" + eight}, "expected a JSON list"},
+		{[]string{two, "--map", "x=" + entries, "--map", "x=" + entries}, "each NAME once"},
 		{[]string{"none.o"}, "none.o: no such file"}, {[]string{two, "--format", "xml"}, "expected text, json or go"}, {[]string{two, "--against", two, "--format", "go"}, "leave --format out"},
 		{[]string{two, "--packets", two}, "expected a capture, pcap or pcapng"}, {[]string{two, "--packets", "none"}, "no such file"}, {[]string{two, "--against", "none"}, "no such file"},
 	} {

@@ -43,6 +43,11 @@ type Job struct {
 	// Frames are what the programs of Objects are run on, to find what a run costs; none: they are only loaded.
 	Frames [][]byte `json:"frames,omitempty"`
 
+	// Context is what those programs of Objects are run on that take one; nil: one of zeros, or none.
+	Context []byte `json:"context,omitempty"`
+	// Maps are what maps of Objects hold before programs run, by name: see contents.Fill.
+	Maps map[string][]Entry `json:"maps,omitempty"`
+
 	// Profile has counted where the cost of the runs on Frames, or at events, lies; of a lab's submission in an Exact
 	// guest, that of the scenes which are timed. GetProfile returns the latter, and nothing else is observed.
 	Profile bool `json:"profile,omitempty"`

@@ -75,8 +75,10 @@ type Loaded struct {
 	// NoTarget is not empty for one that is accepted though there is nothing to attach it to: it says what the kernel
 	// has not.
 	NoTarget string `json:"no_target,omitempty"`
-	// Runs are what came of it on each of the job's Frames, in their order.
-	Runs []FrameRun `json:"runs,omitempty"`
+	// Runs are what came of it on each of the job's Frames, in their order; if OnContext is set, of its only run, on a
+	// context.
+	Runs      []FrameRun `json:"runs,omitempty"`
+	OnContext bool       `json:"on_context,omitempty"`
 	// Events is what came of one that runs at events, where the job has Frames.
 	Events *EventRuns `json:"events,omitempty"`
 	// Profile says where the cost of the runs lies; nil if the job does not ask for it, or the program was not run.

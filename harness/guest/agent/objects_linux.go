@@ -19,6 +19,7 @@ import (
 
 	"bpflab/harness/guest/alone"
 	"bpflab/harness/guest/attach"
+	"bpflab/harness/guest/contents"
 	"bpflab/harness/guest/profile"
 	"bpflab/harness/guest/testrun"
 	"bpflab/harness/job"
@@ -43,7 +44,12 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 			all[i].Broken = err.Error()
 			continue
 		}
+		full := contents.Fill(object, j.Maps)
 		for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
+			if full != nil {
+				all[i].Programs = append(all[i].Programs, job.Loaded{Report: verifier.Report{Program: name}, Lacks: full.Error()})
+				continue
+			}
 			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
 			all[i].Programs = append(all[i].Programs, loadAlone(object, name, j, load))
 		}
@@ -140,8 +146,10 @@ func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load loader)
 // measure runs a program on frames, or at events, and profiles it.
 func measure(l *job.Loaded, p *ebpf.Program, object *ebpf.CollectionSpec, j job.Job) {
 	spec, err := object.Programs[l.Program], error(nil)
-	if testrun.OnFrames(spec.Type) {
-		l.Runs, err = testrun.Frames(p, spec, j.Frames)
+	in, ok := testrun.Input{Frames: j.Frames, Context: j.Context}.For(spec.Type)
+	if ok {
+		l.OnContext = in.Frames == nil
+		l.Runs, err = testrun.On(in, p, spec)
 	} else {
 		l.Events, err = testrun.Events(p, spec)
 	}
@@ -150,7 +158,7 @@ func measure(l *job.Loaded, p *ebpf.Program, object *ebpf.CollectionSpec, j job.
 		return
 	}
 	if j.Profile {
-		if l.Profile, err = profile.Of(object, l.Program, j.Frames, l.Runs); err != nil {
+		if l.Profile, err = profile.Of(object, l.Program, in, l.Runs); err != nil {
 			l.Profile = &job.Profile{Error: err.Error()}
 		}
 	}

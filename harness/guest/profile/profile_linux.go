@@ -90,10 +90,10 @@ func (c *Copy) Profile() *job.Profile {
 	return p
 }
 
-// Of profiles one of an object's programs that was run on frames, with these runs; without runs, at events.
+// Of profiles one of an object's programs that was run on some input, with these runs; without runs, at events.
 //
-// Requires what [native.Of] requires, and [testrun.Frames] or [testrun.Events].
-func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job.FrameRun) (*job.Profile, error) {
+// Requires what [native.Of] requires, and [testrun.On] or [testrun.Events].
+func Of(object *ebpf.CollectionSpec, program string, in testrun.Input, runs []job.FrameRun) (*job.Profile, error) {
 	c, err := New(object, program)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func Of(object *ebpf.CollectionSpec, program string, frames [][]byte, runs []job
 		c.scenes[scene], err = testrun.CountEvents(c.Copy, loaded.Programs[program], loaded.Maps[instrument.Counts], object.Programs[program])
 	} else {
 		var counted testrun.Counted
-		counted, err = testrun.CountFrames(c.Copy, loaded.Programs[program], loaded.Maps[instrument.Counts], frames, runs)
+		counted, err = testrun.Count(in, c.Copy, loaded.Programs[program], loaded.Maps[instrument.Counts], runs)
 		c.scenes[scene], c.profile.Executed, c.profile.Differs = counted.Words, counted.Executed, counted.Differs
 	}
 	if err != nil {

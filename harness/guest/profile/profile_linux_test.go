@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bpflab/harness/guest/guesttest"
+	"bpflab/harness/guest/testrun"
 	"bpflab/harness/job"
 )
 
@@ -26,9 +27,9 @@ func calls(stack int16, n int) *ebpf.CollectionSpec {
 
 func TestOf(t *testing.T) {
 	guesttest.Root(t)
-	frames, runs := [][]byte{make([]byte, 64), {1}, make([]byte, 100)}, []job.FrameRun{{Result: 2}, {Refused: true}, {Result: 1}}
+	in, runs := testrun.Input{Frames: [][]byte{make([]byte, 64), {1}, make([]byte, 100)}}, []job.FrameRun{{Result: 2}, {Refused: true}, {Result: 1}}
 	for stack, timed := range map[int16]bool{8: true, 496: true, 508: false} {
-		p, err := Of(calls(stack, 2), "p", frames, runs)
+		p, err := Of(calls(stack, 2), "p", in, runs)
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, p.Runs)
 		assert.Equal(t, []uint64{5, 0, 5}, p.Executed)
@@ -46,11 +47,11 @@ func TestOf(t *testing.T) {
 	}
 
 	large := calls(8, maxInstructions)
-	_, err := Of(large, "p", frames, runs)
+	_, err := Of(large, "p", in, runs)
 	assert.ErrorContains(t, err, "more than the 16384 of which a profile can be had")
 	broken := calls(8, 1)
 	broken.Programs["p"].Instructions = asm.Instructions{asm.Return()}
-	_, err = Of(broken, "p", frames, runs)
+	_, err = Of(broken, "p", in, runs)
 	assert.Error(t, err)
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package testrun finds what a run of a program costs. On frames, by the kernel's own test run (BPF_PROG_TEST_RUN), and
-// at events, by its statistics (BPF_ENABLE_STATS): both say how long the program itself took. In an exact guest a
-// nanosecond is an instruction.
+// on a context and at events, by its statistics (BPF_ENABLE_STATS): both say how long the program itself took. In an exact
+// guest a nanosecond is an instruction.
 package testrun
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -23,20 +23,87 @@ import (
 	"bpflab/harness/job"
 )
 
-// OnFrames reports whether kernels run programs of a type on frames, and time them.
-func OnFrames(kind ebpf.ProgramType) bool { return slices.Contains(types, kind) }
+// Input is what programs are run on.
+type Input struct {
+	Frames  [][]byte
+	Context []byte // nil: one of zeros, for programs that take nothing else
+}
 
 var types = []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SchedACT, ebpf.SocketFilter, ebpf.CGroupSKB, ebpf.LWTIn, ebpf.LWTOut, ebpf.LWTXmit, ebpf.FlowDissector}
+
+// Zeros is how many bytes of zeros a program of type syscall is given, unless there is a context for it.
+const Zeros = 256
+
+// For returns what programs of a type are run on, of what is there; false: they are not run, but wait for events.
+func (in Input) For(kind ebpf.ProgramType) (Input, bool) {
+	switch {
+	case slices.Contains(types, kind):
+		return in, true
+	case kind == ebpf.Syscall && in.Context == nil:
+		return Input{Context: make([]byte, Zeros)}, true
+	case kind == ebpf.SkLookup && in.Context == nil:
+		return Input{Context: lookup()}, true
+	case kind == ebpf.Syscall || kind == ebpf.SkLookup || kind == ebpf.RawTracepoint && in.Context != nil:
+		return Input{Context: in.Context}, true
+	}
+	return Input{}, false
+}
+
+// lookup is a struct bpf_sk_lookup: a TCP connection to port 80, over IPv4.
+func lookup() []byte {
+	raw := make([]byte, 8+4*2+4+16+4+4+16+4+4) // cookie, family, protocol, remote, local, interface
+	binary.NativeEndian.PutUint32(raw[8:], unix.AF_INET)
+	binary.NativeEndian.PutUint32(raw[12:], unix.IPPROTO_TCP)
+	copy(raw[16:], []byte{192, 0, 2, 1})
+	binary.BigEndian.PutUint16(raw[36:], 40000)
+	copy(raw[40:], []byte{192, 0, 2, 2})
+	binary.NativeEndian.PutUint32(raw[60:], 80)
+	return raw
+}
+
+// runs are how many there are in a round: one for each frame, or one.
+func (in Input) runs() int { return max(len(in.Frames), 1) }
+
+// once runs a program, and says what it returned and how long it took, ns.
+func (in Input) once(prog *ebpf.Program, n int) (result uint32, ns int64, err error) {
+	var frame []byte
+	if n < len(in.Frames) {
+		frame = in.Frames[n]
+	}
+	if in.Context == nil {
+		result, took, err := prog.Benchmark(frame, 1, nil)
+		return result, took.Nanoseconds(), err
+	}
+	before, err := prog.Stats()
+	if err != nil {
+		return 0, 0, err
+	}
+	if result, err = prog.Run(&ebpf.RunOptions{Data: frame, Context: in.Context}); err != nil {
+		return 0, 0, err
+	}
+	after, err := prog.Stats()
+	if err != nil {
+		return 0, 0, err
+	}
+	return result, (after.Runtime - before.Runtime).Nanoseconds(), nil
+}
 
 // rounds is how often each frame is run. What a run finds for the first time, an entry that is not in a map yet, it
 // finds in the first round, which is not counted.
 const rounds = 5
 
-// Frames runs a program on each frame, over and over, in turns with a program of its type that does nothing. spec is the
-// program's. A frame that the kernel does not take (some are too short) is refused.
+// On runs a program on each frame, or on a context, over and over, in turns with a program of its type that does nothing.
+// spec is the program's. A frame that the kernel does not take (some are too short) is refused.
 //
 // Requires Linux 5.10 and CAP_BPF, CAP_NET_ADMIN.
-func Frames(prog *ebpf.Program, spec *ebpf.ProgramSpec, frames [][]byte) ([]job.FrameRun, error) {
+func On(in Input, prog *ebpf.Program, spec *ebpf.ProgramSpec) ([]job.FrameRun, error) {
+	if in.Context != nil {
+		stats, err := ebpf.EnableStats(bpfStatsRunTime)
+		if err != nil {
+			return nil, fmt.Errorf("have the kernel take the time of programs: %w", err)
+		}
+		defer stats.Close()
+	}
 	nothing, err := empty(spec)
 	if err != nil {
 		return nil, err
@@ -44,31 +111,35 @@ func Frames(prog *ebpf.Program, spec *ebpf.ProgramSpec, frames [][]byte) ([]job.
 	defer nothing.Close()
 	measure.Settle()
 	defer awake.Alone()()
-	runs := make([]job.FrameRun, len(frames))
-	yours, theirs := make([][]int64, len(frames)), make([][]int64, len(frames))
+	runs := make([]job.FrameRun, in.runs())
+	yours, theirs := make([][]int64, len(runs)), make([][]int64, len(runs))
+	refused := 0
 	for round := range rounds + 1 {
-		for i, frame := range frames {
+		for i := range runs {
 			if runs[i].Refused {
 				continue
 			}
-			result, took, err := prog.Benchmark(frame, 1, nil)
+			result, took, err := in.once(prog, i)
 			if errors.Is(err, unix.EINVAL) {
 				runs[i].Refused = true
+				refused++
 				continue
 			}
 			var idle int64
 			if err == nil {
-				_, none, idleErr := nothing.Benchmark(frame, 1, nil)
-				idle, err = none.Nanoseconds(), idleErr
+				_, idle, err = in.once(nothing, i)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("run %s on frame %d: %w", spec.Name, i, err)
 			}
 			runs[i].Result = result
 			if round > 0 {
-				yours[i], theirs[i] = append(yours[i], took.Nanoseconds()), append(theirs[i], idle)
+				yours[i], theirs[i] = append(yours[i], took), append(theirs[i], idle)
 			}
 		}
+	}
+	if refused == len(runs) && in.Context != nil {
+		return nil, fmt.Errorf("the kernel refuses a context of %d bytes for this program: is it larger, or of another form?", len(in.Context))
 	}
 	for i := range runs {
 		if !runs[i].Refused {
@@ -95,27 +166,23 @@ type Counted struct {
 	Differs int
 }
 
-// CountFrames runs a copy of a program on frames as Frames has run the program. Of each frame one run counts, on the way
-// through the program of which Frames tells the cost; of several the one that took the least time.
-func CountFrames(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, frames [][]byte, runs []job.FrameRun) (sum Counted, err error) {
+// Count runs a copy of a program on what On has run the program on. Of each frame one run counts, on the way through the
+// program of which On tells the cost; of several the one in which calls took the least time.
+func Count(in Input, c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, runs []job.FrameRun) (sum Counted, err error) {
 	before, err := instrument.Read(counts)
 	if err != nil {
 		return sum, err
 	}
-	sum.Words, sum.Executed = make(instrument.Words, len(before)), make([]uint64, len(frames))
+	sum.Words, sum.Executed = make(instrument.Words, len(before)), make([]uint64, len(runs))
 	measure.Settle()
 	defer awake.Alone()()
-	type run struct {
-		instrument.Words
-		took time.Duration
-	}
-	all := make([][]run, len(frames))
+	all := make([][]instrument.Words, len(runs))
 	for round := range rounds + 1 {
-		for i, frame := range frames {
+		for i := range runs {
 			if runs[i].Refused {
 				continue
 			}
-			result, took, err := prog.Benchmark(frame, 1, nil)
+			result, _, err := in.once(prog, i)
 			if err != nil {
 				return sum, fmt.Errorf("run the copy on frame %d: %w", i, err)
 			}
@@ -124,7 +191,7 @@ func CountFrames(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, frame
 				return sum, err
 			}
 			if round > 0 {
-				all[i] = append(all[i], run{now.Less(before), took})
+				all[i] = append(all[i], now.Less(before))
 			}
 			if round == rounds && result != runs[i].Result {
 				sum.Differs++
@@ -137,13 +204,13 @@ func CountFrames(c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, frame
 			continue
 		}
 		best := of[runs[i].Round]
-		for _, r := range of {
-			if r.took < best.took && slices.Equal(c.BlocksOf(r.Words), c.BlocksOf(best.Words)) {
-				best = r
+		for _, w := range of {
+			if w.Sum() < best.Sum() && slices.Equal(c.BlocksOf(w), c.BlocksOf(best)) {
+				best = w
 			}
 		}
-		sum.Add(best.Words)
-		for _, n := range c.Instructions(best.Words) {
+		sum.Add(best)
+		for _, n := range c.Instructions(best) {
 			sum.Executed[i] += n
 		}
 	}

@@ -39,7 +39,7 @@ func TestFrames(t *testing.T) {
 		spec := works(kind, 100)
 		p, err := ebpf.NewProgram(spec)
 		require.NoError(t, err)
-		runs, err := Frames(p, spec, [][]byte{short, long, {1, 2, 3}})
+		runs, err := On(Input{Frames: [][]byte{short, long, {1, 2, 3}}}, p, spec)
 		require.NoError(t, err)
 		require.Len(t, runs, 3)
 		assert.EqualValues(t, 1, runs[0].Result, kind)
@@ -50,8 +50,26 @@ func TestFrames(t *testing.T) {
 		assert.False(t, runs[0].Refused)
 		require.NoError(t, p.Close())
 	}
-	assert.False(t, OnFrames(ebpf.RawTracepoint))
-	assert.True(t, OnFrames(ebpf.XDP))
+}
+
+func TestFor(t *testing.T) {
+	frames, context := [][]byte{{1}}, []byte{2}
+	for _, tt := range []struct {
+		kind     ebpf.ProgramType
+		in, want Input
+	}{
+		{ebpf.XDP, Input{frames, nil}, Input{frames, nil}}, {ebpf.XDP, Input{frames, context}, Input{frames, context}},
+		{ebpf.Syscall, Input{frames, nil}, Input{nil, make([]byte, Zeros)}}, {ebpf.Syscall, Input{frames, context}, Input{nil, context}},
+		{ebpf.SkLookup, Input{frames, nil}, Input{nil, lookup()}}, {ebpf.RawTracepoint, Input{frames, context}, Input{nil, context}},
+	} {
+		got, ok := tt.in.For(tt.kind)
+		assert.True(t, ok)
+		assert.Equal(t, tt.want, got, tt.kind)
+	}
+	for _, kind := range []ebpf.ProgramType{ebpf.RawTracepoint, ebpf.Kprobe} {
+		_, ok := Input{Frames: frames}.For(kind)
+		assert.False(t, ok, kind)
+	}
 }
 
 // waits returns a program that does nothing n times, at an event.
@@ -104,7 +122,7 @@ func TestCost(t *testing.T) {
 		p, err := ebpf.NewProgram(spec)
 		require.NoError(t, err)
 		defer p.Close()
-		runs, err := Frames(p, spec, [][]byte{short, long})
+		runs, err := On(Input{Frames: [][]byte{short, long}}, p, spec)
 		require.NoError(t, err)
 		for _, r := range runs {
 			assert.GreaterOrEqual(t, r.Worst, r.Cost)

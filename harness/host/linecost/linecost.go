@@ -28,10 +28,11 @@ type Profile struct {
 	Lines    []Line  // by file and number; without line information a line is one instruction of BPF
 	Empty    float64 // instructions of an empty program, which the lines have as well
 	// Untimed are calls that the time of cannot be taken: what they cost is in the remainder.
-	Untimed []Call
-	Longest int // the frame on which the program executes the most BPF instructions, or -1
-	Most    uint64
-	Differs int // frames on which the copy that counts has returned something else
+	Untimed   []Call
+	Longest   int // the frame on which the program executes the most BPF instructions, or -1
+	Most      uint64
+	Differs   int  // frames on which the copy that counts has returned something else
+	OnContext bool // it was run on a context
 }
 
 // Line is one of the source.
@@ -117,9 +118,9 @@ func Of(l job.Loaded) (p Profile, err error) {
 		return p, errors.New("the copy that counts did not run")
 	}
 	runs := float64(raw.Runs)
-	p = Profile{Empty: float64(length(raw.Empty, 0, len(raw.Empty), true)), Longest: -1, Differs: raw.Differs}
+	p = Profile{Empty: float64(length(raw.Empty, 0, len(raw.Empty), true)), Longest: -1, Differs: raw.Differs, OnContext: l.OnContext}
 	for frame, n := range raw.Executed {
-		if n > p.Most {
+		if n > p.Most && !l.OnContext {
 			p.Longest, p.Most = frame, n
 		}
 	}

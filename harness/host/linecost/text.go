@@ -261,6 +261,8 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 	switch {
 	case !first.Measured:
 		what = "are of a run " + c.Input
+	case first.OnContext:
+		what = "are of a run on " + cmp.Or(c.Context, runcost.NoContext)
 	case first.Longest >= 0:
 		what = fmt.Sprintf("are the mean of %d frames: %s", len(c.Frames), c.Input)
 	}

@@ -24,7 +24,12 @@ type Costs struct {
 	survey.Survey
 	Input  string   // what the frames are
 	Frames []string // what each of them is, in a few words
+	// Context is what programs are run on that take a context; empty: NoContext.
+	Context string
 }
+
+// NoContext is the context where nobody gives another.
+const NoContext = "a TCP connection to port 80 (sk_lookup) or zeros (syscall)"
 
 // Cost is what runs cost, in instructions over an empty program of the same type.
 type Cost struct {
@@ -138,17 +143,20 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 
 // footer says what the figures are.
 func (c Costs) footer(w io.Writer) {
-	frames, events := false, false
+	frames, contexts, events := false, false, false
 	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			for _, l := range p.On {
-				frames, events = frames || len(l.Runs) > 0, events || l.Events != nil
+				frames, contexts, events = frames || len(l.Runs) > 0 && !l.OnContext, contexts || l.OnContext, events || l.Events != nil
 			}
 		}
 	}
 	fmt.Fprint(w, "\ninstructions a run, over a program that does nothing")
 	if frames {
 		fmt.Fprintf(w, "; the mean of %d frames: %s", len(c.Frames), c.Input)
+	}
+	if contexts {
+		fmt.Fprintf(w, "; of programs that take a context, a run on %s", cmp.Or(c.Context, NoContext))
 	}
 	if events {
 		fmt.Fprint(w, "; of programs that run at events, a run that system calls of many kinds bring about")
@@ -189,7 +197,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 		kind = cmp.Or(kind, l.Type)
 		for _, r := range l.Runs {
 			name := result(l.Type, r.Result)
-			if r.Refused || slices.Contains(order, name) {
+			if r.Refused || l.OnContext || slices.Contains(order, name) {
 				continue
 			}
 			order = append(order, name)

@@ -32,7 +32,8 @@ func ran(name string, costs ...int64) job.Loaded {
 func costsOf(on ...job.Loaded) Costs {
 	objects := [][]job.Object{{{Programs: []job.Loaded{on[0]}}}, {{Programs: []job.Loaded{on[1]}}}}
 	return Costs{
-		survey.New([]string{"5.10", "6.12"}, []survey.File{{Name: "a.bpf.c"}, {Name: "b", Broken: "b is broken"}}, objects), "some mix", []string{"UDP", "ARP", "UDP"},
+		Survey: survey.New([]string{"5.10", "6.12"}, []survey.File{{Name: "a.bpf.c"}, {Name: "b", Broken: "b is broken"}}, objects),
+		Input:  "some mix", Frames: []string{"UDP", "ARP", "UDP"},
 	}
 }
 

@@ -74,7 +74,10 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 			if format == "json" {
 				err = linecost.JSON(out, c)
 			} else {
-				err = linecost.Text(out, c, linecost.Options{Columns: width(out), All: all})
+				var text strings.Builder
+				if err = linecost.Text(&text, c, linecost.Options{Columns: width(out), All: all}); err == nil {
+					_, err = io.WriteString(out, fit(out, text.String()))
+				}
 			}
 			if err != nil {
 				return fmt.Errorf("write the profile: %w", err)

@@ -201,7 +201,7 @@ func TestText(t *testing.T) {
 	submission := two()
 	submission.Runs = nil
 	out = text(t, Options{}, submission)
-	assert.Contains(t, out, "all figures are of a run some mix;")
+	assert.Contains(t, out, "all figures are of a run some mix\n")
 	assert.NotContains(t, out, "remainder\n")
 	events := two()
 	events.Runs, events.Profile.Executed, events.Events = nil, nil, &job.EventRuns{Count: 4, Cost: 30}

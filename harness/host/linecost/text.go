@@ -266,7 +266,11 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 	case first.Longest >= 0:
 		what = fmt.Sprintf("are the mean of %d frames: %s", len(c.Frames), c.Input)
 	}
-	fmt.Fprintf(w, "  all figures %s; costs are in instructions of the machine\n", what)
+	columns := "own is its machine code and calls what it calls, in instructions"
+	if len(all) > 1 {
+		columns = "the other columns are what it costs with all that it calls, in instructions"
+	}
+	fmt.Fprintf(w, "  runs is how often a line runs in a run of the program, %s; all figures %s\n", columns, what)
 	if calls := first.Calls(); len(calls) > 0 {
 		fmt.Fprintf(w, "  calls on %s, the most expensive first:\n", first.kernel)
 		for _, call := range calls[:min(len(calls), 5)] {

@@ -18,6 +18,9 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"bpflab/harness"
+	"bpflab/harness/host/judge"
 )
 
 // profiledPrograms are profiles as bpflab profile writes them for programs.
@@ -83,8 +86,12 @@ func TestProfile(t *testing.T) {
 	pprofTo, lcovTo := filepath.Join(dir, "p.pb.gz"), filepath.Join(dir, "p.info")
 	_, out := profiles(t, counted, filepath.Join(starter(t), "counter.bpf.c"), filepath.Join(clone(t), "labs/lab12_2/events.bpf.c"),
 		"--packets", fourFrames(t), "--format", "json", "--pprof", pprofTo, "--lcov", lcovTo)
-	var got profiledPrograms
+	busy(t)
+	_, again := profiles(t, counted, "--packets", fourFrames(t), "--format", "json")
+	var got, loaded profiledPrograms
 	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.NoError(t, json.Unmarshal([]byte(again), &loaded))
+	assert.Equal(t, got.Programs[:len(loaded.Programs)], loaded.Programs, "under load")
 	require.Len(t, got.Programs, 7)
 	seen, instructions := map[int]bool{}, 0.0
 	for _, p := range got.Programs {
@@ -144,6 +151,19 @@ func TestProfile(t *testing.T) {
 	assert.Contains(t, lcov, "\nDA:32,40\n")
 }
 
+// A grade says nothing of cost where none was lost for it, or something else comes first.
+func TestExpensive(t *testing.T) {
+	lab := &harness.Lab{Tasks: []judge.Task{{ID: "counts"}, {ID: "cost", Cost: true}}}
+	for name, verdicts := range map[string][2]judge.Verdict{
+		"passed": {{Status: judge.Pass}, {Status: judge.Pass}}, "another task": {{Status: judge.Fail}, {Status: judge.Pass}}, "waits": {{Status: judge.Fail}, {Status: judge.Fail, Waits: true}},
+	} {
+		r := judge.Result{Complete: true, Kernels: []judge.KernelResult{{Name: "6.12", Tasks: []judge.TaskResult{{ID: "counts", MaxPoints: 1, Verdict: verdicts[0]}, {ID: "cost", MaxPoints: 1, Verdict: verdicts[1]}}}}}
+		text, err := expensive(t.Context(), lab, nil, r, "lab")
+		assert.NoError(t, err, name)
+		assert.Empty(t, text, name)
+	}
+}
+
 func TestProfileCommand(t *testing.T) {
 	two := filepath.Join(t.TempDir(), "two.bpf.c")
 	require.NoError(t, os.WriteFile(two, []byte(twoPrograms), 0o644))
@@ -160,6 +180,12 @@ func TestProfileCommand(t *testing.T) {
 	assert.Regexp(t, `(?m)^ +1\.00 .* 99  +bpf_map_update_elem\(`, out)
 	assert.Contains(t, out, "are of a run in the scenes of lab12_1 whose cost is graded")
 	assert.NotContains(t, out, "remainder")
+
+	// A grade that takes points off for cost says where it is.
+	var graded, notes bytes.Buffer
+	assert.Equal(t, exitFailed, run(t.Context(), &graded, &notes, []string{"grade", "lab12_1", "--from", lab, "--cache", sharedCache(t), "--kernels", matrix()[0]}))
+	assert.Empty(t, notes.String())
+	assert.Regexp(t, `(?s)Where a run spends its instructions, some \d{3} on \S+:\n- counter\.bpf\.c:99: \d{3}, for bpf_map_update_elem\n- .*\./bpflab profile lab12_1 --from \S+ shows\s+every line\.\n\nnext:`, graded.String())
 
 	require.NoError(t, os.WriteFile(filepath.Join(lab, "counter.bpf.c"), []byte("int broken("), 0o644))
 	code, out = profiles(t, "lab12_1", "--from", lab)

@@ -52,7 +52,7 @@ func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	var total uint64
 	for _, name := range sortedKeys(spec.Maps) {
 		m := spec.Maps[name]
-		total = add(total, memory(m))
+		total = add(total, Memory(m, graderCPUs))
 		if o.globals(name) {
 			checkGlobals(v, name, m)
 			continue
@@ -154,9 +154,9 @@ func (want Map) check(v *Violations, m *ebpf.MapSpec) {
 	}
 }
 
-// memory estimates the bytes a map takes in the kernel, math.MaxUint64 if that
+// Memory estimates the bytes a map takes in the kernel of a machine with so many CPUs, math.MaxUint64 if that
 // does not fit. Hash elements carry about 64 bytes of their own and a bucket.
-func memory(m *ebpf.MapSpec) uint64 {
+func Memory(m *ebpf.MapSpec, cpus uint64) uint64 {
 	const element = 64 + 16
 	key, value := roundUp(m.KeySize), roundUp(m.ValueSize)
 	n := uint64(m.MaxEntries)
@@ -166,9 +166,9 @@ func memory(m *ebpf.MapSpec) uint64 {
 	case ebpf.Array:
 		return mul(n, value)
 	case ebpf.PerCPUArray:
-		return mul(n, mul(graderCPUs, value))
+		return mul(n, mul(cpus, value))
 	case ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.PerCPUCGroupStorage:
-		return mul(n, add(element+key, mul(graderCPUs, value)))
+		return mul(n, add(element+key, mul(cpus, value)))
 	default:
 		return mul(n, element+key+value)
 	}

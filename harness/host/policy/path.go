@@ -130,7 +130,7 @@ func newGraph(insns asm.Instructions, counts func(int) bool) *graph {
 	g := &graph{
 		insns:   insns,
 		counts:  counts,
-		lines:   linesOf(insns),
+		lines:   Lines(insns),
 		nodes:   make([]node, len(insns)),
 		raw:     make([]int, len(insns)),
 		byRaw:   make(map[int]int, len(insns)),
@@ -247,14 +247,29 @@ func (g *graph) walk(entry int, fn func(int)) {
 }
 
 // edges returns where execution can go after instruction i, falling through
-// first.
+// first. It returns an error where what follows has no static bound.
 func (g *graph) edges(i int) ([]edge, error) {
 	ins := &g.insns[i]
-	fall := func() (edge, error) { return g.to(i, g.raw[i]+int(ins.Width())) }
-
 	if ins.IsLoadOfFunctionPointer() {
 		return nil, g.unbounded(i, "a callback runs as often as the helper likes, which has no static bound; write out the loop")
 	}
+	switch op := ins.OpCode.JumpOp(); {
+	case op == asm.Ja && ins.OpCode.Source() == asm.RegSource:
+		return nil, g.unbounded(i, "a computed jump has no static bound; use if instead of a jump table")
+	case op == asm.JCOND:
+		return nil, g.unbounded(i, "may_goto loops have no static bound; unroll it")
+	case op == asm.Call && ins.IsBuiltinCall() && asm.BuiltinFunc(ins.Constant) == asm.FnTailCall:
+		return nil, g.unbounded(i, "a tail call has no static bound; call a static function instead")
+	}
+	return g.successors(i)
+}
+
+// successors are the same edges, of whatever leads to code of this program: a
+// tail call may fail and fall through, and a callback is called from elsewhere.
+// Of a computed jump it knows none.
+func (g *graph) successors(i int) ([]edge, error) {
+	ins := &g.insns[i]
+	fall := func() (edge, error) { return g.to(i, g.raw[i]+int(ins.Width())) }
 
 	switch op := ins.OpCode.JumpOp(); op {
 	case asm.Exit:
@@ -262,7 +277,7 @@ func (g *graph) edges(i int) ([]edge, error) {
 
 	case asm.Ja:
 		if ins.OpCode.Source() == asm.RegSource {
-			return nil, g.unbounded(i, "a computed jump has no static bound; use if instead of a jump table")
+			return nil, nil
 		}
 		offset := int64(ins.Offset)
 		if ins.OpCode.Class() == asm.Jump32Class {
@@ -271,13 +286,7 @@ func (g *graph) edges(i int) ([]edge, error) {
 		e, err := g.jump(i, offset)
 		return []edge{e}, err
 
-	case asm.JCOND:
-		return nil, g.unbounded(i, "may_goto loops have no static bound; unroll it")
-
 	case asm.Call:
-		if ins.IsBuiltinCall() && asm.BuiltinFunc(ins.Constant) == asm.FnTailCall {
-			return nil, g.unbounded(i, "a tail call has no static bound; call a static function instead")
-		}
 		next, err := fall()
 		if err != nil || !ins.IsFunctionCall() {
 			return []edge{next}, err
@@ -325,10 +334,10 @@ func (g *graph) unbounded(i int, reason string) error {
 	return &UnboundedError{source, reason}
 }
 
-// linesOf returns the source line of each instruction. BTF names it on the
+// Lines returns the source line of each instruction. BTF names it on the
 // first instruction of each statement only, and clang calls what belongs to no
 // statement line 0.
-func linesOf(insns asm.Instructions) []Line {
+func Lines(insns asm.Instructions) []Line {
 	lines := make([]Line, len(insns))
 	var line Line
 	for i := range insns {

@@ -488,9 +488,9 @@ func TestCheckForeignBytes(t *testing.T) {
 
 func TestMemorySaturates(t *testing.T) {
 	huge := &ebpf.MapSpec{Type: ebpf.PerCPUHash, KeySize: 1<<32 - 1, ValueSize: 1<<32 - 1, MaxEntries: 1<<32 - 1}
-	assert.Equal(t, ^uint64(0), memory(huge))
-	assert.Equal(t, ^uint64(0), add(memory(huge), 1))
-	assert.Equal(t, ^uint64(0), add(1, memory(huge)))
+	assert.Equal(t, ^uint64(0), Memory(huge, graderCPUs))
+	assert.Equal(t, ^uint64(0), add(Memory(huge, graderCPUs), 1))
+	assert.Equal(t, ^uint64(0), add(1, Memory(huge, graderCPUs)))
 }
 
 // What a map takes, on 4 CPUs. Sizes are rounded up to 8 bytes, and what is no array has some 80 bytes for
@@ -502,7 +502,7 @@ func TestMemory(t *testing.T) {
 		ebpf.PerCPUHash: 10 * (80 + 8 + 4*16), ebpf.LRUCPUHash: 10 * (80 + 8 + 4*16), ebpf.PerCPUCGroupStorage: 10 * (80 + 8 + 4*16),
 		ebpf.RingBuf: 10,
 	} {
-		assert.Equal(t, want, memory(&ebpf.MapSpec{Type: kind, KeySize: 4, ValueSize: 9, MaxEntries: 10}), kind)
+		assert.Equal(t, want, Memory(&ebpf.MapSpec{Type: kind, KeySize: 4, ValueSize: 9, MaxEntries: 10}, graderCPUs), kind)
 	}
 }
 

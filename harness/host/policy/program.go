@@ -40,7 +40,7 @@ func (p Policy) checkPrograms(v *Violations, spec *ebpf.CollectionSpec, o *objec
 			continue
 		}
 		if !slices.Contains(names, name) {
-			v.add(linesOf(spec.Programs[name].Instructions)[0].Position(), "program "+name, allowed("programs", names),
+			v.add(Lines(spec.Programs[name].Instructions)[0].Position(), "program "+name, allowed("programs", names),
 				fmt.Sprintf("another in SEC(%q)", spec.Programs[name].SectionName), "make it a static function without SEC(), or remove it")
 			continue
 		}
@@ -71,7 +71,7 @@ func (p Policy) checkInstructions(v *Violations, spec *ebpf.CollectionSpec, name
 		v.add("", "program "+name, fmt.Sprintf("at most %d instructions", p.MaxInstructions), fmt.Sprint(n), "make it smaller: unroll less, inline less")
 	}
 
-	lines := linesOf(insns)
+	lines := Lines(insns)
 	seen := make(map[string]bool)
 	add := func(i int, subject, expected, found, remedy string) {
 		if key := subject + found; !seen[key] {

@@ -14,9 +14,21 @@ import (
 // a helper that changes a map or is given a pointer into one. Pointers are followed through registers, the
 // stack and calls, and a pointer that may lead to shared memory is taken to do so.
 func SharedWrites(spec *ebpf.CollectionSpec, program string) []bool {
-	a := &aliases{graph: newGraph(spec.Programs[program].Instructions, all), spec: spec}
+	written := SharedMaps(spec, program)
+	writes := make([]bool, len(written))
+	for i, maps := range written {
+		writes[i] = len(maps) > 0
+	}
+	return writes
+}
+
+// SharedMaps names, for each instruction, the maps that such a write may go to, sorted; none for an instruction that
+// is no such write.
+func SharedMaps(spec *ebpf.CollectionSpec, program string) [][]string {
+	a := &aliases{graph: newGraph(spec.Programs[program].Instructions, all), spec: spec, names: sortedKeys(spec.Maps)}
 	a.states = make([]*regs, len(a.insns))
-	a.writes = make([]bool, len(a.insns))
+	a.writes = make([]mapSet, len(a.insns))
+	a.stack = map[int16]targets{}
 	if len(a.insns) > 0 {
 		a.flow(0, regs{})
 	}
@@ -25,31 +37,54 @@ func SharedWrites(spec *ebpf.CollectionSpec, program string) []bool {
 		a.work = a.work[:len(a.work)-1]
 		a.step(i)
 	}
-	return a.writes
+	written := make([][]string, len(a.insns))
+	for i, set := range a.writes {
+		for n, name := range a.names {
+			if set&a.set(n) != 0 {
+				written[i] = append(written[i], name)
+			}
+		}
+	}
+	return written
+}
+
+// A mapSet has a bit for each map of an object, by name. The last one is of all maps beyond.
+type mapSet uint64
+
+func (a *aliases) set(n int) mapSet { return 1 << min(n, 63) }
+
+// of is the set of one map.
+func (a *aliases) of(name string) mapSet {
+	n, _ := slices.BinarySearch(a.names, name)
+	return a.set(n)
 }
 
 // targets is what a register may hold, as far as it matters here.
 type targets struct {
-	shared bool // a pointer into memory that other CPUs write as well
-	handle bool // a reference to a map whose values are such memory
+	shared mapSet // a pointer into memory of these maps, which other CPUs write as well
+	handle mapSet // a reference to one of these maps, whose values are such memory
 }
 
-func (t targets) or(u targets) targets { return targets{t.shared || u.shared, t.handle || u.handle} }
+func (t targets) or(u targets) targets { return targets{t.shared | u.shared, t.handle | u.handle} }
 
-// regs are the registers before an instruction. Of the stack all slots are one, for all functions: what was
-// stored in one may be loaded from any.
+// regs are the registers before an instruction.
 type regs [11]targets
 
 // aliases follows pointers until nothing changes any more: targets only grow, so that this ends.
 type aliases struct {
 	*graph
 	spec   *ebpf.CollectionSpec
+	names  []string // of maps, sorted
 	states []*regs
-	stack  targets
-	result targets // of functions, in R0, all of them one
-	behind []int   // the instructions behind calls of functions
-	work   []int
-	writes []bool
+	// stack is what slots may hold, by their offset, in all functions alike; anywhere, what was stored through another
+	// register than the frame pointer.
+	stack     map[int16]targets
+	result    targets // of functions, in R0, all of them one
+	behind    []int   // the instructions behind calls of functions
+	callbacks []int   // functions that helpers call
+	values    mapSet  // whose values helpers hand to callbacks
+	work      []int
+	writes    []mapSet
 }
 
 // flow adds what the registers may hold before an instruction.
@@ -69,23 +104,40 @@ func (a *aliases) flow(to int, r regs) {
 	}
 }
 
-// spill adds what the stack may hold. All that loads from it is to be seen again.
-func (a *aliases) spill(t targets) {
-	if merged := a.stack.or(t); merged != a.stack {
-		a.stack = merged
+// anywhere stands for a slot that is not known. No slot has this offset.
+const anywhere = 1
+
+// spill adds what a slot may hold. All that loads from the stack is to be seen again.
+func (a *aliases) spill(base asm.Register, offset int16, t targets) {
+	if base != asm.RFP {
+		offset = anywhere
+	}
+	if merged := a.stack[offset].or(t); merged != a.stack[offset] {
+		a.stack[offset] = merged
 		for i, s := range a.states {
-			if s != nil {
+			if s != nil && a.insns[i].OpCode.Class().IsLoad() {
 				a.work = append(a.work, i)
 			}
 		}
 	}
 }
 
+// fill returns what a load may find in the stack.
+func (a *aliases) fill(base asm.Register, offset int16) (t targets) {
+	if base == asm.RFP {
+		return a.stack[offset].or(a.stack[anywhere])
+	}
+	for _, slot := range a.stack {
+		t = t.or(slot)
+	}
+	return t
+}
+
 func (a *aliases) step(i int) {
 	ins, r := &a.insns[i], *a.states[i]
-	edges, err := a.edges(i)
+	edges, err := a.successors(i)
 	if err != nil {
-		return // the path is without bound, which is another finding
+		return // leads out of the program, which no kernel loads
 	}
 	switch class := ins.OpCode.Class(); {
 	case ins.OpCode.JumpOp() == asm.Exit:
@@ -96,21 +148,31 @@ func (a *aliases) step(i int) {
 		return
 	case ins.OpCode.JumpOp() == asm.Call:
 		a.helper(i, &r)
+	case ins.IsLoadOfFunctionPointer():
+		r[ins.Dst] = targets{}
+		if callee, err := a.jump(i, ins.Constant); err == nil && !slices.Contains(a.callbacks, callee.to) {
+			a.callbacks = append(a.callbacks, callee.to)
+			a.flow(callee.to, regs{3: {shared: a.values}})
+		}
 	case ins.OpCode.IsDWordLoad():
 		r[ins.Dst] = targets{}
 		switch m := a.spec.Maps[ins.Reference()]; {
 		case m == nil || perCPU(m.Type) || m.Flags&rdonlyProg != 0:
 		case ins.Src == asm.PseudoMapValue:
-			r[ins.Dst].shared = true
+			r[ins.Dst].shared = a.of(ins.Reference())
 		case ins.Src == asm.PseudoMapFD:
-			r[ins.Dst].handle = true
+			r[ins.Dst].handle = a.of(ins.Reference())
 		}
 	case class.IsLoad():
-		r[ins.Dst] = a.stack // or nothing, of a load from elsewhere: no pointer is kept there
+		if t := r[ins.Src]; t.shared != 0 {
+			r[ins.Dst] = targets{} // no pointer is kept in a map
+		} else {
+			r[ins.Dst] = a.fill(ins.Src, ins.Offset) // or nothing, of a load from elsewhere
+		}
 	case class.IsStore():
-		a.writes[i] = a.writes[i] || r[ins.Dst].shared
-		if class == asm.StXClass && !r[ins.Dst].shared {
-			a.spill(r[ins.Src])
+		a.writes[i] |= r[ins.Dst].shared
+		if class == asm.StXClass && r[ins.Dst].shared == 0 {
+			a.spill(ins.Dst, ins.Offset, r[ins.Src])
 		}
 	case class.IsALU():
 		switch {
@@ -159,19 +221,35 @@ func (a *aliases) ret(result targets) {
 // helper is a call of the kernel's.
 func (a *aliases) helper(i int, r *regs) {
 	result := targets{}
-	switch asm.BuiltinFunc(a.insns[i].Constant) {
+	fn := asm.BuiltinFunc(a.insns[i].Constant)
+	if a.insns[i].IsKfuncCall() {
+		fn = asm.FnUnspec // its number is a type's
+	}
+	switch fn {
 	case asm.FnMapLookupElem:
 		result.shared = r[1].handle
-	case asm.FnMapUpdateElem, asm.FnMapDeleteElem:
-		a.writes[i] = a.writes[i] || r[1].handle
+	case asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnMapPushElem, asm.FnMapPopElem:
+		a.writes[i] |= r[1].handle
+	case asm.FnForEachMapElem:
+		a.calledWith(r[1].handle)
+	case asm.FnTimerSetCallback:
+		a.calledWith(r[1].shared)
 	case asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnGetPrandomU32, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid: // no arguments
 	default: // it may write where its arguments point
 		for _, argument := range r[1:6] {
-			a.writes[i] = a.writes[i] || argument.shared
+			a.writes[i] |= argument.shared
 		}
 	}
 	clear(r[1:6])
 	r[0] = result
+}
+
+// calledWith has callbacks called with values of maps, of which the third argument is a pointer to one.
+func (a *aliases) calledWith(values mapSet) {
+	a.values |= values
+	for _, callee := range a.callbacks {
+		a.flow(callee, regs{3: {shared: a.values}})
+	}
 }
 
 func perCPU(t ebpf.MapType) bool {

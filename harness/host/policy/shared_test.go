@@ -33,6 +33,9 @@ func TestSharedWrites(t *testing.T) {
 	call := func(name string) asm.Instruction {
 		return asm.Instruction{OpCode: asm.OpCode(asm.JumpClass).SetJumpOp(asm.Call), Src: asm.PseudoCall, Constant: -1}.WithReference(name)
 	}
+	callback := func(name string) asm.Instruction {
+		return asm.Instruction{OpCode: asm.LoadImmOp(asm.DWord), Dst: asm.R2, Src: asm.PseudoFunc, Constant: -1}.WithReference(name)
+	}
 	join := func(parts ...asm.Instructions) (all asm.Instructions) {
 		for _, p := range parts {
 			all = append(all, p...)
@@ -76,6 +79,18 @@ func TestSharedWrites(t *testing.T) {
 		"in a function": {join(lookup("array"), one(asm.Mov.Reg(asm.R1, asm.R0), call("f"), asm.Return()),
 			function("f", store(asm.R1), asm.Return())), []int{6}},
 		"by a function's result": {join(one(call("f"), store(asm.R0), asm.Return()), function("f", lookup("array")...), one(asm.Return())), []int{1}},
+		"another slot of the stack": {join(lookup("array"), one(
+			asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord), asm.LoadMem(asm.R7, asm.RFP, -16, asm.DWord), store(asm.R7), asm.Return())), nil},
+		"a slot by another register": {join(lookup("array"), one(
+			asm.Mov.Reg(asm.R6, asm.RFP), asm.StoreMem(asm.R6, -8, asm.R0, asm.DWord), asm.LoadMem(asm.R7, asm.RFP, -16, asm.DWord), store(asm.R7), asm.Return())), []int{6}},
+		"behind a tail call that fails": {one(asm.FnTailCall.Call(), global(asm.R4, ".bss"), store(asm.R4), asm.Return()), []int{2}},
+		"in a callback": {join(one(callback("f"), asm.FnLoop.Call(), asm.Return()),
+			function("f", global(asm.R4, ".bss"), store(asm.R4), asm.Return())), []int{4}},
+		"a value that a callback is given": {join(one(callback("f"), handle("hash"), asm.FnForEachMapElem.Call(), asm.Return()),
+			function("f", store(asm.R3), asm.Return())), []int{4}},
+		"a value of one's own that a callback is given": {join(one(callback("f"), handle("percpuhash"), asm.FnForEachMapElem.Call(), asm.Return()),
+			function("f", store(asm.R3), asm.Return())), nil},
+		"a queue": {one(handle("hash"), asm.FnMapPushElem.Call(), asm.Return()), []int{1}},
 		"not by another's argument": {join(lookup("array"), one(asm.Mov.Reg(asm.R2, asm.R0), call("f"), store(asm.R2), asm.Return()),
 			function("f", store(asm.R1), asm.Return())), nil},
 	} {
@@ -90,6 +105,11 @@ func TestSharedWrites(t *testing.T) {
 			assert.Equal(t, tt.want, got, fmt.Sprint(tt.insns))
 		})
 	}
+	either := &ebpf.CollectionSpec{Maps: maps, Programs: map[string]*ebpf.ProgramSpec{"p": {Instructions: join(
+		one(asm.JEq.Imm(asm.R1, 0, "other")), lookup("array"), one(asm.Ja.Label("join")),
+		one(handle("hash").WithSymbol("other"), asm.Mov.Reg(asm.R2, asm.RFP), asm.FnMapLookupElem.Call()),
+		one(store(asm.R0).WithSymbol("join"), asm.Return()))}}}
+	assert.Equal(t, []string{"array", "hash"}, SharedMaps(either, "p")[8])
 	assert.Empty(t, SharedWrites(&ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"p": {}}}, "p"))
 }
 

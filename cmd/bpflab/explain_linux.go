@@ -195,9 +195,18 @@ func listKinds(w io.Writer) error {
 
 // explain has the programs of all inputs loaded on kernels, and run.
 func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, names []string, runs runner.Runs) (survey.Survey, error) {
-	builder, err := h.Builder()
+	all, err := h.read(ctx, stdin, inputs, include, names)
 	if err != nil {
 		return survey.Survey{}, err
+	}
+	return h.survey(ctx, all, names, runs)
+}
+
+// read makes objects of inputs. A source without vmlinux.h gets that of one of the kernels.
+func (h *host) read(ctx context.Context, stdin io.Reader, inputs, include, names []string) ([]objects.Object, error) {
+	builder, err := h.Builder()
+	if err != nil {
+		return nil, err
 	}
 	reader := objects.Reader{
 		Builder: builder, Include: include, Stdin: stdin,
@@ -215,11 +224,12 @@ func (h *host) explain(ctx context.Context, stdin io.Reader, inputs, include, na
 	for _, name := range slices.Backward(names) {
 		reader.Headers = append(reader.Headers, name)
 	}
-	all, err := reader.Read(ctx, inputs)
-	h.progress.Set("build", "")
-	if err != nil {
-		return survey.Survey{}, err
-	}
+	defer h.progress.Set("build", "")
+	return reader.Read(ctx, inputs)
+}
+
+// survey has the programs of objects loaded on kernels, and run.
+func (h *host) survey(ctx context.Context, all []objects.Object, names []string, runs runner.Runs) (survey.Survey, error) {
 	var (
 		files []survey.File
 		elves [][]byte

@@ -32,7 +32,7 @@ func addGrader(root *cobra.Command, stderr io.Writer) (clear func()) {
 	h := newHost(stderr)
 	root.PersistentFlags().StringVar(&h.Cache, "cache", "", "where kernels and builds are kept (default: bpflab in the user's cache folder)")
 	root.PersistentFlags().BoolVarP(&h.Verbose, "verbose", "v", false, "print each guest's QEMU command and what it takes")
-	root.AddCommand(gradeCommand(h), watchCommand(h), explainCommand(h), benchCommand(h), profileCommand(h), lintCommand(h), runCommand(h), execCommand(h), kernelsCommand(h), cacheCommand(h), doctorCommand(h))
+	root.AddCommand(gradeCommand(h), watchCommand(h), explainCommand(h), benchCommand(h), profileCommand(h), checkCommand(h), lintCommand(h), runCommand(h), execCommand(h), kernelsCommand(h), cacheCommand(h), doctorCommand(h))
 	return h.progress.clear
 }
 

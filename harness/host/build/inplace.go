@@ -15,51 +15,52 @@ import (
 
 // InPlace compiles a source of any project where it lies, with the flags of [Builder.Compile]. It finds headers beside
 // the source, in the folders include, in this order, and in the system's; clang may read all of these and the folder
-// project, which may be empty, and nothing else. The object is not kept.
+// project, which may be empty, and nothing else. The object is not kept. What clang warns of is returned beside it.
 //
 // Errors are those of Compile.
-func (b Builder) InPlace(ctx context.Context, source, project string, include []string) (_ []byte, err error) {
+func (b Builder) InPlace(ctx context.Context, source, project string, include []string) (_ []byte, warnings []Diagnostic, err error) {
 	if _, err := sandbox.Enforced(b.Sandbox); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cc, err := findCompiler()
 	if err != nil {
-		return nil, fmt.Errorf("compile %s: %w", source, err)
+		return nil, nil, fmt.Errorf("compile %s: %w", source, err)
 	}
 	cc.mode, cc.write = b.Sandbox, b.write
 	in, err := filepath.Abs(filepath.Dir(source))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	objects, err := b.folder("objects")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out, err := os.MkdirTemp(objects, ".compile-*")
 	if err != nil {
-		return nil, fmt.Errorf("make folder to compile in: %w: make %s writable or choose another cache folder", err, objects)
+		return nil, nil, fmt.Errorf("make folder to compile in: %w: make %s writable or choose another cache folder", err, objects)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(out)) }()
 	// Sources of other projects may include headers of the C library, which ask for this.
 	args := append([]string{"-D__x86_64__"}, cc.flags...)
 	for _, dir := range append([]string{in}, include...) {
 		if dir, err = filepath.Abs(dir); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		args = append(args, "-I"+dir)
 		cc.read = append(cc.read[:len(cc.read):len(cc.read)], dir)
 	}
 	if project != "" {
 		if project, err = filepath.Abs(project); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		cc.read = append(cc.read, project)
 	}
 	object := filepath.Join(out, objectFile)
-	if _, err := cc.once(ctx, source, in, out, append(args, "-o", object, "-c", "./"+filepath.Base(source))); err != nil {
-		return nil, err
+	if warnings, err = cc.once(ctx, source, in, out, append(args, "-o", object, "-c", "./"+filepath.Base(source))); err != nil {
+		return nil, nil, err
 	}
-	return os.ReadFile(object)
+	raw, err := os.ReadFile(object)
+	return raw, withPath(warnings, source), err
 }
 
 // Denied reports whether a source includes what it may not read.

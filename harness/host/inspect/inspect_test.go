@@ -21,7 +21,7 @@ import (
 func compiled(t testing.TB, name string) []byte {
 	t.Helper()
 	b := build.Builder{Cache: t.TempDir(), Sandbox: sandbox.Auto}
-	raw, err := b.InPlace(t.Context(), filepath.Join("testdata", name), "", nil)
+	raw, _, err := b.InPlace(t.Context(), filepath.Join("testdata", name), "", nil)
 	require.NoError(t, err)
 	return raw
 }

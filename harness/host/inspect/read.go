@@ -3,7 +3,6 @@
 package inspect
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -21,13 +20,8 @@ import (
 const maxPlaces = 20
 
 // read reads an object, in the process that is confined for that.
-func read(elf []byte) (o Object) {
-	defer func() {
-		if r := recover(); r != nil { // the parser's
-			o = Object{Broken: fmt.Sprintf("damaged object: %v", r)}
-		}
-	}()
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(elf))
+func read(elf []byte) Object {
+	spec, err := policy.Parse(elf)
 	if err != nil {
 		return Object{Broken: err.Error()}
 	}

@@ -34,6 +34,8 @@ type Object struct {
 	ELF    []byte
 	Broken string // not empty: why there is no object
 	Note   string // not empty: what a reader should know of how it was made
+	// Warnings are what clang warns of, a line each with what belongs to it.
+	Warnings []string
 }
 
 // Reader reads inputs.
@@ -185,11 +187,11 @@ func (r Reader) compile(ctx context.Context, name, path, project string) (Object
 	if r.Began != nil {
 		r.Began(name)
 	}
-	raw, err := r.Builder.InPlace(ctx, path, project, r.Include)
+	raw, warnings, err := r.Builder.InPlace(ctx, path, project, r.Include)
 	var rejected *build.CompileError
 	note := ""
 	if errors.As(err, &rejected) && rejected.Wants("vmlinux.h") && len(r.Headers) > 0 {
-		if raw, note, err = r.withHeader(ctx, path, project); errors.Is(err, ErrNoHeader) {
+		if raw, warnings, note, err = r.withHeader(ctx, path, project); errors.Is(err, ErrNoHeader) {
 			return Object{Name: name, Broken: fmt.Sprintf("%s includes vmlinux.h: %v", name, err)}, nil
 		}
 	}
@@ -201,6 +203,12 @@ func (r Reader) compile(ctx context.Context, name, path, project string) (Object
 	}
 	o := object(name, raw)
 	o.Note = note
+	for _, w := range warnings {
+		// An entry point must have a parameter that it may not need, and vmlinux.h is nobody's to fix.
+		if w.Severity == "warning" && !strings.Contains(w.Text, "-Wunused-parameter") && filepath.Base(w.File) != "vmlinux.h" {
+			o.Warnings = append(o.Warnings, strings.ReplaceAll(w.String(), path, name))
+		}
+	}
 	return o, nil
 }
 
@@ -209,26 +217,26 @@ var ErrNoHeader = errors.New("there is no vmlinux.h")
 
 // withHeader compiles a source with the first kernel's vmlinux.h that fits it. What no header fits, does not compile
 // with the first.
-func (r Reader) withHeader(ctx context.Context, path, project string) (raw []byte, note string, first error) {
+func (r Reader) withHeader(ctx context.Context, path, project string) (raw []byte, warnings []build.Diagnostic, note string, first error) {
 	for i, kernel := range r.Headers {
 		dir, err := r.Header(ctx, kernel)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
-		raw, err := r.Builder.InPlace(ctx, path, project, append(slices.Clone(r.Include), dir))
+		raw, warnings, err := r.Builder.InPlace(ctx, path, project, append(slices.Clone(r.Include), dir))
 		var rejected *build.CompileError
 		switch {
 		case err == nil && i > 0:
-			return raw, fmt.Sprintf("compiled with the vmlinux.h of Linux %s: those of later kernels lack what it uses", kernel), nil
+			return raw, warnings, fmt.Sprintf("compiled with the vmlinux.h of Linux %s: those of later kernels lack what it uses", kernel), nil
 		case err == nil:
-			return raw, "", nil
+			return raw, warnings, "", nil
 		case !errors.As(err, &rejected):
-			return nil, "", err
+			return nil, nil, "", err
 		case i == 0:
 			first = err
 		}
 	}
-	return nil, "", first
+	return nil, nil, "", first
 }
 
 // maxErrors is how many of a compiler's errors are shown of one source.

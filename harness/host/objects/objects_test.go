@@ -289,3 +289,16 @@ func FuzzFile(f *testing.F) {
 		assert.Equal(t, o.Broken == "", len(o.ELF) > 0)
 	})
 }
+
+// What clang warns of is kept beside the object.
+func TestWarnings(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"warns.bpf.c": source + "int f(void) { int x; return x; }\n", "plain.bpf.c": source,
+		"vmlinux.h": "struct a { struct b; };\n", "kernel.bpf.c": "#include \"vmlinux.h\"\n" + source})
+	all := read(t, reader(t), dir)
+	assert.Empty(t, all[filepath.Join(dir, "kernel.bpf.c")].Warnings)
+	assert.Empty(t, all[filepath.Join(dir, "plain.bpf.c")].Warnings)
+	warns := all[filepath.Join(dir, "warns.bpf.c")]
+	require.Len(t, warns.Warnings, 1)
+	assert.Contains(t, warns.Warnings[0], filepath.Join(dir, "warns.bpf.c")+":4:29: warning: variable 'x' is uninitialized")
+}

@@ -52,7 +52,7 @@ func TestFixedReads(t *testing.T) {
 		"what may be something": {"raw_tp/x", "struct copy *f = ctx[1] ? (void *)ctx[0] : (void *)&seen; seen = read(&f->owner);", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spec, err := parse(compile(t, kernelTypes+"SEC(\""+tt.section+"\") int p(long *ctx) {\n"+tt.body+" return 0; }\n"))
+			spec, err := Parse(compile(t, kernelTypes+"SEC(\""+tt.section+"\") int p(long *ctx) {\n"+tt.body+" return 0; }\n"))
 			require.NoError(t, err)
 			insns := spec.Programs["p"].Instructions
 			lines := Lines(insns)

@@ -209,7 +209,7 @@ func TestLongestPathOfCompiled(t *testing.T) {
 
 // Lines are counted from 1, and the first is one like any other.
 func TestLongestPathFirstLine(t *testing.T) {
-	spec, err := parse(compile(t, `__attribute__((section("xdp"))) int f(void *ctx) { return 2; }`))
+	spec, err := Parse(compile(t, `__attribute__((section("xdp"))) int f(void *ctx) { return 2; }`))
 	require.NoError(t, err)
 	p, err := LongestPath(spec.Programs["f"].Instructions)
 	require.NoError(t, err)

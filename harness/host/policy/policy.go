@@ -85,7 +85,7 @@ func (p Policy) Check(elf []byte) (*ebpf.CollectionSpec, error) {
 		}
 	}
 
-	spec, err := parse(elf)
+	spec, err := Parse(elf)
 	if err != nil {
 		if v.empty() {
 			v.add("", "object", "an object that cilium/ebpf can load", err.Error(), "compare its SEC() names and map definitions with the starter's")
@@ -102,8 +102,9 @@ func (p Policy) Check(elf []byte) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// parse guards against panics: the parser was written for one's own objects.
-func parse(elf []byte) (spec *ebpf.CollectionSpec, err error) {
+// Parse parses an object. It guards against panics, since the parser was written for one's own objects, and not against
+// what else a hostile one may do: Check bounds that first.
+func Parse(elf []byte) (spec *ebpf.CollectionSpec, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("damaged object: %v", r)

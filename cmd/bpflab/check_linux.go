@@ -66,6 +66,7 @@ judged. Points that need you fail nothing.`,
 			if err != nil {
 				return err
 			}
+			runs.Profile = true
 			all, err := h.read(cmd.Context(), cmd.InOrStdin(), args, in.include, names)
 			if err != nil {
 				return err

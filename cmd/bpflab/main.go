@@ -85,7 +85,7 @@ var groups = []struct {
 	commands []string
 }{
 	{"Work on a lab:", []string{"grade", "watch", "run", "hint", "list", "reset"}},
-	{"Any BPF program:", []string{"check", "explain", "bench", "exec"}},
+	{"Any BPF program:", []string{"explain", "check", "bench", "profile", "exec"}},
 	{"Instructors and lab authors:", []string{"judge", "compare", "lint-lab"}},
 	{"This machine:", []string{"kernels", "cache", "doctor", "version"}},
 }

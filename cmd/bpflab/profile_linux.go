@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bpflab/harness"
+	"bpflab/harness/host/inspect"
 	"bpflab/harness/host/judge"
 	"bpflab/harness/host/linecost"
 	"bpflab/harness/host/runcost"
@@ -52,12 +53,15 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 				all := kernels.Names()
 				in.names = all[len(all)-1:]
 			}
-			var c runcost.Costs
-			var err error
+			var (
+				c    runcost.Costs
+				path func(file, program string) inspect.Count
+				err  error
+			)
 			if lab, _ := harness.Find(labs, args[0]); lab != nil && len(args) == 1 {
 				c, err = h.profileLab(cmd.Context(), lab, from, in.names)
 			} else {
-				c, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, feed)
+				c, path, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, feed)
 			}
 			if err != nil {
 				return err
@@ -75,7 +79,7 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 				err = linecost.JSON(out, c)
 			} else {
 				var text strings.Builder
-				if err = linecost.Text(&text, c, linecost.Options{Columns: width(out), All: all}); err == nil {
+				if err = linecost.Text(&text, c, linecost.Options{Columns: width(out), All: all, Path: path}); err == nil {
 					_, err = io.WriteString(out, fit(out, text.String()))
 				}
 			}
@@ -96,19 +100,35 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 	return cmd
 }
 
-// profileFiles profiles the programs of files.
-func (h *host) profileFiles(ctx context.Context, stdin io.Reader, files []string, in inputs, f feed) (c runcost.Costs, err error) {
+// profileFiles profiles the programs of files, and finds the longest path through each.
+func (h *host) profileFiles(ctx context.Context, stdin io.Reader, files []string, in inputs, f feed) (c runcost.Costs, path func(file, program string) inspect.Count, err error) {
 	names, err := in.choose(h, files)
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	c, runs, err := f.read()
 	if err != nil {
-		return c, err
+		return c, nil, err
+	}
+	all, err := h.read(ctx, stdin, files, in.include, names)
+	if err != nil {
+		return c, nil, err
 	}
 	runs.Profile = true
-	c.Survey, err = h.explain(ctx, stdin, files, in.include, names, runs)
-	return c, err
+	if c.Survey, err = h.survey(ctx, all, names, runs); err != nil {
+		return c, nil, err
+	}
+	inputs, err := h.inspect(ctx, all, c.Survey)
+	return c, func(file, program string) inspect.Count {
+		for _, i := range inputs {
+			for _, p := range i.Object.Programs {
+				if i.Name == file && p.Name == program {
+					return p.Path
+				}
+			}
+		}
+		return inspect.Count{Bound: "the object cannot be read"}
+	}, err
 }
 
 // profileLab profiles a lab's submission.

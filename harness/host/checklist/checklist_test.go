@@ -59,6 +59,14 @@ func sound() *scene {
 	return s
 }
 
+// profile has the second kernel make some map operations, of 40 instructions in all.
+func (s *scene) profile(operations uint64) {
+	s.on[1].Profile = &job.Profile{
+		Runs: 1, Files: []string{"a.c"}, Functions: []string{"p"}, Lines: []job.SourceLine{{Number: 3}}, Code: []byte{0x90, 0xc3}, Empty: []byte{0xc3},
+		Insns: []job.Instruction{{Helper: 1, Count: operations, Timed: true, Time: 40}, {Text: "Exit", Count: 1, To: 2}},
+	}
+}
+
 func (s *scene) program() *inspect.Program { return &s.object.Programs[0] }
 
 // events makes it a program that runs at system calls.
@@ -126,6 +134,9 @@ func TestPoints(t *testing.T) {
 		{"incomplete", "kernels", func(s *scene) { s.on[0].Lacks = "it replaces another" }, NeedsYou, "it replaces another", "verifier"},
 		{"many map operations", "map-operations", func(s *scene) { s.program().MapOps.Most = 11 }, Fail, "up to 11 map operations a run (at most 10 a run)", ""},
 		{"map operations in a loop", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a.c:3: a loop" }, NeedsYou, "how many a run makes has no static bound (a.c:3: a loop)", ""},
+		{"map operations that were counted", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a loop"; s.profile(10) }, Pass, "10.00 map operations a run on 6.12 (at most 10 a run): they take 40 of 56.7 instructions a run", ""},
+		{"too many were counted", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a loop"; s.profile(11) }, Fail, "11.00 map operations a run on 6.12 (at most 10 a run)", ""},
+		{"the line is known", "profiled-under-load", func(s *scene) { s.profile(2) }, Pass, "56.7 instructions a run, 42 of them at a.c:3, ", ""},
 		{"no map operation", "map-operations", func(s *scene) { s.program().MapOps = inspect.Count{} }, NotApplicable, "no helper that works on a map", ""},
 		{"too slow at peak load", "peak-load", func(s *scene) { s.limits.Peak = 38e6 }, Fail, "one CPU can do 37.5M runs/s on 6.12 (at least 38M runs/s)", ""},
 		{"no peak load", "peak-load", func(s *scene) { s.limits.Peak = 0 }, NeedsYou, "one CPU can do 37.5M runs/s on 6.12: its most expensive run takes 80 instructions", ""},

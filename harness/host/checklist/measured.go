@@ -3,6 +3,7 @@
 package checklist
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"bpflab/harness/host/inspect"
+	"bpflab/harness/host/linecost"
 	"bpflab/harness/host/runcost"
 	"bpflab/harness/host/survey"
 	"bpflab/harness/job"
@@ -30,8 +32,7 @@ func outcome(ok bool) Outcome {
 
 func (s *subject) bench() string { return "bpflab bench " + quoted(s.file) + " --by-frame" }
 
-// profiled says which load a program has been under, and what its runs cost. The figures of a profile have their place
-// here.
+// profiled says which load a program has been under, what its runs cost, and which lines that is in.
 func (s *subject) profiled() Finding {
 	cost, kernel, ok := s.worst(mean)
 	if f, missing := s.missing(); missing {
@@ -41,8 +42,14 @@ func (s *subject) profiled() Finding {
 		return s.unmeasured()
 	}
 	f := Finding{Outcome: Pass, Kernel: kernel, Number: insns(cost) + " a run", Deeper: "bpflab profile " + quoted(s.file)}
-	c := runcost.OfProgram(s.on[slices.Index(s.kernels, kernel)])
-	if s.on[slices.Index(s.kernels, kernel)].Events != nil {
+	on := s.on[slices.Index(s.kernels, kernel)]
+	c := runcost.OfProgram(on)
+	if p, err := linecost.Of(on); err == nil {
+		if l := slices.MaxFunc(p.Lines, func(a, b linecost.Line) int { return cmp.Compare(a.Cost(), b.Cost()) }); l.File != "" {
+			f.Number += fmt.Sprintf(", %.0f of them at %s", l.Cost(), l.Position())
+		}
+	}
+	if on.Events != nil {
 		f.Number += ", " + several(c.Runs, "run") + " at system calls"
 	} else {
 		f.Number += ", " + several(c.Runs, "frame")
@@ -203,19 +210,36 @@ func (s *subject) mapOperations() Finding {
 		}
 	}
 	cost, kernel, ok := s.worst(mean)
-	switch {
-	case !ok:
+	if !ok {
 		return s.unmeasured()
-	case ops.Bound != "":
+	}
+	p, err := linecost.Of(s.on[slices.Index(s.kernels, kernel)])
+	if err != nil { // no copy of it can be counted with
+		if ops.Bound != "" {
+			return Finding{
+				Outcome: NeedsYou, Kernel: kernel, Number: several(ops.Sites, "map operation") + " in its text", Limit: limit, Places: ops.Places, Deeper: deeper,
+				Message: fmt.Sprintf("how many a run makes has no static bound (%s); a mean run takes %s", ops.Bound, insns(cost)), Yours: []string{deeper},
+			}
+		}
 		return Finding{
-			Outcome: NeedsYou, Kernel: kernel, Number: several(ops.Sites, "map operation") + " in its text", Limit: limit, Places: ops.Places, Deeper: deeper,
-			Message: fmt.Sprintf("how many a run makes has no static bound (%s); a mean run takes %s", ops.Bound, insns(cost)), Yours: []string{deeper},
+			Outcome: Pass, Kernel: kernel, Number: fmt.Sprintf("up to %s a run", several(ops.Most, "map operation")), Limit: limit, Deeper: deeper,
+			Message: fmt.Sprintf("a mean run takes %s with them", insns(cost)),
 		}
 	}
-	return Finding{
-		Outcome: Pass, Kernel: kernel, Number: fmt.Sprintf("up to %s a run", several(ops.Most, "map operation")), Limit: limit, Deeper: deeper,
-		Message: fmt.Sprintf("a mean run takes %s with them", insns(cost)),
+	made, spent := 0.0, 0.0
+	for _, call := range p.Calls() {
+		if strings.HasPrefix(call.Name, "bpf_map_") {
+			made, spent = made+call.Runs, spent+call.Cost
+		}
 	}
+	f := Finding{
+		Outcome: outcome(made <= float64(s.limits.MapOps)), Kernel: kernel, Number: fmt.Sprintf("%.2f map operations a run", made), Limit: limit, Deeper: deeper,
+		Message: fmt.Sprintf("they take %.0f of %s a run", spent, insns(cost)),
+	}
+	if f.Outcome == Fail {
+		f.Places = ops.Places
+	}
+	return f
 }
 
 func (s *subject) peak() Finding {

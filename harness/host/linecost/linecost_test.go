@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"bpflab/harness/host/inspect"
 	"bpflab/harness/host/runcost"
 	"bpflab/harness/host/survey"
 	"bpflab/harness/job"
@@ -182,11 +183,21 @@ func TestText(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^dir/a\.bpf\.c: p$`, `(?m)^ +runs +own +calls +%$`, `(?m)^ +1\.00 +5\.0 +15  5  int p\(\) +\{$`, `(?m)^ +2\.00 +4\.0 +20\.0 +74  7 +x = helper\(\);$`,
 		`(?m)^ +b\.h$`, `(?m)^ +-2\.0 +less what an empty program costs$`, `(?m)^ +-0\.5 +remainder$`, `(?m)^ +30\.5 +cost of a run, over an empty program$`,
-		`are the mean of 2 frames: some mix`, `bpf_ktime_get_ns, a\.bpf\.c:7: 20\.0 a run, called 1\.00 times`, `most BPF instructions: 9, on frame 2 \(UDP\)`,
+		`are the mean of 2 frames: some mix`, `bpf_ktime_get_ns, a\.bpf\.c:7: 20\.0 a run, called 1\.00 times`,
 		`5\.10: the remainder has the cost of bpf_strstr`, `5\.10: on 3 frames the copy that counts returned something else`,
 	} {
 		assert.Regexp(t, want, out)
 	}
+
+	assert.NotContains(t, out, "longest path")
+	path := inspect.Count{Most: 12}
+	o := Options{Path: func(file, program string) inspect.Count {
+		assert.Equal(t, "dir/a.bpf.c p", file+" "+program)
+		return path
+	}}
+	assert.Contains(t, text(t, o, l), "  longest path through the program: 12 BPF instructions; longest that was taken: 9, by frame 2 (UDP)\n")
+	path.Bound = "a loop"
+	assert.Contains(t, text(t, o, l), "program: without a static bound (a loop); longest")
 
 	out = text(t, Options{}, two(), two())
 	assert.Regexp(t, `(?m)^ +runs +5\.10 +6\.12$`, out)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bpflab/harness/host/inspect"
 	"bpflab/harness/host/runcost"
 	"bpflab/harness/host/survey"
 	"bpflab/harness/host/visible"
@@ -30,6 +31,8 @@ const few = 40
 type Options struct {
 	Columns int  // how wide lines may be; 0: as wide as they are
 	All     bool // lines that cost next to nothing as well
+	// Path returns the longest path through a program of a file, in BPF instructions; nil: it is not known.
+	Path func(file, program string) inspect.Count
 }
 
 // Text writes the profiles of a survey's programs for people. A survey of one kernel shows how often each line runs, and
@@ -88,6 +91,9 @@ func program(w io.Writer, c runcost.Costs, f survey.File, p survey.Program, o Op
 		table(w, all, lines, o)
 		fmt.Fprintln(w)
 		notes(w, c, all)
+		if o.Path != nil {
+			longestPath(w, c, all[0], o.Path(f.Name, p.Name))
+		}
 	}
 	fmt.Fprintln(w)
 }
@@ -277,9 +283,6 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 			fmt.Fprintf(w, "    %s, %s: %s a run, called %s times\n", visible.Line(call.Name), visible.Line(call.Line), figure(call.Cost, 1), figure(call.Runs, 2))
 		}
 	}
-	if first.Longest >= 0 && first.Longest < len(c.Frames) {
-		fmt.Fprintf(w, "  most BPF instructions: %d, on frame %d (%s)\n", first.Most, first.Longest+1, visible.Line(c.Frames[first.Longest]))
-	}
 	for _, p := range all {
 		if names := untimed(p.Untimed); names != "" {
 			fmt.Fprintf(w, "  %s: the remainder has the cost of %s\n", p.kernel, names)
@@ -288,6 +291,20 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 			fmt.Fprintf(w, "  %s: on %d frames the copy that counts returned something else: the program depends on time or chance\n", p.kernel, p.Differs)
 		}
 	}
+}
+
+// longestPath compares the longest path through a program with the longest that a frame has taken.
+func longestPath(w io.Writer, c runcost.Costs, p on, longest inspect.Count) {
+	fmt.Fprint(w, "  longest path through the program: ")
+	if longest.Bound != "" {
+		fmt.Fprintf(w, "without a static bound (%s)", visible.Line(longest.Bound))
+	} else {
+		fmt.Fprintf(w, "%d BPF instructions", longest.Most)
+	}
+	if p.Longest >= 0 && p.Longest < len(c.Frames) {
+		fmt.Fprintf(w, "; longest that was taken: %d, by frame %d (%s)", p.Most, p.Longest+1, visible.Line(c.Frames[p.Longest]))
+	}
+	fmt.Fprintln(w)
 }
 
 // untimed names calls, each once.

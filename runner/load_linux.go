@@ -30,6 +30,7 @@ type Runs struct {
 	Context []byte                 // to run those on that take one; nil: zeros
 	Maps    map[string][]job.Entry // to fill maps with, by name
 	Profile bool                   // find where the cost of runs lies
+	Whole   bool                   // report the whole logs of rejections
 }
 
 // Load has the programs of objects of no lab loaded on each kernel, each program by itself, and run. It returns what became
@@ -54,7 +55,7 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 			part, into := objects[from:to], loaded[i][from:to]
 			from = to
 			group.Go(func() error {
-				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Context: runs.Context, Maps: runs.Maps, Profile: runs.Profile}, into)
+				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Context: runs.Context, Maps: runs.Maps, Profile: runs.Profile, Whole: runs.Whole}, into)
 			})
 		}
 	}

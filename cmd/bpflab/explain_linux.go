@@ -23,10 +23,10 @@ import (
 
 func explainCommand(h *host) *cobra.Command {
 	var (
-		in                inputs
-		list              bool
-		format, compareTo string
-		log               string
+		in                 inputs
+		list, full, states bool
+		format, compareTo  string
+		log                string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain FILE...",
@@ -55,20 +55,24 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 				return listKinds(cmd.OutOrStdout())
 			}
 			if log != "" {
-				return explainLog(cmd.OutOrStdout(), cmd.InOrStdin(), log)
+				return explainLog(cmd.OutOrStdout(), cmd.InOrStdin(), log, survey.Detail{Full: full, States: states})
 			}
 			show, err := surveyFormat(format, compareTo)
 			if err != nil {
 				return &exit{exitUsage, err}
 			}
+			if (full || states) && (format == "csv" || compareTo != "") {
+				return &exit{exitUsage, errors.New("--full and --states have no place in a table of figures: leave them out, or --format csv and --compare")}
+			}
 			names, err := in.choose(h, args)
 			if err != nil {
 				return err
 			}
-			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{})
+			s, err := h.explain(cmd.Context(), cmd.InOrStdin(), args, in.include, names, runner.Runs{Whole: full || states})
 			if err != nil {
 				return err
 			}
+			s.Detail = survey.Detail{Full: full, States: states}
 			h.progress.clear()
 			if err := show(cmd.OutOrStdout(), s); err != nil {
 				return fmt.Errorf("write what was found: %w", err)
@@ -80,6 +84,8 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 	cmd.Flags().StringVar(&format, "format", "text", "text, csv with veristat's column names, or json")
 	cmd.Flags().StringVar(&compareTo, "compare", "", "show what differs from this file, which --format csv or veristat -o csv wrote")
 	cmd.Flags().StringVar(&log, "log", "", "explain the verifier's log in this file, or - for standard input, without a guest: as libbpf, cilium/ebpf, bpftool, aya or bcc print it")
+	cmd.Flags().BoolVar(&full, "full", false, "show the verifier's whole log of each rejected program, as far as it is kept: 1 MiB")
+	cmd.Flags().BoolVar(&states, "states", false, "follow the verifier to the rejection: each source line, its instructions, and what they changed")
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd
 }
@@ -152,7 +158,7 @@ func surveyFormat(format, compareTo string) (func(io.Writer, survey.Survey) erro
 const maxLog = 32 << 20
 
 // explainLog explains a verifier's log that was copied from somewhere.
-func explainLog(w io.Writer, stdin io.Reader, name string) error {
+func explainLog(w io.Writer, stdin io.Reader, name string, detail survey.Detail) error {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -171,7 +177,7 @@ func explainLog(w io.Writer, stdin io.Reader, name string) error {
 		return &exit{exitUsage, fmt.Errorf("%s holds no verifier's log: expected lines such as \"0: (b7) r0 = 0\" and what the verifier said after them", name)}
 	}
 	var out strings.Builder
-	if err := survey.Log(&out, r); err != nil {
+	if err := survey.Log(&out, r, width(w), detail); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(w, fit(w, out.String())); err != nil {

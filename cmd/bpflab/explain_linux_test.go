@@ -195,7 +195,7 @@ func TestExplainCommand(t *testing.T) {
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `^ +5\.10 +6\.12\n\S+/counter\.bpf\.c\n  count_packets +\d+ +\d+\n\na number: [^\n]+\n$`, out)
 
-	code, out = explain("null-check", "atomic-fetch", "broken", "two", "damaged")
+	code, out = explain("null-check", "atomic-fetch", "broken", "two", "damaged", "--states", "--full")
 	assert.Equal(t, exitFailed, code)
 	for _, want := range []string{
 		`(?m)^  program +NO +NO$`, `(?m)^  program +NO +\d+$`, `(?m)^  good +2 +2$`, `(?m)^  loops +NO +NO$`, `(?m)^  nowhere +none +none$`, `(?m)^  untyped +- +-$`,
@@ -216,6 +216,13 @@ func TestExplainCommand(t *testing.T) {
   5\.10, 6\.12: accepted, but this kernel has no function no_such_function`,
 		`(?m)^\S+/two.bpf.c: untyped
   5\.10, 6\.12: cannot be loaded by itself: SEC\("myprog"\) names no type of program`,
+		`(?m)^    the path to it on 6\.12, \d+ instructions; \* bears on r\d
+(?:.*\n)*│ \d+  \*packets \+= 1;
+ \*[ \d]+  r\d = .*
+ +r\d is value of \w+, \d+ bytes, or NULL
+`,
+		`(?m)^    log on 5\.10, \d+ lines:\n│ func#0 @0\n(?:│ .*\n)*│ processed \d+ insns .*\n    log on 6\.12, \d+ lines:\n│ 0: R1=ctx\(\) R10=fp0\n`,
+		`(?m)^    no path to show: the log shows no instruction\n    log on 5\.10, `,
 		`(?m)^\S+/damaged.bpf.o cannot be read by cilium/ebpf, which loads programs here: `,
 	} {
 		assert.Regexp(t, want, out)
@@ -242,12 +249,12 @@ func TestExplainLog(t *testing.T) {
 		code int
 		out  string
 	}{
-		"libbpf: prog 'count': -- BEGIN PROG LOAD LOG --\n0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'map_value_or_null'\nprocessed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n-- END PROG LOAD LOG --\n": {exitFailed, `^count: rejected: null-check\n  verifier: R0 invalid mem access`},
+		"libbpf: prog 'count': -- BEGIN PROG LOAD LOG --\n0: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid mem access 'map_value_or_null'\nprocessed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0\n-- END PROG LOAD LOG --\n": {exitFailed, `^count: rejected: null-check\n  verifier: R0 invalid mem access(?:.*\n)*  log, 3 lines:\n│ 0: \(79\) r1`},
 		"": {exitUsage, ""},
 	} {
 		require.NoError(t, os.WriteFile(log, []byte(text), 0o644))
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, want.code, run(t.Context(), &stdout, &stderr, []string{"explain", "--log", log}))
+		assert.Equal(t, want.code, run(t.Context(), &stdout, &stderr, []string{"explain", "--log", log, "--full"}))
 		assert.Regexp(t, want.out, stdout.String())
 		if want.code == exitUsage {
 			assert.Contains(t, stderr.String(), "holds no verifier's log")
@@ -268,6 +275,7 @@ func TestExplainUsage(t *testing.T) {
 		{[]string{"none.bpf.c"}, "none.bpf.c: no such file"}, {[]string{file, "-I", file}, "expected a folder"},
 		{[]string{file, "--format", "xml"}, "--format xml: expected text, csv or json"}, {[]string{file, "--compare", file}, "expected a column"},
 		{[]string{file, "--compare", file, "--format", "csv"}, "leave --format out"}, {[]string{}, "requires at least 1 arg"},
+		{[]string{file, "--states", "--format", "csv"}, "no place in a table"},
 	} {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, append([]string{"explain", "--cache", t.TempDir()}, tt.args...)))

@@ -52,6 +52,10 @@ type Job struct {
 	// guest, that of the scenes which are timed. GetProfile returns the latter, and nothing else is observed.
 	Profile bool `json:"profile,omitempty"`
 
+	// Whole has the whole log of each rejected program of Objects reported, as far as a guest may report: see
+	// verifier.Report.
+	Whole bool `json:"whole,omitempty"`
+
 	// Run has the Program run as root, with no submission: no lab observes it. GetRan returns how it went.
 	Run *Run `json:"run,omitempty"`
 

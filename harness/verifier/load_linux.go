@@ -19,12 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxTraced is up to how many processed instructions a rejected program is
-// loaded again for the log of its last path. The log takes about 100 bytes an
-// instruction and is read into memory, of which a guest has little.
-const maxTraced = 1 << 16
-
-// maxStates is the same for a log of all registers, which takes about a kilobyte an instruction.
+// maxStates is MaxTraced for a log of all registers, which takes about a kilobyte an instruction.
 const maxStates = 1 << 12
 
 // Load loads the spec's programs and its maps. Of several programs the report is on the first by name that the
@@ -37,7 +32,11 @@ const maxStates = 1 << 12
 //
 // Requires CAP_BPF and CAP_NET_ADMIN, or root, and at least Linux 5.10. Until 5.11 maps
 // count as locked memory, whose limit the caller lifts.
-func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
+func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) { return LoadWhole(spec, 0) }
+
+// LoadWhole is Load, and of a rejection it also reports the whole log, of which it keeps at most so many bytes: see
+// Report.Whole.
+func LoadWhole(spec *ebpf.CollectionSpec, bytes int) (*ebpf.Collection, Report, error) {
 	names := slices.Sorted(maps.Keys(spec.Programs))
 	if len(names) == 0 {
 		return nil, Report{}, errors.New("load: expected a program, found none: check the object with package policy first")
@@ -56,7 +55,7 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 		return coll, report, nil
 	}
 	if len(names) > 1 {
-		return loadEach(spec, names, err)
+		return loadEach(spec, names, bytes, err)
 	}
 
 	if name, mapErr := refusedMap(spec); mapErr != nil {
@@ -97,7 +96,7 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 	report.Stats = parseStats(ve.Log)
 	report.Errno = errnoName(err)
 	log := ve.Log
-	if report.Stats.Processed <= maxTraced {
+	if report.Stats.Processed <= MaxTraced {
 		coll, err := load(spec, cache, ebpf.LogLevelStats|ebpf.LogLevelBranch)
 		if err == nil {
 			coll.Close()
@@ -115,8 +114,12 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 			coll.Close()
 		}
 		if errors.As(err, &ve) {
-			report.Trace = parseRejection(ve.Log).trace
+			log = ve.Log
+			report.Trace = parseRejection(log).trace
 		}
+	}
+	if bytes > 0 && slices.ContainsFunc(log, IsTrace) {
+		report.Whole = cut(whole(log), bytes)
 	}
 	report.Source = sourceOf(p.Instructions, r)
 	report.Relocation = relocationOf(spec.Types, p.Instructions, r)
@@ -124,7 +127,7 @@ func Load(spec *ebpf.CollectionSpec) (*ebpf.Collection, Report, error) {
 }
 
 // loadEach finds out which of several programs was rejected: they are loaded in random order.
-func loadEach(spec *ebpf.CollectionSpec, names []string, together error) (*ebpf.Collection, Report, error) {
+func loadEach(spec *ebpf.CollectionSpec, names []string, bytes int, together error) (*ebpf.Collection, Report, error) {
 	for _, name := range names {
 		one := spec.Copy()
 		one.Programs = map[string]*ebpf.ProgramSpec{name: one.Programs[name]}
@@ -133,7 +136,7 @@ func loadEach(spec *ebpf.CollectionSpec, names []string, together error) (*ebpf.
 				m.Contents = nil // other programs
 			}
 		}
-		coll, report, err := Load(one)
+		coll, report, err := LoadWhole(one, bytes)
 		if coll != nil {
 			coll.Close()
 		}

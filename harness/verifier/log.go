@@ -3,6 +3,7 @@
 package verifier
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -154,6 +155,72 @@ func parseRejection(log []string) rejection {
 		r.tail = append(r.tail, scrub(line))
 	}
 	return r
+}
+
+// A Log is what a verifier said of a program until it rejected it, from the beginning: of the path that led there,
+// or of all paths where a kernel shows registers only with these (until 5.15). What differs with each load is not in
+// it: addresses and times.
+type Log struct {
+	Lines []string `json:"lines"`
+	// Cut is how many lines are left out; they would stand before Lines[At].
+	Cut int `json:"cut,omitempty"`
+	At  int `json:"at,omitempty"`
+}
+
+// Text returns the lines, with one in place of those that are left out.
+func (l *Log) Text() []string {
+	if l.Cut == 0 {
+		return l.Lines
+	}
+	return slices.Insert(slices.Clone(l.Lines), l.At, fmt.Sprintf("… %d lines are left out here …", l.Cut))
+}
+
+// Equal reports whether two logs are the same.
+func (l *Log) Equal(other *Log) bool {
+	return l == other || l != nil && other != nil && l.Cut == other.Cut && l.At == other.At && slices.Equal(l.Lines, other.Lines)
+}
+
+// Path returns a log's lines on instructions and what the verifier said in its own words, without its figures and the
+// report that Linux 7.3 puts at the end.
+func (l *Log) Path() []string {
+	lines, _ := withoutReport(withoutStats(l.Lines))
+	return lines
+}
+
+// whole returns a log's lines without what differs with each load.
+func whole(log []string) []string {
+	var lines []string
+	for _, line := range log {
+		line = scrub(verificationTime.ReplaceAllString(line, ""))
+		if strings.TrimSpace(line) != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// cut keeps the first lines of a log, up to a quarter of some bytes, and the last ones. The end says most.
+func cut(lines []string, bytes int) *Log {
+	const perLine = 4 // in JSON: quotes, a comma, and an escaped character
+	size := func(line string) int { return len(line) + perLine }
+	total := 0
+	for _, line := range lines {
+		total += size(line)
+	}
+	if total <= bytes {
+		return &Log{Lines: lines}
+	}
+	first, used := 0, 0
+	for first < len(lines) && used+size(lines[first]) <= bytes/4 {
+		used += size(lines[first])
+		first++
+	}
+	last := len(lines)
+	for last > first && used+size(lines[last-1]) <= bytes {
+		last--
+		used += size(lines[last])
+	}
+	return &Log{Lines: slices.Concat(lines[:first], lines[last:]), Cut: last - first, At: first}
 }
 
 // traceOf returns a log's last lines for Report.Trace.

@@ -129,3 +129,40 @@ func TestReport(t *testing.T) {
 	assert.NotContains(t, all, "Source context")
 	assert.NotContains(t, all, "insns_self")
 }
+
+// Of a log that is too long the beginning and, above all, the end are kept.
+func TestCut(t *testing.T) {
+	lines := strings.Split(strings.Repeat("123456\n", 100), "\n")[:100]
+	assert.Equal(t, &Log{Lines: lines}, cut(lines, 1000))
+	l := cut(lines, 999)
+	assert.Equal(t, 1, l.Cut)
+	assert.Len(t, l.Lines, 99)
+	assert.Equal(t, 24, l.At)
+	l = cut(lines, 100)
+	assert.Equal(t, &Log{Lines: lines[:10], Cut: 90, At: 2}, l)
+	assert.Equal(t, "… 90 lines are left out here …", l.Text()[2])
+	assert.Len(t, l.Text(), 11)
+	assert.Empty(t, cut(lines, 0).Lines)
+	assert.Equal(t, 100, cut(lines, 0).Cut)
+	assert.False(t, l.Equal(nil))
+	assert.False(t, l.Equal(cut(lines, 101+9)))
+	assert.True(t, l.Equal(cut(lines, 100)))
+}
+
+// A whole log has the report of Linux 7.3 and the figures, without which it is a path.
+func TestWhole(t *testing.T) {
+	raw, err := os.ReadFile("testdata/rejected-7.3.log")
+	require.NoError(t, err)
+	r := ParseLog(string(raw))
+	require.NotNil(t, r.Whole)
+	text := strings.Join(r.Whole.Lines, "\n")
+	assert.Contains(t, text, "Causal path:")
+	assert.Contains(t, text, "processed ")
+	assert.NotContains(t, text, "usec")
+	assert.NotRegexp(t, `0xff[0-9a-f]{14}`, text)
+	path := strings.Join(r.Whole.Path(), "\n")
+	assert.NotContains(t, path, "Causal path:")
+	assert.NotContains(t, path, "processed ")
+	assert.Contains(t, path, "15: (95) exit\nUnreleased reference id=2 alloc_insn=4")
+	assert.Nil(t, ParseLog("R0 !read_ok").Whole)
+}

@@ -27,6 +27,9 @@ func ParseLog(text string) Report {
 		return report
 	}
 	report.Message, report.Source, report.Log, report.Trace = r.message, r.source, r.tail, r.trace
+	if slices.ContainsFunc(log, IsTrace) {
+		report.Whole = &Log{Lines: whole(log)}
+	}
 	if m := failedRelocation.FindStringSubmatch(strings.Join(log, "\n")); m != nil {
 		report.Relocation = m[1]
 	}

@@ -23,6 +23,9 @@ type Report struct {
 	// lines, at most 200 and 32 KiB. It is for package explain, not for readers.
 	Trace []string `json:"trace,omitempty"`
 
+	// Whole is the whole log of a rejection, nil if nobody asked for it or there is none, see MaxTraced.
+	Whole *Log `json:"whole,omitempty"`
+
 	// Relocation is the field or type, such as "task_struct.state", that the kernel does not have: the
 	// rejected instruction accesses it, and the loading library made it invalid for that.
 	Relocation string `json:"relocation,omitempty"`
@@ -52,6 +55,11 @@ func (s Speaker) String() string {
 // follows a loop round by round, so a program that runs for long has many; and at ten times any
 // lab's budget its points are gone anyway.
 const MaxRun = 10_000
+
+// MaxTraced is up to how many processed instructions a rejected program is
+// loaded again for the log of its last path. The log takes about 100 bytes an
+// instruction and is read into memory, of which a guest has little.
+const MaxTraced = 1 << 16
 
 // MaxTry is how long a run may take, ns: five times what the slowest starter takes. A program of few steps
 // may call expensive helpers in each of them. With longer runs, whether a guest ends within its limit on

@@ -47,7 +47,7 @@ func Carry(ctx context.Context, labs map[string]Observe, payload []byte, later f
 	}
 	switch j.Guest {
 	case job.Objects:
-		return verify(j, verifier.Load, stage)
+		return verify(j, verifier.LoadWhole, stage)
 	case job.Types:
 		return kernelTypes()
 	}

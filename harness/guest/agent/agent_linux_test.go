@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -30,7 +31,7 @@ func TestVerify(t *testing.T) {
 	reports := []verifier.Report{{Accepted: true, Program: "p"}, {}, {}, {Message: "R0 !read_ok"}, {}} // for want of memory it is tried twice
 	errs := []error{nil, fmt.Errorf("no memory: %w", unix.ENOMEM), fmt.Errorf("no memory: %w", unix.ENOMEM), errors.New("no such function"), nil}
 	calls := 0
-	load := func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
+	load := func(spec *ebpf.CollectionSpec, _ int) (*ebpf.Collection, verifier.Report, error) {
 		assert.Len(t, spec.Programs, 1)
 		if calls++; calls == 5 {
 			panic("no such map")
@@ -63,6 +64,27 @@ func TestVerify(t *testing.T) {
 	assert.EqualError(t, err, "3 objects were to be loaded, and 5 reports came back")
 	_, err = job.GetObjects(job.Observations{}, 3)
 	assert.Error(t, err)
+}
+
+// Logs are reported where they are asked for, and so much of them that the host takes all that is said.
+func TestVerifyLogs(t *testing.T) {
+	object, err := os.ReadFile("../../host/policy/testdata/seed.o")
+	require.NoError(t, err)
+	j := job.Job{Objects: slices.Repeat([][]byte{object}, 12)}
+	for _, j.Whole = range []bool{false, true} {
+		var asked []int
+		_, err := verify(j, func(_ *ebpf.CollectionSpec, bytes int) (*ebpf.Collection, verifier.Report, error) {
+			asked = append(asked, bytes)
+			line := strings.Repeat("x", bytes)
+			return nil, verifier.Report{Message: "no", Whole: &verifier.Log{Lines: []string{line}}}, nil
+		}, func(string) {})
+		require.NoError(t, err)
+		if !j.Whole {
+			assert.Equal(t, make([]int, 12), asked)
+			continue
+		}
+		assert.Equal(t, slices.Concat(slices.Repeat([]int{1 << 20}, 8), make([]int, 4)), asked)
+	}
 }
 
 // What may be for want of memory is tried once more.

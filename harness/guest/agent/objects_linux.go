@@ -26,8 +26,15 @@ import (
 	"bpflab/harness/verifier"
 )
 
-// loader is [verifier.Load], but for tests.
-type loader func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error)
+// Bounds of the logs that are reported where the whole log is asked for: of one program's and of all together. The host
+// takes 16 MiB of all that a guest says.
+const (
+	maxLog  = 1 << 20
+	maxLogs = 8 << 20
+)
+
+// loader is [verifier.LoadWhole], but for tests.
+type loader func(*ebpf.CollectionSpec, int) (*ebpf.Collection, verifier.Report, error)
 
 // verify loads the programs of objects, one after the other, runs them on frames if there are any, and keeps none. That
 // one cannot be judged says nothing of the others.
@@ -38,6 +45,10 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 		return nil, err
 	}
 	all := make([]job.Object, len(j.Objects))
+	logs := 0
+	if j.Whole {
+		logs = maxLogs
+	}
 	for i, raw := range j.Objects {
 		object, err := read(raw)
 		if err != nil {
@@ -51,7 +62,15 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 				continue
 			}
 			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
-			all[i].Programs = append(all[i].Programs, loadAlone(object, name, j, load))
+			l := loadAlone(object, name, j, func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
+				return load(spec, min(logs, maxLog))
+			})
+			if l.Whole != nil {
+				for _, line := range l.Whole.Lines {
+					logs -= len(line)
+				}
+			}
+			all[i].Programs = append(all[i].Programs, l)
 		}
 	}
 	o := job.Observations{}
@@ -98,7 +117,7 @@ func plausible(raw []byte) error {
 }
 
 // loadAlone loads one program of an object, and runs it.
-func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load loader) (l job.Loaded) {
+func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error)) (l job.Loaded) {
 	l.Program, l.Type = name, object.Programs[name].Type.String()
 	defer func() {
 		if trouble := recover(); trouble != nil {

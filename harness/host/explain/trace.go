@@ -18,6 +18,7 @@ type step struct {
 	source string // the line of C it belongs to, if the log says so
 	before int    // the step before it on its path, -1 for none
 	depth  int    // functions that have not returned
+	frame  int    // whose registers after are: another than depth where a function is called or returns
 	after  map[string]string
 }
 
@@ -28,6 +29,7 @@ var (
 	insnText  = regexp.MustCompile(`^\s*(\d+): \([0-9a-f]{2}\) ([^;]*)(?:;\s*(.*))?$`)
 	stateOf   = regexp.MustCompile(`^(\d+): `)
 	safe      = regexp.MustCompile(`^(?:from \d+ to )?\d+[^(=]*: safe$`)
+	looping   = regexp.MustCompile(`^infinite loop detected at insn (\d+)`)
 	jumps     = regexp.MustCompile(`^if .* goto pc([+-]\d+)`)
 	branched  = regexp.MustCompile(`^from (\d+) to \d+[^:]*:`)
 	numbered  = regexp.MustCompile(` \d+: (?:frame\d+: ?)?(?:R\d+|fp)`)
@@ -41,24 +43,33 @@ func parseTrace(log []string) trace {
 		t      trace
 		source string
 		depth  int
-		ended  bool // the path, so that the next line belongs to another
-		back   = map[int]bool{}
+		ended  bool              // the path, so that the next line belongs to another
+		jumped = map[int][]int{} // by instruction: the steps of branches that go to it
+		back   = map[int]bool{}  // those branches that were come back to
+		last   = map[int]int{}   // by instruction: its last step
 	)
 	// A log of all registers does not say from which branch a path comes: from the last one that goes to it
 	// and was not come back to.
 	begin := func(number int) int {
-		for i, s := range slices.Backward(t) {
-			if m := jumps.FindStringSubmatch(s.text); m != nil && !back[i] {
-				if n, _ := strconv.Atoi(m[1]); s.number+1+n == number || s.number+1 == number {
-					back[i] = true
-					return i
-				}
+		for from := jumped[number]; len(from) > 0; {
+			at := from[len(from)-1]
+			from = from[:len(from)-1]
+			jumped[number] = from
+			if !back[at] {
+				back[at] = true
+				return at
 			}
 		}
 		return -1
 	}
 	add := func(s step) {
-		s.depth, s.source, s.after = depth, source, map[string]string{}
+		s.depth, s.frame, s.source, s.after = depth, depth, source, map[string]string{}
+		for _, n := range targets(s) {
+			jumped[n] = append(jumped[n], len(t))
+		}
+		if s.number >= 0 {
+			last[s.number] = len(t)
+		}
 		t = append(t, s)
 	}
 	for _, line := range log {
@@ -98,17 +109,21 @@ func parseTrace(log []string) trace {
 			ended = true
 			continue
 		}
+		// The last word on a path that has no instruction any more.
+		if m := looping.FindStringSubmatch(line); m != nil && ended {
+			n, _ := strconv.Atoi(m[1])
+			add(step{number: -1, before: begin(n)})
+			ended = false
+			continue
+		}
 		if !stateText.MatchString(line) || strings.HasPrefix(line, "caller") || strings.HasPrefix(line, "regs=") || strings.Contains(line, " before ") {
 			continue
 		}
 		if m := branched.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			at := -1
-			for i, s := range slices.Backward(t) {
-				if s.number == n {
-					at = i
-					break
-				}
+			at, known := last[n]
+			if !known {
+				at = -1
 			}
 			add(step{number: -1, before: at})
 			ended = false
@@ -124,6 +139,16 @@ func parseTrace(log []string) trace {
 		}
 	}
 	return t
+}
+
+// targets returns the instructions that may follow a branch; nil for any other step.
+func targets(s step) []int {
+	m := jumps.FindStringSubmatch(s.text)
+	if m == nil {
+		return nil
+	}
+	n, _ := strconv.Atoi(m[1])
+	return []int{s.number + 1 + n, s.number + 1}
 }
 
 // learn notes the registers that a line states, and returns whose they are: the frame's number.
@@ -143,6 +168,10 @@ func (s *step) learn(line string) (frame int, known bool) {
 				value = value[:i]
 				break
 			}
+		}
+		if !known && frame != s.frame {
+			s.frame = frame
+			clear(s.after) // the caller's and the called function's registers have the same names
 		}
 		s.after[line[at[2]:at[3]]] = value
 		known = true

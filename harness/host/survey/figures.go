@@ -14,6 +14,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bpflab/harness/host/explain"
 	"bpflab/harness/host/visible"
 	"bpflab/harness/verifier"
 )
@@ -25,13 +26,14 @@ type Row struct {
 	Kernel  string `json:"kernel"`
 	Verdict string `json:"verdict"` // "success" or "failure", as veristat says; "" where no kernel has judged it
 	verifier.Stats
-	Outcome Verdict  `json:"outcome"`
-	Kind    string   `json:"kind,omitempty"` // of the rejection
-	Message string   `json:"message,omitempty"`
-	Source  string   `json:"source,omitempty"`
-	Meaning string   `json:"meaning,omitempty"`
-	Try     string   `json:"try,omitempty"`
-	Log     []string `json:"log,omitempty"`
+	Outcome Verdict       `json:"outcome"`
+	Kind    string        `json:"kind,omitempty"` // of the rejection
+	Message string        `json:"message,omitempty"`
+	Source  string        `json:"source,omitempty"`
+	Meaning string        `json:"meaning,omitempty"`
+	Try     string        `json:"try,omitempty"`
+	Log     []string      `json:"log,omitempty"`
+	Path    *explain.Path `json:"path,omitempty"` // with Detail.States
 }
 
 // Rows are all programs on all kernels, file by file.
@@ -51,6 +53,12 @@ func (s Survey) Rows() (rows []Row) {
 					r.Verdict, r.Message = "success", l.NoTarget
 				case Rejected:
 					r.Verdict = "failure"
+					if s.Detail.Full && l.Whole != nil {
+						r.Log = l.Whole.Text()
+					}
+					if p, ok := explain.PathOf(l.Report); ok && s.Detail.States {
+						r.Path = &p
+					}
 					e, _ := explanation(l)
 					r.Kind, r.Meaning, r.Try = e.Kind, e.Meaning, e.Try
 				case Lacks:

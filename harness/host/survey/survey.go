@@ -15,6 +15,7 @@ import (
 type Survey struct {
 	Kernels []string
 	Files   []File
+	Detail  Detail // of Text
 }
 
 // File is one input.

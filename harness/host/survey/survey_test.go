@@ -138,10 +138,10 @@ func TestTextFits(t *testing.T) {
 func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	r := rejected("", "R0 !read_ok").Report
-	require.NoError(t, Log(&out, r))
+	require.NoError(t, Log(&out, r, 0, Detail{}))
 	assert.Regexp(t, `^rejected: uninit-register\n  verifier: R0 !read_ok\n  at: a\.bpf\.c:3: return x;\n  what it means: .*\n  try: .*\n$`, out.String())
 	out.Reset()
-	require.NoError(t, Log(&out, accepted("p", 7).Report))
+	require.NoError(t, Log(&out, accepted("p", 7).Report, 0, Detail{}))
 	assert.Equal(t, "p: accepted; the verifier has processed 7 instructions\n", out.String())
 }
 

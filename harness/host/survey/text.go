@@ -53,6 +53,7 @@ func (s Survey) Text(w io.Writer, columns int) error {
 		}
 		for _, p := range f.Programs {
 			p.write(&out, f.Name, s.Kernels)
+			s.Detail.write(&out, p, s.Kernels, "    ", columns)
 		}
 	}
 	_, err := io.WriteString(w, strings.TrimPrefix(out.String(), "\n"))
@@ -89,7 +90,7 @@ func (s Survey) table(w io.Writer, columns int) {
 }
 
 // Log writes what a verifier's log from anywhere says, as Text writes a rejection.
-func Log(w io.Writer, r verifier.Report) error {
+func Log(w io.Writer, r verifier.Report, columns int, d Detail) error {
 	text := fmt.Sprintf("accepted; the verifier has processed %d instructions", r.Stats.Processed)
 	if !r.Accepted {
 		s := say(job.Loaded{Report: r})
@@ -101,7 +102,9 @@ func Log(w io.Writer, r verifier.Report) error {
 	if r.Program != "" {
 		text = visible.Line(r.Program) + ": " + text
 	}
-	_, err := fmt.Fprintln(w, text)
+	var out strings.Builder
+	d.write(&out, Program{On: []job.Loaded{{Report: r}}}, []string{""}, "  ", columns)
+	_, err := fmt.Fprintln(w, text+strings.TrimSuffix("\n"+out.String(), "\n"))
 	return err
 }
 

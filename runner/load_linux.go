@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sync/errgroup"
 
 	"bpflab/harness"
+	"bpflab/harness/host/fields"
 	"bpflab/harness/job"
 	"bpflab/vm"
 	"bpflab/vm/kernels"
@@ -59,7 +61,38 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 			})
 		}
 	}
-	return loaded, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, k := range list {
+		h.explainMissing(ctx, k, loaded[i])
+	}
+	return loaded, nil
+}
+
+// explainMissing says of each program that wants what a kernel's types lack what they have instead. Without these types
+// the rejection stands as it is.
+func (h *Host) explainMissing(ctx context.Context, k kernels.Kernel, objects []job.Object) {
+	var types *btf.Spec
+	for _, o := range objects {
+		for i := range o.Programs {
+			p := &o.Programs[i]
+			if p.Relocation == "" {
+				continue
+			}
+			if types == nil {
+				file, err := h.Types(ctx, k)
+				if err == nil {
+					types, err = btf.LoadSpec(file)
+				}
+				if err != nil {
+					h.Progress.Notice("kernel %s: its types cannot be looked at for what it has in place of missing fields: %v", k.Name, err)
+					return
+				}
+			}
+			p.Missing = fields.Instead(types, p.Relocation)
+		}
+	}
 }
 
 func configOf(k kernels.Kernel) ([]byte, error) {

@@ -87,7 +87,7 @@ func TestExplainCases(t *testing.T) {
 			if fixed || want.kind != wants[""].kind {
 				continue
 			}
-			text := strings.Join(explanation.Lines(), "\n")
+			text := strings.Join(append(explanation.Lines(), l.Missing), "\n")
 			for _, parts := range says(t, files[i]) {
 				said := false
 				for _, part := range parts {

@@ -30,6 +30,9 @@ type Report struct {
 	// rejected instruction accesses it, and the loading library made it invalid for that.
 	Relocation string `json:"relocation,omitempty"`
 
+	// Missing says what the kernel has in place of Relocation. The host adds it, where it knows the kernel's types.
+	Missing string `json:"missing,omitempty"`
+
 	// Try is what a run takes at a first try, ns: set by labs before they run a program many times.
 	Try float64 `json:"try,omitempty"`
 }

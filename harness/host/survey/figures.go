@@ -31,6 +31,7 @@ type Row struct {
 	Message string        `json:"message,omitempty"`
 	Source  string        `json:"source,omitempty"`
 	Meaning string        `json:"meaning,omitempty"`
+	Missing string        `json:"missing,omitempty"` // and what the kernel has in place of it
 	Try     string        `json:"try,omitempty"`
 	Log     []string      `json:"log,omitempty"`
 	Path    *explain.Path `json:"path,omitempty"` // with Detail.States
@@ -47,7 +48,7 @@ func (s Survey) Rows() (rows []Row) {
 		for _, p := range f.Programs {
 			for i, l := range p.On {
 				r := Row{File: f.Name, Program: p.Name, Kernel: s.Kernels[i], Stats: l.Stats, Outcome: VerdictOf(l)}
-				r.Message, r.Source, r.Log = l.Message, l.Source, l.Log
+				r.Message, r.Source, r.Missing, r.Log = l.Message, l.Source, l.Missing, l.Log
 				switch r.Outcome {
 				case Accepted, NoTarget:
 					r.Verdict, r.Message = "success", l.NoTarget

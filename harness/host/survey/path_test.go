@@ -193,3 +193,16 @@ func FuzzStates(f *testing.F) {
 		}
 	})
 }
+
+// What a kernel has in place of a missing field is said of each kernel, and what that means once.
+func TestMissing(t *testing.T) {
+	a, b := rejected("p", "invalid func unknown#195896080"), rejected("p", "invalid func unknown#195896080")
+	a.Relocation, a.Missing = "s.x", "struct s of this kernel has no member x; it has \x1bx1 (int)"
+	b.Relocation, b.Missing = "s.x", "struct s of this kernel has no member x; it has y (int)"
+	s := New([]string{"6.1", "7.3"}, []File{{Name: "f"}}, [][]job.Object{{{Programs: []job.Loaded{a}}}, {{Programs: []job.Loaded{b}}}})
+	out := text(t, s, 0)
+	assert.Contains(t, out, "\n    missing: struct s of this kernel has no member x; it has \\u001bx1 (int)\n    what it means: ")
+	assert.Contains(t, out, "\n    missing: struct s of this kernel has no member x; it has y (int)\n")
+	assert.Equal(t, 1, strings.Count(out, "what it means"))
+	assert.Equal(t, b.Missing, s.Rows()[1].Missing)
+}

@@ -161,6 +161,9 @@ func say(l job.Loaded) said {
 	if l.Source != "" {
 		lines = append(lines, "at: "+visible.Line(l.Source))
 	}
+	if l.Missing != "" {
+		lines = append(lines, "missing: "+visible.Line(l.Missing))
+	}
 	e, ok := explanation(l)
 	if !ok {
 		return said{text: strings.Join(lines, "\n    ")}

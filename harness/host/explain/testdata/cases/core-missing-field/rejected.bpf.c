@@ -1,6 +1,7 @@
 // want core-field "unknown#195896080"
 // want accepted@5.10
 // says `task_struct.state`
+// says struct task_struct of this kernel has no member state; it has __state (unsigned int)
 // says bpf_core_field_exists(p->state)
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/bpf.h>

@@ -142,6 +142,13 @@ var helpersFor = []struct{ prefix, what string }{
 	{"bpf_sk_storage_get", "Only programs that are given a socket by the kernel may call it."},
 }
 
+func kfuncNotAllowed(f *facts, e *Explanation) {
+	if strings.HasPrefix(f.said, "metadata kfuncs") {
+		e.add("Here it is one that says what a network card knows of a frame.")
+		e.Try = "Load the XDP program for one device: with its ifindex and BPF_F_XDP_DEV_BOUND_ONLY."
+	}
+}
+
 func helperNotAllowed(f *facts, e *Explanation) {
 	name := cmp.Or(f.m[1], f.m[2], f.call)
 	if name == "" {

@@ -46,3 +46,10 @@ func (f *facts) repeated() string {
 	}
 	return best
 }
+
+func arena(f *facts, e *Explanation) {
+	if strings.Contains(f.said, "user address must be set") {
+		e.add("Here the kernel does not know yet at which address user space has the arena.")
+		e.Try = "Set the map's `map_extra` to that address, or map the arena into the loading process before the program is loaded; libbpf does that where `map_extra` is set."
+	}
+}

@@ -88,7 +88,7 @@ var memoryKinds = []kind{
 	{Explanation{"buffer-bounds",
 		"The access is outside of what may be read here: a raw tracepoint's buffer, an iterator's object or flow keys.",
 		"Read only the fields that the context's struct has for this hook, at constant offsets."},
-		regexp.MustCompile(`invalid \S+ buffer access: off=|invalid variable buffer offset|(?:invalid access|invalid variable offset) to flow keys|invalid access to context, ctx_size`), nil, nil, nil},
+		regexp.MustCompile(`invalid \S+ buffer access: off=|invalid (?:variable|negative) (?:\S+ )?buffer offset|(?:invalid access|invalid variable offset) to flow keys|invalid access to context, ctx_size`), nil, nil, nil},
 	{Explanation{"map-type",
 		"The helper does not work on maps of this type, as bpf_ringbuf_output does not on an array.",
 		"Check the map's `type`, and that the helper is called with the map that was meant."},

@@ -60,7 +60,7 @@ var callKinds = []kind{
 	{Explanation{"kfunc-not-allowed",
 		"This kernel has the function, but programs of this type must not call it.",
 		"Call it from a program of a type that may: the kernel registers each function for some program types. Otherwise use a helper that does the same."},
-		regexp.MustCompile(`calling kernel function (\S+) is not allowed|(?:kernel btf_id|kernel function btf_id) \d+|too many different kernel function calls|kfunc_\w+ is not allowed`), nil, nil, plain},
+		regexp.MustCompile(`calling kernel function (\S+) is not allowed|(?:kernel btf_id|kernel function btf_id) \d+|too many different kernel function calls|kfunc_\w+ is not allowed|metadata kfuncs require`), nil, nil, kfuncNotAllowed},
 	{Explanation{"sleepable",
 		"The function may sleep, and this program, or this part of it, must not.",
 		"Make the program sleepable where its type allows that, `SEC(\"fentry.s/…\")`, `SEC(\"lsm.s/…\")`, or use a function that does not sleep: bpf_probe_read_user in place of bpf_copy_from_user. Call it outside of locks and RCU sections."},

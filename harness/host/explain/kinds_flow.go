@@ -77,7 +77,7 @@ var flowKinds = []kind{
 	{Explanation{"arena",
 		"An arena's pointers are used in a way that programs must not: with another arena, another kind of pointer at the same instruction, or an operation that arenas do not have.",
 		"Use one arena for each program, and keep its pointers in variables declared `__arena`."},
-		regexp.MustCompile(`(?i)\barena\b`), nil, nil, plain},
+		regexp.MustCompile(`(?i)\barena\b`), nil, nil, arena},
 	{Explanation{"verifier-bug",
 		"The verifier says that it has met an error of its own. Your program made it show; the error is the kernel's.",
 		"Update the kernel within its series, and report the program if that does not help. Written differently, the program may load."},

@@ -94,6 +94,10 @@ var (
 	statsOfFunction = regexp.MustCompile(`^subprog \d+ \(.*\) \w+ insns_self \d+ insns_total \d+ stack \d+$`)
 	// The two states that "infinite loop detected" compares.
 	comparedState = regexp.MustCompile(`^(?:cur|old) state:`)
+	// What a verifier notes of a program's own parameter, and goes on. Of a function's it is the verdict, or the first
+	// of ofFunctions.
+	programNote = regexp.MustCompile(`^(?:Unrecognized arg#\d+ type \S+|arg#\d+ reference type\('UNKNOWN '\) size cannot be determined: -?\d+|reg type unsupported for arg#\d+ function \S+)$`)
+	ofFunctions = regexp.MustCompile(`(?i)caller passes|global function|func#|arg#`)
 	// "Reason:" and the like in a report, see withoutReport.
 	reportHeading = regexp.MustCompile(`^[A-Z][a-z]+(?: [a-z]+)?:$`)
 )
@@ -121,7 +125,8 @@ func parseRejection(log []string) rejection {
 		if len(message) == maxMessage || IsTrace(line) {
 			break
 		}
-		if !comparedState.MatchString(line) {
+		aside := len(message) > 0 && programNote.MatchString(line) && !ofFunctions.MatchString(message[len(message)-1])
+		if !comparedState.MatchString(line) && !aside {
 			message = append(message, strings.TrimSpace(line))
 		}
 	}

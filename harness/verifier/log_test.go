@@ -166,3 +166,12 @@ func TestWhole(t *testing.T) {
 	assert.Contains(t, path, "15: (95) exit\nUnreleased reference id=2 alloc_insn=4")
 	assert.Nil(t, ParseLog("R0 !read_ok").Whole)
 }
+
+// A note on the program's own parameter is no part of a verdict that comes later, of a function's it is.
+func TestNoteIsNoVerdict(t *testing.T) {
+	for _, note := range []string{"Unrecognized arg#0 type PTR", "arg#0 reference type('UNKNOWN ') size cannot be determined: -22", "reg type unsupported for arg#0 function program#1"} {
+		assert.Equal(t, "BPF program is too large. Processed 1000001 insn", parseRejection([]string{note, "BPF program is too large. Processed 1000001 insn"}).message)
+		assert.Equal(t, note+": Caller passes invalid args into func#1 ('f')", parseRejection([]string{note, "Caller passes invalid args into func#1 ('f')"}).message)
+		assert.Equal(t, note, parseRejection([]string{note}).message)
+	}
+}

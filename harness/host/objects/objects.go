@@ -8,10 +8,12 @@ package objects
 import (
 	"context"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -169,12 +171,12 @@ func (r Reader) file(ctx context.Context, name, path, project string) (Object, e
 	case !info.Mode().IsRegular():
 		return broken("is not a regular file")
 	case info.Size() > MaxObject:
-		return broken("is %d MiB long: expected at most %d", info.Size()>>20, MaxObject>>20)
+		return broken("is %d bytes long: expected at most %d", info.Size(), MaxObject)
 	}
 	raw, err := os.ReadFile(path)
 	switch {
 	case err != nil:
-		return Object{}, err
+		return broken("cannot be read: %v", errors.Unwrap(err))
 	case isELF(raw):
 		return object(name, raw), nil
 	case filepath.Ext(path) == ".c":
@@ -293,10 +295,23 @@ func object(name string, raw []byte) Object {
 	if why := wrong(raw); why != "" {
 		return Object{Name: name, Broken: name + " is " + why}
 	}
+	if end := announced(raw); end > uint64(len(raw)) {
+		return Object{Name: name, Broken: fmt.Sprintf("%s is cut off: its ELF header places the table of sections up to byte %d, and it has %d", name, end, len(raw))}
+	}
 	return Object{Name: name, ELF: raw}
 }
 
 const headerSize = 64 // of a 64-bit ELF file
+
+// announced returns where the table of sections ends, by the header of a little-endian object.
+func announced(raw []byte) uint64 {
+	start := binary.LittleEndian.Uint64(raw[40:])
+	size := uint64(binary.LittleEndian.Uint16(raw[58:])) * uint64(binary.LittleEndian.Uint16(raw[60:]))
+	if start > math.MaxUint64-size {
+		return math.MaxUint64
+	}
+	return start + size
+}
 
 // wrong says what an ELF file is that is no BPF object for a little-endian machine.
 func wrong(raw []byte) string {

@@ -71,8 +71,17 @@ func TestFiles(t *testing.T) {
 	assert.True(t, isELF(of[at(odd)].ELF))
 	isBroken(t, of[at("bad.bpf.c")], at("bad.bpf.c")+" does not compile:\n"+at("bad.bpf.c")+":3:10: error: expected ';'")
 	isBroken(t, of[at("text.txt")], "text.txt is neither C source (*.c) nor a BPF object")
-	isBroken(t, of[at("big.o")], "big.o is 8 MiB long: expected at most 8")
+	isBroken(t, of[at("big.o")], "big.o is 8388609 bytes long: expected at most 8388608")
 	isBroken(t, of[at("short.o")], "is an ELF file that is cut off in its header")
+
+	// A file that is damaged or not readable says nothing of the others.
+	good := string(of[at("good.bpf.c")].ELF)
+	put(t, dir, map[string]string{"whole.o": good, "cut.o": good[:len(good)-1], "far.o": good[:40] + strings.Repeat("\xff", 24) + good[64:]})
+	of = read(t, reader(t), at("cut.o"), at("far.o"), "/proc/self/mem", at("whole.o"))
+	isBroken(t, of[at("cut.o")], fmt.Sprintf("cut.o is cut off: its ELF header places the table of sections up to byte %d, and it has %d", len(good), len(good)-1))
+	isBroken(t, of[at("far.o")], "far.o is cut off: ")
+	isBroken(t, of["/proc/self/mem"], "/proc/self/mem cannot be read: input/output error")
+	assert.Equal(t, good, string(of[at("whole.o")].ELF))
 
 	put(t, dir, map[string]string{"many.bpf.c": "int a = x;\nint b = x;\nint c = x;\nint d = x;\nint e = x;\nint f = x;\nint g = x;\n"})
 	many := read(t, reader(t), at("many.bpf.c"))[at("many.bpf.c")].Broken

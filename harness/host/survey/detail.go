@@ -59,7 +59,9 @@ func (d Detail) write(w *strings.Builder, p Program, kernels []string, indent st
 		if names := strings.Join(g.kernels, ", "); names != "" {
 			of = " on " + names
 		}
-		if g.of.Whole == nil {
+		if g.of.Whole == nil && d.States { // the path has said so
+			continue
+		} else if g.of.Whole == nil {
 			fmt.Fprintf(w, "%sno log%s: %s\n", indent, of, withoutPath(g.of.Report))
 			continue
 		}

@@ -89,9 +89,10 @@ var (
 	// Addresses of maps, which differ with each load.
 	address = regexp.MustCompile(`\b(r\d+ = )0xff[0-9a-f]{14}\b`)
 	// A figure that differs with each load. Linux 7.3 also puts it behind some messages, on their line.
-	verificationTime = regexp.MustCompile(`\s*\bverification time \d+ usec\b.*`)
+	verificationTime = regexp.MustCompile(`\s*verification time \d+ usec\b.*`)
 	// In a log's figures, since Linux 7.3.
 	statsOfFunction = regexp.MustCompile(`^subprog \d+ \(.*\) \w+ insns_self \d+ insns_total \d+ stack \d+$`)
+	saidOfBranch    = regexp.MustCompile(`^(\d+: \([0-9a-f]{2}\) if [^;]* goto pc[+-]\d+) ([A-Za-z][^:;=]*)$`)
 	// The two states that "infinite loop detected" compares.
 	comparedState = regexp.MustCompile(`^(?:cur|old) state:`)
 	// What a verifier notes of a program's own parameter, and goes on. Of a function's it is the verdict, or the first
@@ -297,11 +298,15 @@ func IsTrace(line string) bool {
 	return strings.HasPrefix(line, ";") || insnLine.MatchString(line) || stateLine.MatchString(line)
 }
 
-// withoutStats drops empty lines and the statistics, one of which is a time.
+// withoutStats drops empty lines and the statistics, one of which is a time. What a verifier says of a branch may stand
+// on the branch's line, from which it is taken: "9: (15) if r1 == 0x0 goto pc-1 infinite loop detected at insn 9".
 func withoutStats(log []string) []string {
 	var out []string
 	for _, line := range log {
 		line = verificationTime.ReplaceAllString(line, "")
+		if m := saidOfBranch.FindStringSubmatch(line); m != nil {
+			out, line = append(out, m[1]), m[2]
+		}
 		switch {
 		case strings.TrimSpace(line) == "",
 			strings.HasPrefix(line, "stack depth "),

@@ -175,3 +175,11 @@ func TestNoteIsNoVerdict(t *testing.T) {
 		assert.Equal(t, note, parseRejection([]string{note}).message)
 	}
 }
+
+// What is said of a branch may follow it on its line, and so may the states after it, and a time any word.
+func TestSaidOfBranch(t *testing.T) {
+	r := parseRejection([]string{"0: (b7) r0 = 0 ; R0=0", "1: (15) if r1 == 0x0 goto pc-1 1: R0=0 R1=ctx()", "1: (15) if r1 == 0x0 goto pc-1 infinite loop detected at insn 1", "cur state: R0=0"})
+	assert.Equal(t, "infinite loop detected at insn 1", r.message)
+	assert.Equal(t, []string{"1: (15) if r1 == 0x0 goto pc-1 1: R0=0 R1=ctx()", "1: (15) if r1 == 0x0 goto pc-1", "infinite loop detected at insn 1", "cur state: R0=0"}, r.trace[1:])
+	assert.Equal(t, "expected prog array map for tail call", parseRejection([]string{"3: (85) call bpf_tail_call#12", "expected prog array map for tail callverification time 72 usec"}).message)
+}

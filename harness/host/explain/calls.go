@@ -142,6 +142,11 @@ var helpersFor = []struct{ prefix, what string }{
 	{"bpf_sk_storage_get", "Only programs that are given a socket by the kernel may call it."},
 }
 
+func tailCallMap(f *facts, e *Explanation) {
+	e.Meaning = "A tail call goes through an array of programs, and is passed another map here."
+	e.Try = "Pass a map of type BPF_MAP_TYPE_PROG_ARRAY as the second argument of bpf_tail_call."
+}
+
 func kfuncNotAllowed(f *facts, e *Explanation) {
 	if strings.HasPrefix(f.said, "metadata kfuncs") {
 		e.add("Here it is one that says what a network card knows of a frame.")

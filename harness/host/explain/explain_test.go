@@ -390,3 +390,25 @@ func TestTypeOfTheSameName(t *testing.T) {
 	e, _ = Rejection(verifier.Report{By: verifier.Kernel, Errno: "EINVAL", Message: "EINVAL without a log (program type Netfilter, attach type Netfilter, 7 instructions)"})
 	assert.Contains(t, e.Meaning, "Netfilter came with Linux 6.4.")
 }
+
+// Where a message alone misleads, the instruction, or the rest of what is said, tells the kind or what to try.
+func TestMisleadingMessages(t *testing.T) {
+	for _, tt := range []struct{ message, insn, kind, want string }{
+		{"kernel subsystem misconfigured verifier", "4: (85) call bpf_tail_call#12", "tail-call", "BPF_MAP_TYPE_PROG_ARRAY"},
+		{"kernel subsystem misconfigured verifier", "4: (85) call bpf_other#1200", "verifier-bug", "an error of its own"},
+		{"expected prog array map for tail call", "4: (85) call bpf_tail_call#12", "tail-call", "is passed another map"},
+		{"invalid zero-sized read", "4: (85) call bpf_map_lookup_elem#1", "map-type", "bpf_map_push_elem"},
+		{"invalid zero-sized read", "4: (85) call bpf_probe_read_user#112", "length-zero", "may be zero"},
+		{"arena's user address must be set via map_extra or mmap()", "", "arena", "map_extra"},
+		{"Use of more than one arena", "", "arena", "one arena for each program"},
+		{"load BTF: invalid argument: [3] PTR (anon) type_id=0: [1] FUNC f type_id=4 Invalid arg#1", "", "btf", "parameter 1 of `f` has no name"},
+		{"metadata kfuncs require device-bound program", "4: (85) call bpf_xdp_metadata_rx_hash#1", "kfunc-not-allowed", "BPF_F_XDP_DEV_BOUND_ONLY"},
+		{"program p: attach LSM/LSMMac: no_such_hook LSM hook not supported", "", "attach-target", "Here the LSM hook is `no_such_hook`"},
+		{"program p: attach Tracing/TraceFExit: fexit do_x not supported", "", "attach-target", "Here the function is `do_x`"},
+	} {
+		e, ok := Rejection(verifier.Report{Message: tt.message, Log: []string{tt.insn, tt.message}})
+		require.True(t, ok)
+		assert.Equal(t, tt.kind, e.Kind, tt.message)
+		assert.Contains(t, e.Meaning+e.Try, tt.want)
+	}
+}

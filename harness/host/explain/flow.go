@@ -3,6 +3,7 @@
 package explain
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -53,3 +54,12 @@ func arena(f *facts, e *Explanation) {
 		e.Try = "Set the map's `map_extra` to that address, or map the arena into the loading process before the program is loaded; libbpf does that where `map_extra` is set."
 	}
 }
+
+func ofBTF(f *facts, e *Explanation) {
+	if m := namelessArgument.FindStringSubmatch(f.said); m != nil {
+		e.add("Here parameter %s of %s has no name: some compilers drop the names of parameters that a function does not use, as one that is `naked`.", m[2], code(m[1]))
+		e.Try = "Let the function take no parameters, `(void)`, if it is `naked`, or write the assembly into a function that is not."
+	}
+}
+
+var namelessArgument = regexp.MustCompile(`FUNC (\w+) type_id=\d+ Invalid arg#(\d+)`)

@@ -18,6 +18,10 @@ var (
 // A series takes words over from later ones in its updates: patterns know the old ones too.
 var kinds = slices.Concat(loadKinds, memoryKinds, callKinds, flowKinds)
 
+var mapTypeKind = Explanation{"map-type",
+	"The helper does not work on maps of this type, as bpf_ringbuf_output does not on an array.",
+	"Check the map's `type`, and that the helper is called with the map that was meant."}
+
 var memoryKinds = []kind{
 	// Pointers that may be NULL.
 	{Explanation{"null-check",
@@ -89,10 +93,8 @@ var memoryKinds = []kind{
 		"The access is outside of what may be read here: a raw tracepoint's buffer, an iterator's object or flow keys.",
 		"Read only the fields that the context's struct has for this hook, at constant offsets."},
 		regexp.MustCompile(`invalid \S+ buffer access: off=|invalid (?:variable|negative) (?:\S+ )?buffer offset|(?:invalid access|invalid variable offset) to flow keys|invalid access to context, ctx_size`), nil, nil, nil},
-	{Explanation{"map-type",
-		"The helper does not work on maps of this type, as bpf_ringbuf_output does not on an array.",
-		"Check the map's `type`, and that the helper is called with the map that was meant."},
-		regexp.MustCompile(`cannot pass map_type (\d+) into func (\w+)`), nil, nil, mapType},
+	{mapTypeKind, regexp.MustCompile(`cannot pass map_type (\d+) into func (\w+)`), nil, nil, mapType},
+	{mapTypeKind, regexp.MustCompile(`invalid zero-sized read`), regexp.MustCompile(`call bpf_map_\w+_elem#`), nil, mapWithoutKey},
 	{Explanation{"map-without-btf",
 		"The map's value has no type that the kernel knows, only a size, so the kernel cannot find the lock, timer or pointer in it.",
 		"Declare the map with `__type(key, …)` and `__type(value, struct …)` in place of `key_size` and `value_size`, and compile with -g."},
@@ -185,7 +187,7 @@ var memoryKinds = []kind{
 		"Release each reference exactly once: `return` right after bpf_ringbuf_submit or bpf_ringbuf_discard, or set the pointer to NULL and test it."},
 		// 5.10: "R1 type=inv expected=mem"; 6.1: "R1 type=scalar expected=alloc_mem"; then
 		// "… expected=ringbuf_mem".
-		regexp.MustCompile(`type=(?:inv|scalar) expected=(?:mem|alloc_mem|ringbuf_mem)(?:[\n:]|$)|must be referenced when passed to release function|reference has not been acquired before|release (?:kernel function|helper) \S+ expects|is an unacquired reference`), nil, nil, nil},
+		regexp.MustCompile(`type=(?:inv|scalar) expected=(?:mem|alloc_mem|ringbuf_mem)(?:[\n:]|$)|must be referenced when passed to release function|reference has not been acquired before|release (?:kernel function|helper) \S+ expects|release kfunc \S+ expects|is an unacquired reference`), nil, nil, nil},
 	{Explanation{"scalar-deref",
 		"What is used as a pointer is a mere number to the verifier.",
 		"Read kernel memory with bpf_probe_read_kernel, or BPF_CORE_READ. Load packet pointers anew from the context after a helper that changes the packet. Do not use a record after it was submitted."},
@@ -206,7 +208,7 @@ var memoryKinds = []kind{
 	{Explanation{"kernel-write",
 		"The program writes to the kernel's own memory through a pointer of the kernel's. Tracing programs may read it, not change it.",
 		"Keep the value in a map of the program's own. What programs may change has a helper, a kernel function or, for some structs of sched_ext and TCP congestion control, a list of fields in the kernel."},
-		regexp.MustCompile(`only read is supported|Writes through BTF pointers are not allowed|write access .* not supported|Cannot write into \w+`), nil, nil, kernelWrite},
+		regexp.MustCompile(`only read is supported|only read from \w+ is supported|Writes through BTF pointers are not allowed|write access .* not supported|Cannot write into \w+`), nil, nil, kernelWrite},
 	{Explanation{"kernel-struct-access",
 		"The access does not match the kernel's struct: it is beyond its end, in the middle of a pointer or bit field, or at a variable offset.",
 		"Read whole members by name, from a struct with `preserve_access_index` or vmlinux.h. What is indexed by a variable is read with bpf_probe_read_kernel."},

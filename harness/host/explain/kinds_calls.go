@@ -104,9 +104,9 @@ var callKinds = []kind{
 		"A callback is not what the helper takes: a static function of the program, with the helper's parameters, that returns 0 or 1 and makes no tail call.",
 		"Pass the function's name itself, declare it `static`, and give it the parameters that `man bpf-helpers` names."},
 		regexp.MustCompile(`callback function not static|expected pointer to func|expected=func|within (?:exception )?callback|cannot call exception cb|callback function cannot be|async callback`), nil, nil, nil},
-	{Explanation{"tail-call",
-		"A tail call is not possible here: from this kind of function, with this much stack, or on this kernel.",
-		"Make the tail call in the program itself, not in a function; let functions that make one return `int` and be compiled with -g; end a callback before it."},
+	// Until 6.12 it says no more of a map that is no array of programs.
+	{tailCall, regexp.MustCompile(`kernel subsystem misconfigured verifier|expected prog array map`), regexp.MustCompile(`call bpf_tail_call#`), nil, tailCallMap},
+	{tailCall,
 		regexp.MustCompile(`mixing of tail_calls|tail_calls are not allowed in non-JITed|tail_call is (?:only|not) allowed|cannot tail call|tail_call abusing|tail_calls are not allowed in programs|expected prog array map`), nil, nil, plain},
 	{Explanation{"argument-offset",
 		"The pointer must be passed exactly as it was received, not moved by an offset.",
@@ -115,7 +115,7 @@ var callKinds = []kind{
 	{Explanation{"global-function",
 		"A function that is not `static` is verified by itself, from its prototype alone, and this one's parameters or result cannot be.",
 		"Make it `static`, or let it take and return plain numbers, or pointers to complete structs."},
-		regexp.MustCompile(`(?i)global function (\S+?)(?:\(\))? (?:doesn't return|return value not|is not supported)|caller passes invalid args into func|reference type\('(\S+ \S+)'\) size cannot be determined|arg#\d+ type \S+ in (\S+?)\(\) is not supported|Function (\S+) has \d+ > \d+ args|Global function \S+`), nil, nil, globalFunction},
+		regexp.MustCompile(`(?i)global function (\S+?)(?:\(\))? (?:doesn't return|return value not|is not supported)|caller passes invalid args into func|reference type\('(\S+ \S*)'\) size cannot be determined|arg#\d+ type \S+ in (\S+?)\(\) is not supported|Function (\S+) has \d+ > \d+ args|Global function \S+`), nil, nil, globalFunction},
 	{Explanation{"helper-arg-type",
 		"A helper or function is passed another kind of argument than it takes.",
 		"Look up the helper's parameters. A pointer to the stack, a map's value or a packet is often wanted where a number or the context was passed."},
@@ -123,7 +123,7 @@ var callKinds = []kind{
 	{Explanation{"kfunc-argument",
 		"A kernel function is passed another kind of argument than it takes.",
 		"Compare the call with the function's prototype in the kernel's BTF: a pointer to that very struct is wanted, or a number, or memory of the stated size."},
-		regexp.MustCompile(`arg#?\d+ |kernel function \S+ args#\d+|is not a scalar|expects? pointer to|expected pointer to|len pair leads to invalid memory access|pointer in R\d+ isn't map pointer|invalid arg_type|Unrecognized arg#`), nil, nil, nil},
+		regexp.MustCompile(`arg#?\d+ |^R\d+ is \S+ expected (?:STRUCT|UNION) |kernel function \S+ args#\d+|is not a scalar|expects? pointer to|expected pointer to|len pair leads to invalid memory access|pointer in R\d+ isn't map pointer|invalid arg_type|Unrecognized arg#`), nil, nil, nil},
 	{Explanation{"cgroup-storage",
 		"A program can use one cgroup storage map of each type: one shared, one per CPU.",
 		"Put all values into one struct in one BPF_MAP_TYPE_CGROUP_STORAGE map. With BPF_MAP_TYPE_CGRP_STORAGE, from 6.2 on, there may be several."},
@@ -133,3 +133,7 @@ var callKinds = []kind{
 		"Remove BPF_F_NO_PREALLOC from the map's flags, or use an array. From 6.1 on the restriction is gone."},
 		regexp.MustCompile(`can only use preallocated|run-time allocat`), nil, nil, plain},
 }
+
+var tailCall = Explanation{"tail-call",
+	"A tail call is not possible here: from this kind of function, with this much stack, or on this kernel.",
+	"Make the tail call in the program itself, not in a function; let functions that make one return `int` and be compiled with -g; end a callback before it."}

@@ -58,7 +58,7 @@ var flowKinds = []kind{
 	{Explanation{"instruction-too-new",
 		"This kernel does not know the instruction, or not in this form: the compiler used a later instruction set, or assembly or a loader made it wrong.",
 		"Compile for the oldest kernel: -mcpu=v3 for 5.10, -mcpu=v2 for less; -mcpu=v4 needs 6.6."},
-		regexp.MustCompile(`unknown opcode|uses reserved fields|invalid BPF_(?:LD|ALU|JMP|LDX|LD_IMM)\b|invalid bpf_ld_imm64|unrecognized bpf_ld_imm64|unknown insn class|jump into (?:the middle of )?ldimm64|addr_space_cast`), nil, nil, plain},
+		regexp.MustCompile(`unknown opcode|uses reserved fields|invalid BPF_(?:LD|ALU|JMP|LDX|LD_IMM)\b|invalid bpf_ld_imm64|unrecognized bpf_ld_imm64|unknown insn class|jump into (?:the middle of )?ldimm64|addr_space_cast|^R1[1-5] is invalid`), nil, nil, plain},
 
 	// The whole.
 	{Explanation{"privileges",
@@ -69,7 +69,7 @@ var flowKinds = []kind{
 	{Explanation{"btf",
 		"The kernel does not accept the type information that comes with the program or map, or has none of its own.",
 		"Compile with a clang that the kernel knows, and let the loader adapt the types, as libbpf and cilium/ebpf do. A kernel without BTF was built without CONFIG_DEBUG_INFO_BTF."},
-		regexp.MustCompile(`in-kernel BTF is malformed|(?:requires?|need valid) (?:prog )?BTF|without CONFIG_DEBUG_INFO_BTF|is not a module BTF|Invalid BTF|kernel is missing BTF|btf_vmlinux is malformed|func_info|line_info|core_relo|Invalid (?:btf_info|name|type_id|member|func linkage|btf)|magic: 0x|hdr_len|load BTF: `), nil, nil, plain},
+		regexp.MustCompile(`in-kernel BTF is malformed|(?:requires?|need valid) (?:prog )?BTF|without CONFIG_DEBUG_INFO_BTF|is not a module BTF|Invalid BTF|kernel is missing BTF|btf_vmlinux is malformed|func_info|line_info|core_relo|Invalid (?:btf_info|name|type_id|member|func linkage|btf)|magic: 0x|hdr_len|load BTF: `), nil, nil, ofBTF},
 	{Explanation{"jit",
 		"This needs the kernel's JIT compiler, and it is off, or this machine's does not support it.",
 		"Turn it on: `sysctl net.core.bpf_jit_enable=1`, with a kernel that has CONFIG_BPF_JIT."},

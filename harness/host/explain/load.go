@@ -77,13 +77,15 @@ func kconfig(f *facts, e *Explanation) {
 func attachTarget(f *facts, e *Explanation) {
 	switch {
 	case f.m[1] != "":
-		what := map[string]string{"raw_tp": "the tracepoint", "fentry": "the function", "fexit": "the function", "fmod_ret": "the function", "lsm": "the LSM hook", "iter": "the iterator", "freplace": "the function"}[f.m[1]]
-		e.add("Here %s is %s, which the kernel's types do not name.", cmp.Or(what, f.m[1]), code(f.m[2]))
-		if f.m[1] == "raw_tp" {
+		e.add("Here the %s is %s, which the kernel's types do not name.", f.m[2], code(f.m[1]))
+	case f.m[3] != "":
+		what := map[string]string{"raw_tp": "the tracepoint", "fentry": "the function", "fexit": "the function", "fmod_ret": "the function", "freplace": "the function"}[f.m[3]]
+		e.add("Here %s is %s, which the kernel's types do not name.", cmp.Or(what, f.m[3]), code(f.m[4]))
+		if f.m[3] == "raw_tp" {
 			e.Try = "List what there is: /sys/kernel/tracing/events has the tracepoints, and `bpftool btf dump file /sys/kernel/btf/vmlinux | grep btf_trace_` those for tp_btf. System calls have none of their own: use tp_btf/sys_enter."
 		}
-	case f.m[3] != "":
-		e.add("Here it is %s.", code(f.m[3]))
+	case f.m[5] != "":
+		e.add("Here it is %s.", code(f.m[5]))
 	}
 }
 

@@ -329,6 +329,11 @@ func mapType(f *facts, e *Explanation) {
 	e.add("Here %s is called on a map of type %v.", f.m[2], ebpf.MapType(f.number(1)))
 }
 
+func mapWithoutKey(f *facts, e *Explanation) {
+	e.add("Here %s is called on a map whose keys have no bytes: a stack, a queue or a bloom filter.", f.call)
+	e.Try = "Use bpf_map_push_elem, bpf_map_pop_elem and bpf_map_peek_elem on such a map, or a hash or an array."
+}
+
 func mapWithoutBTF(f *facts, e *Explanation) {
 	e.add("Here the map is %s, and the call is %s.", code(f.m[1]), f.m[2])
 }

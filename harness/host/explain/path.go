@@ -75,11 +75,16 @@ func PathOf(r verifier.Report) (Path, bool) {
 			if len(p.Steps) == 0 {
 				p.Steps = append(p.Steps, Step{Number: -1, Changed: w.learn(s)})
 			} else { // the other way out of the branch before
-				p.Steps[len(p.Steps)-1].Changed = w.learn(s)
+				last := &p.Steps[len(p.Steps)-1]
+				last.Changed = w.learn(s)
+				p.void(w, last.Depth, s)
 			}
 			continue
 		}
 		one := Step{Number: s.number, Text: s.text, Source: s.source, Depth: s.depth}
+		if n := len(p.Steps); one.Source == "" && n > 0 && p.Steps[n-1].Depth == s.depth {
+			one.Source = p.Steps[n-1].Source // compilers give some instructions to no line
+		}
 		jump, conditional := conditionalTarget(s)
 		if next := at + 1; next < len(way) {
 			other := t[way[next]].number < 0
@@ -95,15 +100,43 @@ func PathOf(r verifier.Report) (Path, bool) {
 			}
 			w.lose(s)
 			if !other {
+				p.void(w, s.depth, s)
 				one.Changed = w.learn(s)
 			}
 		} else {
+			if m := scalarNamed.FindStringSubmatch(r.Message); m != nil {
+				p.void(w, s.depth, step{after: map[string]string{m[1]: "scalar()"}})
+			}
 			p.Used = w.used(s, named)
 		}
 		p.Steps = append(p.Steps, one)
 	}
 	p.mark(r.Message, named)
 	return p, true
+}
+
+var scalarNamed = regexp.MustCompile(`^(R\d+) invalid mem access '(?:inv|scalar)'`)
+
+// void notes, at the call that took it, where a register lost its pointer: a release, or a helper that moves the packet.
+// Verifiers from 5.16 on write nothing then, so that a step states a number where a pointer was. It is called before
+// that step is learned.
+func (p *Path) void(w walk, depth int, s step) {
+	known := w.frame(depth)
+	for name, state := range s.after {
+		if was := known[name]; was == "" || was == lost || isNumber.MatchString(was) || !isNumber.MatchString(state) || strings.HasPrefix(name, "fp") || s.writes(name) {
+			continue
+		}
+		for i, call := range slices.Backward(p.Steps) {
+			if call.Depth == depth && (releasing.MatchString(call.Text) || movingPacket.MatchString(call.Text)) {
+				known[name] = "scalar()"
+				p.Steps[i].Changed = append(call.Changed, Value{strings.ToLower(name), "a number, no pointer any more"})
+				break
+			}
+			if (step{text: call.Text}).writes(name) && call.Depth == depth {
+				break
+			}
+		}
+	}
 }
 
 // numberAt returns the number of the first step that is an instruction, or -1.
@@ -146,7 +179,7 @@ func (w walk) learn(s step) (changed []Value) {
 	}
 	for name, state := range after {
 		is := brief(name, state)
-		if known[name] == "" || is != brief(name, known[name]) {
+		if known[name] == "" || is != brief(name, known[name]) || s.writes(name) {
 			if name != "R10" {
 				changed = append(changed, Value{strings.ToLower(name), is})
 			}
@@ -301,6 +334,9 @@ func (p *Path) mark(message string, named []string) {
 			if result := (place{one.Depth, "R0"}); live[result] {
 				delete(live, result)
 				one.Bears = true
+			}
+			for _, v := range one.Changed { // no longer a pointer
+				one.Bears = one.Bears || live[place{one.Depth, strings.ToUpper(v.Name)}]
 			}
 			for n := 1; n <= 5; n++ { // a call has taken it
 				if r := (place{one.Depth, "R" + strconv.Itoa(n)}); live[r] {

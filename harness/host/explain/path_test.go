@@ -194,3 +194,44 @@ func TestTraceOfManyBranches(t *testing.T) {
 	}
 	assert.Len(t, parseTrace(strings.Split(log.String(), "\n")), 60_000)
 }
+
+// A pointer that a call has voided is a number from there on, which verifiers do not write at the call.
+func TestPathVoided(t *testing.T) {
+	p := pathOf(t, `0: R1=ctx() R10=fp0
+0: (bf) r6 = r1                       ; R1=ctx() R6_w=ctx()
+1: (61) r7 = *(u32 *)(r1 +76)         ; R7_w=pkt(r=8)
+2: (b7) r2 = 8                        ; R2_w=8
+3: (85) call bpf_skb_pull_data#39     ; R0=scalar()
+4: (71) r0 = *(u8 *)(r7 +0)
+R7 invalid mem access 'scalar'
+`)
+	gone := Value{"r7", "a number, no pointer any more"}
+	assert.Equal(t, []Value{{"r0", "any number"}, gone}, p.Steps[4].Changed)
+	assert.Equal(t, []int{1, 3, 4}, bearing(p))
+	assert.Equal(t, []Value{{"r7", "any number"}}, p.Used)
+
+	p = pathOf(t, `0: R1=ctx() R10=fp0
+0: (85) call bpf_dynptr_data#203      ; R0_w=mem_or_null(id=4,sz=8)
+1: (bf) r6 = r0                       ; R0_w=mem_or_null(id=4,sz=8) R6_w=mem_or_null(id=4,sz=8)
+2: (85) call bpf_ringbuf_submit_dynptr#199      ;
+3: (15) if r6 == 0x0 goto pc+2        ; R6=scalar(smin=umin=1)
+4: (73) *(u8 *)(r6 +0) = r1
+R6 invalid mem access 'scalar'
+`)
+	assert.Equal(t, []Value{{"r6", "a number, no pointer any more"}}, p.Steps[3].Changed)
+	assert.Equal(t, []int{0, 1, 2, 3, 4}, bearing(p))
+}
+
+// What an instruction sets is shown even if it is as before, and instructions of no line belong to the last one.
+func TestPathSets(t *testing.T) {
+	p := pathOf(t, `0: R1=ctx() R10=fp0
+; x = 1; @ a.c:4
+0: (b7) r2 = 1                        ; R2_w=1
+;  @ a.c:0
+1: (b7) r2 = 1                        ; R2_w=1
+2: (79) r0 = *(u64 *)(r2 +0)
+R2 invalid mem access 'scalar'
+`)
+	assert.Equal(t, []Value{{"r2", "1"}}, p.Steps[2].Changed)
+	assert.Equal(t, "a.c:4: x = 1;", p.Steps[2].Source)
+}

@@ -43,7 +43,7 @@ func path(w *strings.Builder, r verifier.Report, kernel, indent string, columns 
 	var lines []stretch
 	count := 0
 	for _, s := range p.Steps {
-		if n := len(lines); n == 0 || lines[n-1].source != s.Source || lines[n-1].depth != s.Depth || lines[n-1].steps[0].Number < 0 {
+		if n := len(lines); n == 0 || !sameLine(lines[n-1].source, s.Source) || lines[n-1].depth != s.Depth || lines[n-1].steps[0].Number < 0 {
 			lines = append(lines, stretch{source: s.Source, depth: s.Depth})
 		}
 		last := &lines[len(lines)-1]
@@ -130,6 +130,12 @@ func at(source string) (file, rest string) {
 		return m[1], m[2] + "  " + m[3]
 	}
 	return "", source
+}
+
+// sameLine reports whether two sources are the same line: kernels may cut its text at another place.
+func sameLine(a, b string) bool {
+	m, n := fileLine.FindStringSubmatch(a), fileLine.FindStringSubmatch(b)
+	return a == b || m != nil && n != nil && m[1] == n[1] && m[2] == n[2]
 }
 
 var fileLine = regexp.MustCompile(`^([^\s:]+):(\d+): (.*)$`)

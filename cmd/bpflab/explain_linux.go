@@ -41,9 +41,14 @@ standard input. Headers are looked for beside a source, in each -I, and in the s
 vmlinux.h that is not there is made by bpftool, of the newest of the kernels with which the source
 compiles.
 
+--states follows the verifier to a rejection: each source line on its path, the line's instructions, and
+beside each the registers and stack slots that it changed. A * marks what goes into the register that the
+message names. Where several kernels reject for the same kind of reason, the newest one's path is shown.
+Of a path of more than 60 instructions it shows what is marked and the end, and with --full all of it.
+
 Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judged.`,
 		Example: "  bpflab explain counter.bpf.c\n  bpflab explain build/ --kernels 5.10,6.12\n" +
-			"  bpflab explain x.bpf.o --kernels 6.12 --format csv > old.csv\n  bpflab explain x.bpf.o --kernels 6.12 --compare old.csv\n  bpflab explain --log error.txt\n  bpflab explain --list",
+			"  bpflab explain x.bpf.o --kernels 6.12 --format csv > old.csv\n  bpflab explain x.bpf.o --kernels 6.12 --compare old.csv\n  bpflab explain counter.bpf.c --kernels 6.12 --states\n  bpflab explain --log error.txt --states\n  bpflab explain --list",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list || log != "" {
 				return cobra.NoArgs(cmd, args)
@@ -84,7 +89,7 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 	cmd.Flags().StringVar(&format, "format", "text", "text, csv with veristat's column names, or json")
 	cmd.Flags().StringVar(&compareTo, "compare", "", "show what differs from this file, which --format csv or veristat -o csv wrote")
 	cmd.Flags().StringVar(&log, "log", "", "explain the verifier's log in this file, or - for standard input, without a guest: as libbpf, cilium/ebpf, bpftool, aya or bcc print it")
-	cmd.Flags().BoolVar(&full, "full", false, "show the verifier's whole log of each rejected program, as far as it is kept: 1 MiB")
+	cmd.Flags().BoolVar(&full, "full", false, "show the verifier's whole log of each rejected program, up to 1 MiB")
 	cmd.Flags().BoolVar(&states, "states", false, "follow the verifier to the rejection: each source line, its instructions, and what they changed")
 	cmd.Flags().BoolVar(&list, "list", false, "list the kinds of rejection that are known")
 	return cmd

@@ -76,8 +76,8 @@ func PathOf(r verifier.Report) (Path, bool) {
 				p.Steps = append(p.Steps, Step{Number: -1, Changed: w.learn(s)})
 			} else { // the other way out of the branch before
 				last := &p.Steps[len(p.Steps)-1]
-				last.Changed = w.learn(s)
 				p.void(w, last.Depth, s)
+				last.Changed = append(last.Changed, w.learn(s)...)
 			}
 			continue
 		}
@@ -223,7 +223,7 @@ func id(state string) string {
 
 var stateID = regexp.MustCompile(`\bid=(\d+)`)
 
-// lose forgets what a call leaves without a value, and the frame of a function that returns.
+// lose forgets what a call leaves without a value, and what a function's frame held when it was called before.
 func (w walk) lose(s step) {
 	switch {
 	case strings.HasPrefix(s.text, "call pc"):
@@ -232,8 +232,6 @@ func (w walk) lose(s step) {
 		for _, r := range []string{"R1", "R2", "R3", "R4", "R5"} {
 			w.frame(s.depth)[r] = lost
 		}
-	case s.text == "exit":
-		delete(w.known, s.depth)
 	}
 }
 

@@ -103,7 +103,7 @@ func TestPathFunctions(t *testing.T) {
 1: (b7) r2 = 5                        ; R2_w=5
 2: (85) call pc+2
 caller:
- R10=fp0
+ R6=7 R10=fp0
 callee:
  frame1: R1_w=4 R2_w=5 R10=fp0
 5: frame1: R1_w=4 R2_w=5 R10=fp0
@@ -220,6 +220,53 @@ R6 invalid mem access 'scalar'
 `)
 	assert.Equal(t, []Value{{"r6", "a number, no pointer any more"}}, p.Steps[3].Changed)
 	assert.Equal(t, []int{0, 1, 2, 3, 4}, bearing(p))
+}
+
+// On the other way out of a branch, too; a register that is set anew is none of that.
+func TestPathVoidedBeforeBranch(t *testing.T) {
+	p := pathOf(t, `0: R1=ctx() R6=mem(sz=8) R7=mem(sz=8) R10=fp0
+0: (85) call bpf_ringbuf_submit#132
+1: (b7) r7 = 3                       ; R7=3
+2: (15) if r6 == 0x0 goto pc+2       ; R6=scalar(umin=1)
+3: (95) exit
+
+from 2 to 5: R6=0 R7=3 R10=fp0
+5: (73) *(u8 *)(r6 +0) = r7
+R6 invalid mem access 'scalar'
+`)
+	assert.Equal(t, []Value{{"r6", "a number, no pointer any more"}}, p.Steps[1].Changed)
+	assert.Equal(t, []Value{{"r6", "0"}}, p.Steps[3].Changed)
+	assert.Equal(t, "taken", p.Steps[3].Branch)
+}
+
+// A function that is called again begins anew.
+func TestPathCalledTwice(t *testing.T) {
+	call := `0: (85) call pc+2
+caller:
+ R10=fp0
+callee:
+ frame1: R1=ctx() R10=fp0
+3: frame1: R1=ctx() R10=fp0
+3: (7a) *(u64 *)(r10 -8) = 0 ; frame1: R10=fp0 fp-8=0
+4: (95) exit
+returning from callee:
+ frame1: R1=ctx() R10=fp0
+to caller at 1:
+ R10=fp0
+`
+	p := pathOf(t, "0: R1=ctx() R10=fp0\n"+call+call+"1: (b7) r0 = 0 ; R0=0\n2: (95) exit\nR0 is bad\n")
+	for _, i := range []int{1, 4} {
+		assert.Equal(t, []Value{{"r1", "context"}}, p.Steps[i].Changed)
+		assert.Equal(t, []Value{{"fp-8", "0"}}, p.Steps[i+1].Changed)
+	}
+}
+
+// A log that does not say from which branch a path comes: from none that it came from before.
+func TestTraceComesBackOnce(t *testing.T) {
+	tr := parseTrace([]string{"1: (15) if r1 == 0x0 goto pc+2", "2: (95) exit", "4: R1=2", "4: (95) exit", "2: R1=3", "2: (95) exit"})
+	require.Len(t, tr, 6)
+	assert.Equal(t, 0, tr[2].before)
+	assert.Equal(t, -1, tr[4].before)
 }
 
 // What an instruction sets is shown even if it is as before, and instructions of no line belong to the last one.

@@ -24,6 +24,7 @@ func kernel(t *testing.T) *btf.Spec {
 	info := &btf.Struct{Name: "thread_info", Members: []btf.Member{at("flags", u32), at("cpu", &btf.Typedef{Name: "u32", Type: u32})}}
 	task := &btf.Struct{Name: "task_struct", Members: []btf.Member{
 		at("thread_info", info), at("__state", u32), at("exit_state", u32), at("", &btf.Union{Members: []btf.Member{at("on_cpu", u32)}}), at("vtime", vtime),
+		at("signal", &btf.Pointer{Target: &btf.Struct{Name: "signal_struct", Members: []btf.Member{at("cpu", u32)}}}),
 		at("comm", &btf.Array{Type: u8, Index: u32, Nelems: 16}), at("handler", &btf.Pointer{Target: &btf.FuncProto{Return: &btf.Void{}}}),
 	}}
 	inode := &btf.Struct{Name: "inode", Members: []btf.Member{at("i_ctime_sec", u32), at("i_ctime_nsec", u32), at("i_mtime_sec", u32)}}

@@ -80,6 +80,10 @@ func TestFiles(t *testing.T) {
 	of = read(t, reader(t), at("cut.o"), at("far.o"), "/proc/self/mem", at("whole.o"))
 	isBroken(t, of[at("cut.o")], fmt.Sprintf("cut.o is cut off: its ELF header places the table of sections up to byte %d, and it has %d", len(good), len(good)-1))
 	isBroken(t, of[at("far.o")], "far.o is cut off: ")
+	h := []byte(good)
+	copy(h[40:48], "\xff\xff\xff\xff\xff\xff\xff\xff")
+	copy(h[58:62], "\x01\x00\x01\x00")
+	assert.Contains(t, object("x", h).Broken, "is cut off: ")
 	isBroken(t, of["/proc/self/mem"], "/proc/self/mem cannot be read: input/output error")
 	assert.Equal(t, good, string(of[at("whole.o")].ELF))
 

@@ -58,7 +58,7 @@ func path(w *strings.Builder, r verifier.Report, kernel, indent string, columns 
 	if kernel != "" {
 		fmt.Fprintf(w, " on %s", visible.Line(kernel))
 	}
-	fmt.Fprintf(w, ", %s", instructions(count))
+	fmt.Fprintf(w, ", %s", counted(count, "instruction"))
 	if p.Bears != "" {
 		fmt.Fprintf(w, "; * bears on %s", p.Bears)
 	}
@@ -77,7 +77,7 @@ func path(w *strings.Builder, r verifier.Report, kernel, indent string, columns 
 			continue
 		}
 		if hidden > 0 {
-			fmt.Fprintf(w, "  … %s of %d lines\n", instructions(hidden), hiddenLines)
+			fmt.Fprintf(w, "  … %s of %s\n", counted(hidden, "instruction"), counted(hiddenLines, "line"))
 			hiddenLines, hidden = 0, 0
 		}
 		if name, _ := at(line.source); name != "" && name != file {
@@ -221,11 +221,11 @@ func (l stretch) write(w *strings.Builder, columns, column int, all bool) {
 	}
 }
 
-func instructions(n int) string {
-	if n == 1 {
-		return "1 instruction"
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
 	}
-	return fmt.Sprintf("%d instructions", n)
+	return fmt.Sprint(n, " ", thing)
 }
 
 // put writes a text, and continues it below its beginning where it is too wide.

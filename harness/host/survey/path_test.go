@@ -74,6 +74,7 @@ func TestStates(t *testing.T) {
 	// Where there is no room, changes go below.
 	narrow := states(t, packetLog, 50, Detail{States: true})
 	assert.Contains(t, narrow, "\n *    2  r1 = *(u32 *)(r1 +0)\n           r1 = packet, nothing checked\n")
+	assert.Contains(t, narrow, "\n      0  w0 = 2\n           r0 = 2\n")
 	assert.Contains(t, narrow, "\n│ 22  return ip->protocol == IPPROTO_UDP ? XDP_DR…\n")
 	for line := range strings.Lines(narrow) {
 		assert.LessOrEqual(t, ansi.StringWidth(strings.TrimSuffix(line, "\n")), 50, line)
@@ -94,7 +95,28 @@ func TestStatesFold(t *testing.T) {
 	assert.Contains(t, out, "\n  … 116 instructions of 77 lines\n")
 	assert.Contains(t, out, "\n  … 18 instructions of this line\n")
 	assert.Less(t, strings.Count(out, "\n"), 40)
-	assert.Greater(t, strings.Count(states(t, log.String(), 80, Detail{States: true, Full: true}), "\n"), 150)
+	path, _, _ := strings.Cut(states(t, log.String(), 80, Detail{States: true, Full: true}), "  log, ")
+	assert.NotContains(t, path, "…")
+	assert.Greater(t, strings.Count(path, "\n"), 150)
+
+	// Of what bears on it, the last lines.
+	log.Reset()
+	log.WriteString("0: R1=ctx() R10=fp0\n")
+	for range 50 {
+		log.WriteString("; p++; @ a.c:2\n1: (07) r6 += 1 ; R6=5\n; g(); @ a.c:3\n2: (b7) r4 = 1\n3: (b7) r4 = 1\n")
+	}
+	log.WriteString("; return *p; @ a.c:5\n5: (61) r0 = *(u32 *)(r6 +0)\nR6 invalid mem access 'scalar'\n")
+	out = states(t, log.String(), 80, Detail{States: true})
+	assert.Equal(t, 15, strings.Count(out, " *    1  r6 += 1"))
+	assert.Contains(t, out, "\n  … 2 instructions of 1 line\n")
+	assert.Contains(t, out, "\n  … 105 instructions of 70 lines\n")
+}
+
+// A kernel may write the text of a line at different lengths.
+func TestStatesSameLine(t *testing.T) {
+	out := states(t, "0: R1=ctx() R10=fp0\n; a + b @ a.c:2\n0: (b7) r6 = 1 ; R6=1\n; a + @ a.c:2\n1: (b7) r7 = 1 ; R7=1\n; a + b @ a.c:3\n2: (61) r0 = *(u32 *)(r6 +0)\nR6 invalid mem access 'scalar'\n", 80, Detail{States: true})
+	assert.Equal(t, 2, strings.Count(out, "a + b"))
+	assert.NotContains(t, out, "a +\n")
 }
 
 // Registers of functions are their own, and shown further in.
@@ -129,6 +151,12 @@ func TestStatesWithout(t *testing.T) {
 		var out bytes.Buffer
 		require.NoError(t, Log(&out, tt.report, 80, Detail{States: true}), name)
 		assert.Contains(t, out.String(), tt.want, name)
+		both := strings.Builder{}
+		require.NoError(t, Log(&both, tt.report, 80, Detail{States: true, Full: true}), name)
+		assert.Equal(t, out.String(), both.String(), "said once")
+		out.Reset()
+		require.NoError(t, Log(&out, tt.report, 80, Detail{Full: true}), name)
+		assert.Contains(t, out.String(), strings.Replace(tt.want, "no path to show", "no log", 1), name)
 	}
 }
 

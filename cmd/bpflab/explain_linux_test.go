@@ -174,7 +174,9 @@ func TestExplainCommand(t *testing.T) {
 	}
 	files := map[string]string{
 		"accepted": filepath.Join(solution(t), "counter.bpf.c"), "broken": put("broken.bpf.c", "int f(void)\n{\n\treturn 1\n}\n"),
-		"two": put("two.bpf.c", twoPrograms), "damaged": put("damaged.bpf.o", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 9)+"\x01\x00\xf7\x00"+strings.Repeat("\xff", 60)),
+		"two": put("two.bpf.c", twoPrograms), "damaged": put("damaged.bpf.o", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 9)+"\x01\x00\xf7\x00"+strings.Repeat("\xff", 20)+strings.Repeat("\x00", 24)),
+		"cut": put("cut.bpf.o", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 9)+"\x01\x00\xf7\x00"+strings.Repeat("\xff", 60)),
+		"big": put("big-endian.bpf.o", "\x7fELF\x02\x02\x01"+strings.Repeat("\x00", 9)+"\x00\x01\x00\xf7"+strings.Repeat("\x00", 44)),
 	}
 	for _, name := range []string{"null-check", "atomic-fetch"} {
 		files[name] = filepath.Join(explainData(t), "rejected", name+".bpf.c")
@@ -195,7 +197,7 @@ func TestExplainCommand(t *testing.T) {
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `^ +5\.10 +6\.12\n\S+/counter\.bpf\.c\n  count_packets +\d+ +\d+\n\na number: [^\n]+\n$`, out)
 
-	code, out = explain("null-check", "atomic-fetch", "broken", "two", "damaged", "--states", "--full")
+	code, out = explain("null-check", "atomic-fetch", "broken", "cut", "two", "big", "damaged", "--states", "--full")
 	assert.Equal(t, exitFailed, code)
 	for _, want := range []string{
 		`(?m)^  program +NO +NO$`, `(?m)^  program +NO +\d+$`, `(?m)^  good +2 +2$`, `(?m)^  loops +NO +NO$`, `(?m)^  nowhere +none +none$`, `(?m)^  untyped +- +-$`,
@@ -223,6 +225,7 @@ func TestExplainCommand(t *testing.T) {
 `,
 		`(?m)^    log on 5\.10, \d+ lines:\n│ func#0 @0\n(?:│ .*\n)*│ processed \d+ insns .*\n    log on 6\.12, \d+ lines:\n│ 0: R1=ctx\(\) R10=fp0\n`,
 		`(?m)^    no path to show: the log shows no instruction\n    log on 5\.10, `,
+		`(?m)^\S+/cut.bpf.o is cut off or damaged: `, `(?m)^\S+/big-endian.bpf.o is a BPF object for big-endian machines`,
 		`(?m)^\S+/damaged.bpf.o cannot be read by cilium/ebpf, which loads programs here: `,
 	} {
 		assert.Regexp(t, want, out)

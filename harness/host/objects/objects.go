@@ -296,7 +296,7 @@ func object(name string, raw []byte) Object {
 		return Object{Name: name, Broken: name + " is " + why}
 	}
 	if end := announced(raw); end > uint64(len(raw)) {
-		return Object{Name: name, Broken: fmt.Sprintf("%s is cut off: its ELF header places the table of sections up to byte %d, and it has %d", name, end, len(raw))}
+		return Object{Name: name, Broken: fmt.Sprintf("%s is cut off or damaged: by its ELF header the table of sections ends at byte %d, and the file at %d", name, end, len(raw))}
 	}
 	return Object{Name: name, ELF: raw}
 }

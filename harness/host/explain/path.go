@@ -67,7 +67,7 @@ func PathOf(r verifier.Report) (Path, bool) {
 	}
 	slices.Reverse(way)
 
-	w := walk{known: map[int]map[string]string{}}
+	w := walk{known: map[int]map[string]string{}, voided: map[int]int{}, set: map[place]int{}}
 	named := slices.DeleteFunc(registerNamed.FindAllString(r.Message, -1), func(r string) bool { return r == "R10" })
 	for at, i := range way {
 		s := t[i]
@@ -109,6 +109,7 @@ func PathOf(r verifier.Report) (Path, bool) {
 			}
 			p.Used = w.used(s, named)
 		}
+		w.note(s, len(p.Steps))
 		p.Steps = append(p.Steps, one)
 	}
 	p.mark(r.Message, named)
@@ -121,20 +122,20 @@ var scalarNamed = regexp.MustCompile(`^(R\d+) invalid mem access '(?:inv|scalar)
 // Verifiers from 5.16 on write nothing then, so that a step states a number where a pointer was. It is called before
 // that step is learned.
 func (p *Path) void(w walk, depth int, s step) {
+	call, ok := w.voided[depth]
+	if !ok {
+		return
+	}
 	known := w.frame(depth)
-	for name, state := range s.after {
-		if was := known[name]; was == "" || was == lost || isNumber.MatchString(was) || !isNumber.MatchString(state) || strings.HasPrefix(name, "fp") || s.writes(name) {
-			continue
-		}
-		for i, call := range slices.Backward(p.Steps) {
-			if call.Depth == depth && (releasing.MatchString(call.Text) || movingPacket.MatchString(call.Text)) {
-				known[name] = "scalar()"
-				p.Steps[i].Changed = append(call.Changed, Value{strings.ToLower(name), "a number, no pointer any more"})
-				break
-			}
-			if (step{text: call.Text}).writes(name) && call.Depth == depth {
-				break
-			}
+	for _, name := range slices.Sorted(maps.Keys(s.after)) {
+		was, state := known[name], s.after[name]
+		switch {
+		case was == "" || was == lost || isNumber.MatchString(was) || !isNumber.MatchString(state):
+		case strings.Contains(was, "_or_null") && brief(name, state) == "0": // it was NULL
+		case strings.HasPrefix(name, "fp") || s.writes(name) || w.set[place{depth, name}] > call:
+		default:
+			known[name] = "scalar()"
+			p.Steps[call].Changed = append(p.Steps[call].Changed, Value{strings.ToLower(name), "a number, no pointer any more"})
 		}
 	}
 }
@@ -161,7 +162,31 @@ func conditionalTarget(s step) (int, bool) {
 }
 
 // A walk knows the states of registers, by frame.
-type walk struct{ known map[int]map[string]string }
+type walk struct {
+	known  map[int]map[string]string
+	voided map[int]int   // by frame: the last step that may have voided pointers
+	set    map[place]int // the last step that set a register
+}
+
+// A place is a register or a slot of the stack in a frame.
+type place struct {
+	depth int
+	name  string
+}
+
+// note notes what a step, the n-th, does to registers without a word.
+func (w walk) note(s step, n int) {
+	if releasing.MatchString(s.text) || movingPacket.MatchString(s.text) {
+		w.voided[s.depth] = n
+	}
+	if strings.HasPrefix(s.text, "call ") {
+		for i := range 6 {
+			w.set[place{s.depth, "R" + strconv.Itoa(i)}] = n
+		}
+	} else if m := assigns.FindStringSubmatch(s.text); m != nil {
+		w.set[place{s.depth, "R" + m[1]}] = n
+	}
+}
 
 func (w walk) frame(n int) map[string]string {
 	if w.known[n] == nil {
@@ -194,8 +219,8 @@ func (w walk) learn(s step) (changed []Value) {
 // and does not write: how far the packet was compared, and that a pointer is not NULL.
 func (walk) alike(known, after map[string]string) map[string]string {
 	all := maps.Clone(after)
-	for name, state := range after {
-		before := known[name]
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		state, before := after[name], known[name]
 		for other, was := range known {
 			if _, stated := after[other]; stated || was == "" || id(was) != id(before) {
 				continue
@@ -228,6 +253,7 @@ func (w walk) lose(s step) {
 	switch {
 	case strings.HasPrefix(s.text, "call pc"):
 		delete(w.known, s.depth+1)
+		delete(w.voided, s.depth+1)
 	case strings.HasPrefix(s.text, "call "):
 		for _, r := range []string{"R1", "R2", "R3", "R4", "R5"} {
 			w.frame(s.depth)[r] = lost
@@ -279,10 +305,6 @@ func (p *Path) mark(message string, named []string) {
 	}
 	if len(named) == 0 {
 		return
-	}
-	type place struct {
-		depth int
-		name  string
 	}
 	live := map[place]bool{}
 	var bears []string

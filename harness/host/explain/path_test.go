@@ -239,6 +239,18 @@ R6 invalid mem access 'scalar'
 	assert.Equal(t, "taken", p.Steps[3].Branch)
 }
 
+// A pointer that turns out to be NULL was not voided.
+func TestPathNull(t *testing.T) {
+	p := pathOf(t, `0: R1=ctx() R6=mem_or_null(id=2,sz=8) R7=mem(sz=8) R10=fp0
+0: (85) call bpf_ringbuf_submit#132
+1: (15) if r6 == 0x0 goto pc+2 4: R6=0 R7=mem(sz=8) R10=fp0
+4: (73) *(u8 *)(r6 +0) = r7
+R6 invalid mem access 'scalar'
+`)
+	assert.Empty(t, p.Steps[1].Changed)
+	assert.Equal(t, []Value{{"r6", "0"}}, p.Steps[2].Changed)
+}
+
 // A function that is called again begins anew.
 func TestPathCalledTwice(t *testing.T) {
 	call := `0: (85) call pc+2

@@ -100,7 +100,7 @@ func TestBenchCommand(t *testing.T) {
 	assert.Regexp(t, `(?m)^count_packets\n  before +\d{3}\.\d.*\n  after +\d{2}\.\d.*\n  difference +-\d{3}\.\d`, out)
 	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--format", "go")
 	assert.Equal(t, exitPassed, code)
-	assert.Regexp(t, `^BenchmarkBPF/\S+/counter\.bpf\.c/count_packets/kernel=\S+\t256\t\d+\.\d insns/op\n`, out)
+	assert.Regexp(t, `^Unit insns/op assume=exact better=lower\nBenchmarkBPF/count_packets/kernel=\S+\t256\t\d+\.\d insns/op\n`, out)
 
 	// Programs that run on a context, or at events of all kinds; a map with content.
 	dir := t.TempDir()

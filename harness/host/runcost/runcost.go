@@ -321,13 +321,21 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 	return err
 }
 
-// Go writes the costs as Go's benchmarks do, for benchstat.
+// Go writes the costs as Go's benchmarks do, for benchstat, which is told that they are exact. Names have the file's only
+// where there are several files: the programs of two objects can be compared.
 func (c Costs) Go(w io.Writer) error {
+	if _, err := fmt.Fprintln(w, "Unit insns/op assume=exact better=lower"); err != nil {
+		return err
+	}
 	for _, f := range c.Files {
 		for _, p := range f.Programs {
+			name := p.Name
+			if len(c.Files) > 1 {
+				name = f.Name + "/" + name
+			}
+			name = strings.Join(strings.Fields(visible.Line(name)), "_") // a name has no spaces
 			for i, l := range p.On {
 				if cost := OfProgram(l); cost.Runs > 0 {
-					name := strings.Join(strings.Fields(visible.Line(f.Name+"/"+p.Name)), "_") // a name has no spaces
 					if _, err := fmt.Fprintf(w, "BenchmarkBPF/%s/kernel=%s\t%d\t%.1f insns/op\n", name, c.Kernels[i], cost.Runs, cost.Mean); err != nil {
 						return err
 					}

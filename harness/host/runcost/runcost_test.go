@@ -157,7 +157,12 @@ func TestFormats(t *testing.T) {
 	c := costsOf(ran("count", 10, 20, 40), ran("count", 10, 5, -1))
 	var out bytes.Buffer
 	require.NoError(t, c.Go(&out))
-	assert.Equal(t, "BenchmarkBPF/a.bpf.c/count/kernel=5.10\t3\t23.3 insns/op\nBenchmarkBPF/a.bpf.c/count/kernel=6.12\t2\t7.5 insns/op\n", out.String())
+	assert.Equal(t, "Unit insns/op assume=exact better=lower\nBenchmarkBPF/a.bpf.c/count/kernel=5.10\t3\t23.3 insns/op\nBenchmarkBPF/a.bpf.c/count/kernel=6.12\t2\t7.5 insns/op\n", out.String())
+	one := c
+	one.Survey.Files = one.Survey.Files[:1]
+	out.Reset()
+	require.NoError(t, one.Go(&out))
+	assert.Contains(t, out.String(), "\nBenchmarkBPF/count/kernel=5.10\t3\t23.3 insns/op\n", "the file of one program says nothing")
 
 	out.Reset()
 	require.NoError(t, c.JSON(&out))

@@ -22,6 +22,9 @@ import (
 // maxStates is MaxTraced for a log of all registers, which takes about a kilobyte an instruction.
 const maxStates = 1 << 12
 
+// Types keeps the kernel's types from one load to the next: to decode them takes a guest a quarter of a second.
+var Types = btf.NewCache()
+
 // Load loads the spec's programs and its maps. Of several programs the report is on the first by name that the
 // kernel rejects; where it accepts all, on the one of which the verifier processed most.
 //
@@ -43,8 +46,7 @@ func LoadWhole(spec *ebpf.CollectionSpec, bytes int) (*ebpf.Collection, Report, 
 	}
 	report := Report{Program: names[0]}
 
-	cache := btf.NewCache()
-	coll, err := load(spec, cache, ebpf.LogLevelStats)
+	coll, err := load(spec, ebpf.LogLevelStats)
 	if err == nil {
 		for _, name := range names {
 			stats := parseStats(strings.Split(coll.Programs[name].VerifierLog, "\n"))
@@ -97,7 +99,7 @@ func LoadWhole(spec *ebpf.CollectionSpec, bytes int) (*ebpf.Collection, Report, 
 	report.Errno = errnoName(err)
 	log := ve.Log
 	if report.Stats.Processed <= MaxTraced {
-		coll, err := load(spec, cache, ebpf.LogLevelStats|ebpf.LogLevelBranch)
+		coll, err := load(spec, ebpf.LogLevelStats|ebpf.LogLevelBranch)
 		if err == nil {
 			coll.Close()
 			return nil, report, fmt.Errorf("load program %s: rejected, then accepted by the same kernel: %w", report.Program, ve)
@@ -109,7 +111,7 @@ func LoadWhole(spec *ebpf.CollectionSpec, bytes int) (*ebpf.Collection, Report, 
 	r := parseRejection(log)
 	report.Message, report.Log, report.Trace = r.message, r.tail, r.trace
 	if !hasStates(log) && report.Stats.Processed <= maxStates {
-		coll, err := load(spec, cache, ebpf.LogLevelStats|ebpf.LogLevelInstruction)
+		coll, err := load(spec, ebpf.LogLevelStats|ebpf.LogLevelInstruction)
 		if coll != nil {
 			coll.Close()
 		}
@@ -147,10 +149,10 @@ func loadEach(spec *ebpf.CollectionSpec, names []string, bytes int, together err
 	return nil, Report{Program: names[0]}, environment("load "+strings.Join(names, ", ")+", each of which is accepted by itself", together)
 }
 
-func load(spec *ebpf.CollectionSpec, cache *btf.Cache, level ebpf.LogLevel) (*ebpf.Collection, error) {
+func load(spec *ebpf.CollectionSpec, level ebpf.LogLevel) (*ebpf.Collection, error) {
 	return ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 		Programs: ebpf.ProgramOptions{LogLevel: level},
-		Cache:    cache,
+		Cache:    Types,
 	})
 }
 

@@ -239,7 +239,7 @@ func (w *writer) clock(began int16, k int) {
 // one is free, since some kernels do not keep all that they know of what is on the stack; else on the stack.
 func (w *writer) time(i, call int) {
 	began := w.stack[w.function[i]] - 8
-	arguments := registers(w.must[i] & arguments)
+	given := registers(w.must[i] & arguments)
 	free := registers(^w.after(i) & kept)
 	save := make([]func(r asm.Register) (keep, restore asm.Instruction), 0, 6)
 	for _, to := range free {
@@ -252,13 +252,13 @@ func (w *writer) time(i, call int) {
 		})
 	}
 	var restores asm.Instructions
-	for k, r := range arguments {
+	for k, r := range given {
 		keep, restore := save[k](r)
 		w.out, restores = append(w.out, keep), append(restores, restore)
 	}
 	w.out = append(w.out, asm.FnKtimeGetNs.Call(), asm.StoreMem(asm.RFP, began, asm.R0, asm.DWord))
 	w.out = append(w.out, restores...)
-	extra := len(arguments) - keptRestores
+	extra := len(given) - keptRestores
 	w.own(i)
 	needed := w.after(i)&result != 0 // the result, R0
 	keep, restore := save[0](asm.R0)

@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"bpflab/harness/verifier"
 )
 
 // Code is the machine code of a program and its functions, one after the other.
@@ -37,7 +39,7 @@ func Of(object *ebpf.CollectionSpec, program string) (code Code, err error) {
 	spec := object.Programs[program]
 	insns := spec.Instructions
 	spec.Instructions = numbered(insns)
-	c, err := ebpf.NewCollection(object)
+	c, err := ebpf.NewCollectionWithOptions(object, ebpf.CollectionOptions{Cache: verifier.Types})
 	if err != nil {
 		return code, fmt.Errorf("load it with numbered lines: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"bpflab/harness/guest/native"
 	"bpflab/harness/guest/testrun"
 	"bpflab/harness/job"
+	"bpflab/harness/verifier"
 )
 
 // maxInstructions is how many instructions a program may have: for each frame and run all that its blocks have counted is
@@ -98,7 +99,7 @@ func Of(object *ebpf.CollectionSpec, program string, in testrun.Input, runs []jo
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := ebpf.NewCollection(c.Object)
+	loaded, err := ebpf.NewCollectionWithOptions(c.Object, ebpf.CollectionOptions{Cache: verifier.Types})
 	if err != nil {
 		return nil, fmt.Errorf("load a copy of it that counts: %w", err)
 	}
@@ -137,7 +138,7 @@ func choose(object *ebpf.CollectionSpec, program string) (*instrument.Copy, erro
 		if err != nil {
 			return nil, err
 		}
-		loaded, err := ebpf.NewCollectionWithOptions(copied.Object, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogDisabled: calls != nil}})
+		loaded, err := ebpf.NewCollectionWithOptions(copied.Object, ebpf.CollectionOptions{Cache: verifier.Types, Programs: ebpf.ProgramOptions{LogDisabled: calls != nil}})
 		if err != nil {
 			return nil, fmt.Errorf("load a copy of it that counts: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"github.com/dustin/go-humanize/english"
 
 	"bpflab/harness/host/judge"
 	"bpflab/harness/job"
@@ -367,17 +368,10 @@ func judgeSharing(o job.Observations) (judge.Verdict, error) {
 	v.Measured.Value = float64(p.SharedWrites.Most)
 	if p.SharedWrites.Most > 0 {
 		v.Status, v.Fraction, v.Cell = judge.Fail, 0, fmt.Sprint(p.SharedWrites.Most)
-		v.Message = fmt.Sprintf("a packet makes up to %s to memory that all CPUs write", several(p.SharedWrites.Most, "write"))
+		v.Message = fmt.Sprintf("a packet makes up to %s to memory that all CPUs write", english.Plural(p.SharedWrites.Most, "write", ""))
 		v.Details = p.SharedWrites.Lines
 	}
 	return v, nil
-}
-
-func several(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // judgeCalls counts the calls of helpers that one packet may make.
@@ -397,7 +391,7 @@ func judgeCalls(o job.Observations) (judge.Verdict, error) {
 	v.Fraction = judge.Between(v.Measured.Value, float64(p.NaiveCalls), callTarget)
 	v.Status, v.Cell = judge.Graded(v.Fraction), fmt.Sprint(p.Calls.Most)
 	if v.Fraction < 1 {
-		v.Message = fmt.Sprintf("a packet makes up to %s; %d is the target, the starter makes %d", several(p.Calls.Most, "helper call"), callTarget, p.NaiveCalls)
+		v.Message = fmt.Sprintf("a packet makes up to %s; %d is the target, the starter makes %d", english.Plural(p.Calls.Most, "helper call", ""), callTarget, p.NaiveCalls)
 		v.Details = p.Calls.Lines
 	}
 	return v, nil

@@ -10,6 +10,7 @@ import (
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"bpflab/harness/host/inspect"
 	"bpflab/harness/host/linecost"
@@ -104,10 +105,7 @@ func insns(n float64) string {
 
 // several counts things.
 func several(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return humanize.Comma(int64(n)) + " " + what + "s"
+	return humanize.Comma(int64(n)) + " " + english.PluralWord(n, what, "")
 }
 
 // verifier looks at verdicts, and at how near to its limits a program comes.

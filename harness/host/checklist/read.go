@@ -145,7 +145,6 @@ func (s *subject) memory() Finding {
 		Outcome: outcome(many <= s.limits.Memory), Number: fmt.Sprintf("%s on 1 CPU, %s on 32", size(one), size(many)), Limit: "at most " + size(s.limits.Memory) + " on 32",
 		Message: fmt.Sprintf("most of it for %s (%s, %s)", maps[at].Name, maps[at].Type, several(int(maps[at].Entries), "entry")), Deeper: "bpftool map show",
 	}
-	f.Message = strings.Replace(f.Message, "entrys", "entries", 1)
 	if len(grows) > 0 {
 		f.Message += "; not preallocated, so that an insertion may fail for want of memory: " + strings.Join(grows, ", ")
 	}

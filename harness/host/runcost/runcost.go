@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"bpflab/harness/host/survey"
 	"bpflab/harness/host/table"
 	"bpflab/harness/host/visible"
@@ -103,13 +105,6 @@ func result(kind string, value uint32) string {
 		return "TC_ACT_UNSPEC"
 	}
 	return "returns " + strconv.FormatUint(uint64(value), 10)
-}
-
-func counted(frames int) string {
-	if frames == 1 {
-		return "1 frame"
-	}
-	return fmt.Sprintf("%d frames", frames)
 }
 
 // Text writes the costs for people: a row for each program and, where its runs differ, for each of its results; with byFrame
@@ -207,7 +202,7 @@ func (c Costs) split(p survey.Program, byFrame bool) (rows []table.Row) {
 	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(frames[b], frames[a]) })
 	if len(order) > 1 && len(order) <= maxResults { // else they are numbers, such as a frame's length
 		for _, name := range order {
-			rows = append(rows, table.Row{Name: fmt.Sprintf("    %s, %s", name, counted(frames[name])), Cells: c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
+			rows = append(rows, table.Row{Name: fmt.Sprintf("    %s, %s", name, english.Plural(frames[name], "frame", "")), Cells: c.cells(p, func(_ int, r job.FrameRun) bool { return result(kind, r.Result) == name })})
 		}
 	}
 	if !byFrame || len(order) == 0 { // or it was not run on frames

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+	"github.com/dustin/go-humanize/english"
 
 	"bpflab/harness/host/explain"
 	"bpflab/harness/host/visible"
@@ -58,7 +59,7 @@ func path(w *strings.Builder, r verifier.Report, kernel, indent string, columns 
 	if kernel != "" {
 		fmt.Fprintf(w, " on %s", visible.Line(kernel))
 	}
-	fmt.Fprintf(w, ", %s", counted(count, "instruction"))
+	fmt.Fprintf(w, ", %s", english.Plural(count, "instruction", ""))
 	if p.Bears != "" {
 		fmt.Fprintf(w, "; * bears on %s", p.Bears)
 	}
@@ -77,7 +78,7 @@ func path(w *strings.Builder, r verifier.Report, kernel, indent string, columns 
 			continue
 		}
 		if hidden > 0 {
-			fmt.Fprintf(w, "  … %s of %s\n", counted(hidden, "instruction"), counted(hiddenLines, "line"))
+			fmt.Fprintf(w, "  … %s of %s\n", english.Plural(hidden, "instruction", ""), english.Plural(hiddenLines, "line", ""))
 			hiddenLines, hidden = 0, 0
 		}
 		if name, _ := at(line.source); name != "" && name != file {
@@ -219,13 +220,6 @@ func (l stretch) write(w *strings.Builder, columns, column int, all bool) {
 			}
 		}
 	}
-}
-
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprint(n, " ", thing)
 }
 
 // put writes a text, and continues it below its beginning where it is too wide.

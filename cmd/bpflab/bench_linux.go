@@ -34,7 +34,7 @@ XDP, tc, socket filter, cgroup_skb, LWT and flow dissector programs are run on f
 median of the last five counts. Programs of type syscall and sk_lookup are run on a context. Those at kprobes,
 tracepoints, raw tracepoints, fentry, fexit, LSM hooks, control groups and perf events are attached, and some 120
 system calls of many kinds are made, over and over; iterators are read. The kernel takes the time of each run. Maps
-are empty at first but for what --map gives, so that tail calls go on behind the call. Programs of other types, and
+are empty at first but for what --map gives, so a tail call fails, and the program continues after it. Programs of other types, and
 those that do not run then, say so.
 
 Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
@@ -45,8 +45,8 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if format != "text" && format != "json" && format != "go" {
 				return &exit{exitUsage, fmt.Errorf("--format %s: expected text, json or go", format)}
 			}
-			if against != "" && format != "text" {
-				return &exit{exitUsage, errors.New("--against writes text: leave --format out")}
+			if against != "" && (format != "text" || byFrame) {
+				return &exit{exitUsage, errors.New("--against writes text, of all frames: leave --format and --by-frame out")}
 			}
 			files := args
 			if against != "" {
@@ -64,6 +64,7 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 				return err
 			}
 			show := func(w io.Writer) error { return c.Text(w, width(cmd.OutOrStdout()), byFrame) }
+			ran, complete := c.Ran()
 			switch {
 			case against != "":
 				other, err := h.explain(cmd.Context(), cmd.InOrStdin(), []string{against}, in.include, names, runs)
@@ -71,6 +72,8 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 					return err
 				}
 				show = func(w io.Writer) error { return c.Against(w, width(cmd.OutOrStdout()), other) }
+				otherRan, otherComplete := runcost.Costs{Survey: other}.Ran()
+				ran, complete = ran && otherRan, complete && otherComplete
 			case format == "json":
 				show = c.JSON
 			case format == "go":
@@ -88,7 +91,7 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if _, err := io.WriteString(cmd.OutOrStdout(), text); err != nil {
 				return fmt.Errorf("write what was found: %w", err)
 			}
-			return ended(c.Ran())
+			return ended(ran, complete)
 		},
 	}
 	in.flags(cmd, h)

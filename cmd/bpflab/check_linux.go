@@ -114,8 +114,8 @@ func (q *siNumber) String() string {
 
 func (q *siNumber) Set(s string) error {
 	n, unit, err := humanize.ParseSI(s)
-	if err != nil || unit != "" || n <= 0 {
-		return fmt.Errorf("expected a positive number, such as 250000, 250k or 14.88M")
+	if err != nil || unit != "" || n < 1 {
+		return fmt.Errorf("expected a number of at least 1, such as 250000, 250k or 14.88M")
 	}
 	*q = siNumber(n)
 	return nil

@@ -16,6 +16,7 @@ import (
 	"bpflab/harness/host/explain"
 	"bpflab/harness/host/objects"
 	"bpflab/harness/host/survey"
+	"bpflab/harness/job"
 	"bpflab/harness/verifier"
 	"bpflab/runner"
 	"bpflab/vm/kernels"
@@ -60,6 +61,9 @@ Exit status: 0 all accepted, 1 some not, 2 usage error, 3 some could not be judg
 				return listKinds(cmd.OutOrStdout())
 			}
 			if log != "" {
+				if cmd.Flags().Changed("format") || compareTo != "" {
+					return &exit{exitUsage, errors.New("--log writes text: leave --format and --compare out")}
+				}
 				return explainLog(cmd.OutOrStdout(), cmd.InOrStdin(), log, survey.Detail{Full: full, States: states})
 			}
 			show, err := surveyFormat(format, compareTo)
@@ -259,8 +263,30 @@ func (h *host) survey(ctx context.Context, all []objects.Object, names []string,
 		return survey.Survey{}, err
 	}
 	loaded, err := h.Load(ctx, list, elves, runs)
+	if err == nil {
+		err = filled(loaded, runs)
+	}
 	if err != nil {
 		return survey.Survey{}, err
 	}
 	return survey.New(names, files, loaded), nil
+}
+
+// filled says what is wrong with the entries that maps were to be filled with: a usage error.
+func filled(loaded [][]job.Object, runs runner.Runs) error {
+	for name := range runs.Maps {
+		found := false
+		for _, objects := range loaded {
+			for _, o := range objects {
+				if o.NotFilled != "" {
+					return &exit{exitUsage, fmt.Errorf("--map: %s", o.NotFilled)}
+				}
+				found = found || !slices.Contains(o.NoMaps, name)
+			}
+		}
+		if !found {
+			return &exit{exitUsage, fmt.Errorf("--map %s: no object has a map of this name", name)}
+		}
+	}
+	return nil
 }

@@ -53,12 +53,19 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 				all := kernels.Names()
 				in.names = all[len(all)-1:]
 			}
+			lab, _ := harness.Find(labs, args[0])
+			if lab != nil && len(args) > 1 {
+				lab = nil // files, one of which has a lab's name
+			}
+			if err := noUse(cmd, lab != nil, []string{"packets", "ctx", "map", "include"}, []string{"from"}); err != nil {
+				return err
+			}
 			var (
 				c    runcost.Costs
 				path func(file, program string) inspect.Count
 				err  error
 			)
-			if lab, _ := harness.Find(labs, args[0]); lab != nil && len(args) == 1 {
+			if lab != nil {
 				c, err = h.profileLab(cmd.Context(), lab, from, in.names)
 			} else {
 				c, path, err = h.profileFiles(cmd.Context(), cmd.InOrStdin(), args, in, feed)
@@ -98,6 +105,20 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 	cmd.Flags().StringVar(&pprofTo, "pprof", "", "write the profile to this FILE as well, for go tool pprof")
 	cmd.Flags().StringVar(&lcovTo, "lcov", "", "write how often lines ran to this FILE as well, for genhtml and editors")
 	return cmd
+}
+
+// noUse fails if a flag is given that has no use for a lab, or for files.
+func noUse(cmd *cobra.Command, lab bool, ofFiles, ofLab []string) error {
+	flags, what := ofLab, "FILE"
+	if lab {
+		flags, what = ofFiles, "LAB"
+	}
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return &exit{exitUsage, fmt.Errorf("--%s has no use for a %s", name, what)}
+		}
+	}
+	return nil
 }
 
 // profileFiles profiles the programs of files, and finds the longest path through each.
@@ -160,9 +181,8 @@ func (h *host) profileLab(ctx context.Context, lab *harness.Lab, from string, na
 
 // profileOn profiles a lab's submission on one kernel.
 func profileOn(ctx context.Context, g *runner.Grading, kernel string) (l job.Loaded, err error) {
-	l.Accepted = true // or else it is a part of the profile why there is none
 	if refused := g.Receipt.Refused; refused != nil {
-		l.NotRun = refused.Reason + "\n" + strings.Join(refused.Details, "\n")
+		l.Lacks = "not run: " + refused.Reason + "\n" + strings.Join(refused.Details, "\n")
 		return l, nil
 	}
 	o, err := g.Profile(ctx, kernel)
@@ -170,10 +190,13 @@ func profileOn(ctx context.Context, g *runner.Grading, kernel string) (l job.Loa
 		return l, err
 	}
 	if fate, err := o.GetFate(); err == nil {
-		l.NotRun = fmt.Sprintf("it ended its guest, which was at %q: %s", fate.Stage, fate.Trouble)
+		l.Lacks = fmt.Sprintf("not run to its end: it ended its guest, which was at %q: %s", fate.Stage, fate.Trouble)
 		return l, nil
 	}
-	l.Profile, err = job.GetProfile(o)
+	if l.Profile, err = job.GetProfile(o); err == nil && l.Profile.Error != "" {
+		l.Lacks = "no profile: " + l.Profile.Error + "; bpflab explain says more"
+	}
+	l.Accepted = l.Lacks == ""
 	return l, err
 }
 

@@ -129,9 +129,11 @@ func TestBenchCommand(t *testing.T) {
 	code, out = benchOn(t, []string{"6.12"}, calls, "--ctx", write("one", "x"), "--map", "known="+entries)
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, out, "the kernel refuses a context of 1 bytes for this program")
-	code, out = benchOn(t, []string{"6.12"}, calls, "--map", "none="+entries)
-	assert.Equal(t, exitFailed, code)
-	assert.Contains(t, out, `expected a map "none" to fill, found [".bss" "known"]`)
+	for name, want := range map[string]string{"none": "--map none: no object has a map of this name", ".bss": "expected at most 1 entries, found 8"} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, run(t.Context(), &stdout, &stderr, []string{"bench", "--cache", sharedCache(t), "--kernels", "6.12", calls, "--map", name + "=" + entries}))
+		assert.Contains(t, stderr.String(), want)
+	}
 
 	for _, tt := range []struct {
 		args []string
@@ -140,7 +142,8 @@ func TestBenchCommand(t *testing.T) {
 		{[]string{two, "--ctx", "none"}, "no such file"}, {[]string{two, "--ctx", write("empty", "")}, "expected a context of 1 to 65535 bytes"},
 		{[]string{two, "--map", "x"}, "expected NAME=FILE"}, {[]string{two, "--map", "x=" + eight}, "expected a JSON list"},
 		{[]string{two, "--map", "x=" + entries, "--map", "x=" + entries}, "each NAME once"},
-		{[]string{"none.o"}, "none.o: no such file"}, {[]string{two, "--format", "xml"}, "expected text, json or go"}, {[]string{two, "--against", two, "--format", "go"}, "leave --format out"},
+		{[]string{two, "--against", two, "--by-frame"}, "leave --format and --by-frame out"},
+		{[]string{"none.o"}, "none.o: no such file"}, {[]string{two, "--format", "xml"}, "expected text, json or go"}, {[]string{two, "--against", two, "--format", "go"}, "leave --format and --by-frame out"},
 		{[]string{two, "--packets", two}, "expected a capture, pcap or pcapng"}, {[]string{two, "--packets", "none"}, "no such file"}, {[]string{two, "--against", "none"}, "no such file"},
 	} {
 		var stdout, stderr bytes.Buffer

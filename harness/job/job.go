@@ -34,8 +34,8 @@ type Job struct {
 	// Count is how many frames or calls a job whose Guest is Steps shows; 0: as many as the lab likes.
 	Count int `json:"count,omitempty"`
 
-	// Objects are what a job whose Guest is Objects loads; all but Config and Frames is empty then. GetObjects returns
-	// what became of them.
+	// Objects are what a job whose Guest is Objects loads; of what stands above all is empty then. GetObjects returns what
+	// became of them.
 	Objects [][]byte `json:"objects,omitempty"`
 	// Config is the kernel's configuration, as in /boot/config-RELEASE: for objects that ask for its values.
 	Config []byte `json:"config,omitempty"`

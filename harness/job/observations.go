@@ -96,6 +96,9 @@ type Object struct {
 	Broken string `json:"broken,omitempty"`
 	// Error is not empty where no kernel has seen the object: it says what went wrong.
 	Error string `json:"error,omitempty"`
+	// NoMaps are those of the job's Maps that the object does not have; NotFilled says what is wrong with the others.
+	NoMaps    []string `json:"no_maps,omitempty"`
+	NotFilled string   `json:"not_filled,omitempty"`
 }
 
 // objects is the observation of a job of Objects.
@@ -106,6 +109,13 @@ func GetObjects(o Observations, n int) ([]Object, error) {
 	all, err := Get[[]Object](o, objects)
 	if err == nil && len(all) != n {
 		err = fmt.Errorf("%d objects were to be loaded, and %d reports came back", n, len(all))
+	}
+	for _, o := range all {
+		for _, l := range o.Programs {
+			if w := l.Whole; err == nil && w != nil && (w.Cut < 0 || w.At < 0 || w.At > len(w.Lines)) {
+				err = fmt.Errorf("the log of %q has a gap outside of its %d lines", l.Program, len(w.Lines))
+			}
+		}
 	}
 	return all, err
 }

@@ -45,7 +45,7 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 		return nil, err
 	}
 	all := make([]job.Object, len(j.Objects))
-	logs := 0
+	logs, profiled := 0, 0
 	if j.Whole {
 		logs = maxLogs
 	}
@@ -55,12 +55,11 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 			all[i].Broken = err.Error()
 			continue
 		}
-		full := contents.Fill(object, j.Maps)
+		if all[i].NoMaps, err = contents.Fill(object, j.Maps); err != nil {
+			all[i].NotFilled = err.Error()
+			continue
+		}
 		for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
-			if full != nil {
-				all[i].Programs = append(all[i].Programs, job.Loaded{Report: verifier.Report{Program: name}, Lacks: full.Error()})
-				continue
-			}
 			stage(fmt.Sprintf("load %s, %d of %d", name, i+1, len(j.Objects)))
 			l := loadAlone(object, name, j, func(spec *ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error) {
 				return load(spec, min(logs, maxLog))
@@ -68,6 +67,11 @@ func verify(j job.Job, load loader, stage func(string)) (job.Observations, error
 			if l.Whole != nil {
 				for _, line := range l.Whole.Lines {
 					logs -= len(line)
+				}
+			}
+			if l.Profile != nil {
+				if profiled += len(l.Profile.Insns); profiled > maxProfiled {
+					l.Profile = &job.Profile{Error: fmt.Sprintf("a guest reports profiles of %d instructions at most: give fewer programs at a time", maxProfiled)}
 				}
 			}
 			all[i].Programs = append(all[i].Programs, l)
@@ -115,6 +119,9 @@ func plausible(raw []byte) error {
 	}
 	return nil
 }
+
+// maxProfiled is of how many instructions a guest reports profiles: some 200 bytes each, of the 16 MiB that the host takes.
+const maxProfiled = 40_000
 
 // loadAlone loads one program of an object, and runs it.
 func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load func(*ebpf.CollectionSpec) (*ebpf.Collection, verifier.Report, error)) (l job.Loaded) {
@@ -164,6 +171,12 @@ func loadAlone(object *ebpf.CollectionSpec, name string, j job.Job, load func(*e
 
 // measure runs a program on frames, or at events, and profiles it.
 func measure(l *job.Loaded, p *ebpf.Program, object *ebpf.CollectionSpec, j job.Job) {
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			l.Runs, l.Events, l.Profile = nil, nil, nil
+			l.NotRun = fmt.Sprintf("what runs it panicked: %v", trouble)
+		}
+	}()
 	spec, err := object.Programs[l.Program], error(nil)
 	in, ok := testrun.Input{Frames: j.Frames, Context: j.Context}.For(spec.Type)
 	if ok {

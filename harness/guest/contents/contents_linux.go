@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package contents reads what a program's maps hold, whatever they are.
+// Package contents reads what a program's maps hold, whatever they are, and fills them.
 package contents
 
 import (

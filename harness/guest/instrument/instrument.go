@@ -101,8 +101,8 @@ func (c *Copy) Times(w Words) []float64 {
 	return times
 }
 
-// ErrLarge is wrapped by the error of a program that is too large for its copy.
-var ErrLarge = errors.New("a jump of its copy would be longer than BPF's jumps can be")
+// errLarge is wrapped by the error of a program that is too large for its copy.
+var errLarge = errors.New("a jump of its copy would be longer than BPF's jumps can be")
 
 // Timed reports whether the time of the call that an instruction makes can be taken: of helpers and functions of the
 // kernel, but for those that come back elsewhere or not at all, call the program's own functions, or hold a lock, under
@@ -322,7 +322,7 @@ func (w *writer) link() error {
 			continue
 		}
 		if offset < math.MinInt16 || offset > math.MaxInt16 {
-			return fmt.Errorf("%w: %d instructions", ErrLarge, len(w.insns))
+			return fmt.Errorf("%w: %d instructions", errLarge, len(w.insns))
 		}
 		ins.Offset = int16(offset)
 	}

@@ -105,7 +105,7 @@ func TestErrors(t *testing.T) {
 	}
 	far = append(far, asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
 	_, err := New(object(far...), "p", nil)
-	assert.ErrorIs(t, err, ErrLarge)
+	assert.ErrorIs(t, err, errLarge)
 }
 
 // What a copy uses of the stack lies below what the program uses.
@@ -198,7 +198,6 @@ func TestKeeps(t *testing.T) {
 	assert.Equal(t, []Call{{Index: 13, Extra: 5 - keptRestores + 1}}, c.Calls)
 	result, words = run(t, c)
 	assert.EqualValues(t, 3+4+9+1000, result)
-	assert.Positive(t, c.Times(words)[0]+1)
 }
 
 // In a guest the clock counts instructions: a helper's cost is that of its code, whatever is saved around it.

@@ -219,10 +219,14 @@ func happenings(dir string) []func() error {
 		func() error { _, err := os.ReadDir(dir); return err },
 		func() error { return errors.Join(os.Remove(file+"b"), os.Remove(folder), os.Remove(link)) },
 		func() (err error) {
+			memory = nil
 			memory, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 			return err
 		},
 		func() error {
+			if memory == nil { // the program forbids it
+				return nil
+			}
 			memory[0] = 1 // a page fault
 			return unix.Munmap(memory)
 		},
@@ -259,7 +263,7 @@ func happenings(dir string) []func() error {
 // connection makes a connection from this machine to itself, says something and ends it at once.
 func connection() error {
 	local := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
-	listening, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	listening, err := socket(unix.SOCK_STREAM)
 	if err != nil {
 		return err
 	}
@@ -271,7 +275,7 @@ func connection() error {
 	if err != nil {
 		return err
 	}
-	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	client, err := socket(unix.SOCK_STREAM)
 	if err != nil {
 		return err
 	}
@@ -291,6 +295,9 @@ func connection() error {
 		return err
 	}
 	defer unix.Close(server)
+	if err := patience(server); err != nil {
+		return err
+	}
 	if _, err := unix.Write(client, []byte("x")); err != nil {
 		return err
 	}
@@ -298,9 +305,26 @@ func connection() error {
 	return err
 }
 
+// socket makes one that does not wait for ever: a program may lose what is sent.
+func socket(kind int) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		if err = patience(fd); err != nil {
+			unix.Close(fd)
+		}
+	}
+	return fd, err
+}
+
+// patience limits how long a socket waits, to a tenth of a second.
+func patience(fd int) error {
+	limit := unix.Timeval{Usec: 100_000}
+	return errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit), unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+}
+
 // loopback sends a datagram from this machine to itself.
 func loopback() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := socket(unix.SOCK_DGRAM)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ type Input struct {
 
 var types = []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS, ebpf.SchedACT, ebpf.SocketFilter, ebpf.CGroupSKB, ebpf.LWTIn, ebpf.LWTOut, ebpf.LWTXmit, ebpf.FlowDissector}
 
-// Zeros is how many bytes of zeros a program of type syscall is given, unless there is a context for it.
-const Zeros = 256
+// zeros is how many bytes of zeros a program of type syscall is given, unless there is a context for it.
+const zeros = 256
 
 // For returns what programs of a type are run on, of what is there; false: they are not run, but wait for events.
 func (in Input) For(kind ebpf.ProgramType) (Input, bool) {
@@ -40,7 +40,7 @@ func (in Input) For(kind ebpf.ProgramType) (Input, bool) {
 	case slices.Contains(types, kind):
 		return in, true
 	case kind == ebpf.Syscall && in.Context == nil:
-		return Input{Context: make([]byte, Zeros)}, true
+		return Input{Context: make([]byte, zeros)}, true
 	case kind == ebpf.SkLookup && in.Context == nil:
 		return Input{Context: lookup()}, true
 	case kind == ebpf.Syscall || kind == ebpf.SkLookup || kind == ebpf.RawTracepoint && in.Context != nil:
@@ -166,12 +166,19 @@ type Counted struct {
 	Differs int
 }
 
+// maxKept is how many bytes of counts are kept while a copy is run: those of each run, since the median is known at the
+// end.
+const maxKept = 128 << 20
+
 // Count runs a copy of a program on what On has run the program on. Of each frame one run counts, on the way through the
 // program of which On tells the cost; of several the one in which calls took the least time.
 func Count(in Input, c *instrument.Copy, prog *ebpf.Program, counts *ebpf.Map, runs []job.FrameRun) (sum Counted, err error) {
 	before, err := instrument.Read(counts)
 	if err != nil {
 		return sum, err
+	}
+	if n := len(runs) * rounds * 8 * len(before); n > maxKept {
+		return sum, fmt.Errorf("a profile of %d frames takes %d MiB to make, more than %d: give fewer frames", len(runs), n>>20, maxKept>>20)
 	}
 	sum.Words, sum.Executed = make(instrument.Words, len(before)), make([]uint64, len(runs))
 	measure.Settle()

@@ -59,7 +59,7 @@ func TestFor(t *testing.T) {
 		in, want Input
 	}{
 		{ebpf.XDP, Input{frames, nil}, Input{frames, nil}}, {ebpf.XDP, Input{frames, context}, Input{frames, context}},
-		{ebpf.Syscall, Input{frames, nil}, Input{nil, make([]byte, Zeros)}}, {ebpf.Syscall, Input{frames, context}, Input{nil, context}},
+		{ebpf.Syscall, Input{frames, nil}, Input{nil, make([]byte, zeros)}}, {ebpf.Syscall, Input{frames, context}, Input{nil, context}},
 		{ebpf.SkLookup, Input{frames, nil}, Input{nil, lookup()}}, {ebpf.RawTracepoint, Input{frames, context}, Input{nil, context}},
 	} {
 		got, ok := tt.in.For(tt.kind)

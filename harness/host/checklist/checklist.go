@@ -31,8 +31,8 @@ const (
 	NotJudged     Outcome = "ERROR"     // a guest failed
 )
 
-// Outcomes are all of them, as reports list them.
-var Outcomes = []Outcome{Fail, NeedsYou, NotJudged, Pass, NotApplicable}
+// outcomes are all of them, as reports list them.
+var outcomes = []Outcome{Fail, NeedsYou, NotJudged, Pass, NotApplicable}
 
 // Limits are what programs are held to and what is assumed, as far as a user may choose. See [Default].
 type Limits struct {

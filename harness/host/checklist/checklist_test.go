@@ -135,6 +135,21 @@ func TestPoints(t *testing.T) {
 		{"many map operations", "map-operations", func(s *scene) { s.program().MapOps.Most = 11 }, Fail, "up to 11 map operations a run (at most 10 a run)", ""},
 		{"map operations in a loop", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a.c:3: a loop" }, NeedsYou, "how many a run makes has no static bound (a.c:3: a loop)", ""},
 		{"map operations that were counted", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a loop"; s.profile(10) }, Pass, "10.00 map operations a run on 6.12 (at most 10 a run): they take 40 of 56.7 instructions a run", ""},
+		{"rings are maps", "map-operations", func(s *scene) {
+			s.program().MapOps.Bound = "a loop"
+			s.profile(100)
+			s.on[1].Profile.Insns[0].Helper = uint32(asm.FnRingbufOutput)
+		}, Fail, "100.00 map operations a run on 6.12", ""},
+		{"not timed", "map-operations", func(s *scene) {
+			s.program().MapOps.Bound = "a loop"
+			s.profile(11)
+			s.on[1].Profile.Insns[0].Helper, s.on[1].Profile.Insns[0].Timed = uint32(asm.FnForEachMapElem), false
+		}, Fail, "11.00 map operations a run on 6.12", ""},
+		{"no map operation of theirs", "map-operations", func(s *scene) {
+			s.program().MapOps.Bound = "a loop"
+			s.profile(100)
+			s.on[1].Profile.Insns[0].Helper = uint32(asm.FnKtimeGetNs)
+		}, Pass, "0.00 map operations a run on 6.12", ""},
 		{"too many were counted", "map-operations", func(s *scene) { s.program().MapOps.Bound = "a loop"; s.profile(11) }, Fail, "11.00 map operations a run on 6.12 (at most 10 a run)", ""},
 		{"the line is known", "profiled-under-load", func(s *scene) { s.profile(2) }, Pass, "56.7 instructions a run, 42 of them at a.c:3, ", ""},
 		{"no map operation", "map-operations", func(s *scene) { s.program().MapOps = inspect.Count{} }, NotApplicable, "no helper that works on a map", ""},
@@ -180,9 +195,9 @@ func TestPoints(t *testing.T) {
 		}, Pass, "the newest, bpf_loop, came with Linux 5.17; what these take grows with their input: bpf_loop, bpf_ringbuf_output", ""},
 		{"a kernel function", "helpers", func(s *scene) { s.program().Kfuncs = []inspect.Call{{Name: "bpf_cpumask_create"}} }, Pass, "may change from one kernel to the next: bpf_cpumask_create", ""},
 		{"no helper", "helpers", func(s *scene) { s.program().Helpers = nil }, NotApplicable, "it calls no helper", ""},
-		{"an expensive error", "error-handling", func(s *scene) { s.on[0] = ran(60, 50, 61) }, Fail, "up to 61 instructions on 5.10 (at most 60 instructions): 1 frame that are malformed or end in XDP_ABORTED", ""},
+		{"an expensive error", "error-handling", func(s *scene) { s.on[0] = ran(60, 50, 61) }, Fail, "up to 61 instructions on 5.10 (at most 60 instructions): malformed, or with an end in XDP_ABORTED: 1 frame, ", ""},
 		{"as expensive as others", "error-handling", func(s *scene) { s.on[0] = ran(60, 50, 60) }, Pass, "up to 60 instructions on 5.10", ""},
-		{"an aborted run", "error-handling", func(s *scene) { s.on[0] = ran(60, 99, 40); s.on[0].Runs[1].Result = 0 }, Fail, "up to 99 instructions on 5.10 (at most 60 instructions): 2 frames", ""},
+		{"an aborted run", "error-handling", func(s *scene) { s.on[0] = ran(60, 99, 40); s.on[0].Runs[1].Result = 0 }, Fail, "up to 99 instructions on 5.10 (at most 60 instructions): malformed, or with an end in XDP_ABORTED: 2 frames", ""},
 		{"errors only", "error-handling", func(s *scene) { s.kinds = []string{"IHL below 5", "IHL below 5", "IHL below 5"} }, Fail, "every run ends in an error", ""},
 		{"no errors", "error-handling", func(s *scene) { s.kinds = []string{"UDP", "UDP", "UDP"} }, NeedsYou, "no frame is malformed", ""},
 		{"errors of helpers", "error-handling", (*scene).events, NeedsYou, "1 helper that can fail: bpf_map_lookup_elem", ""},
@@ -266,7 +281,7 @@ func TestHelperList(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	_, kinds := runcost.Mix()
-	for _, kind := range Malformed {
+	for _, kind := range malformed {
 		assert.Contains(t, kinds, kind)
 	}
 }

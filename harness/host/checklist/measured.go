@@ -225,8 +225,8 @@ func (s *subject) mapOperations() Finding {
 		}
 	}
 	made, spent := 0.0, 0.0
-	for _, call := range p.Calls() {
-		if strings.HasPrefix(call.Name, "bpf_map_") {
+	for _, call := range append(p.Calls(), p.Untimed...) {
+		if inspect.OnMap(call.Name) {
 			made, spent = made+call.Runs, spent+call.Cost
 		}
 	}
@@ -316,15 +316,15 @@ func (s *subject) byKind(l job.Loaded) map[string]runcost.Cost {
 	return costs
 }
 
-// Malformed are the kinds of frames of the default mix that no sound sender sends.
-var Malformed = []string{
+// malformed are the kinds of frames of the default mix that no sound sender sends.
+var malformed = []string{
 	"length field that is not the frame's", "0x0008, IPv4's type in the wrong byte order", "runt: an Ethernet header and nothing",
 	"header cut short", "options cut short", "IHL below 5",
 }
 
 // failed reports whether a run on a frame has ended in an error, or was on a frame that is malformed.
 func (s *subject) failed(frame int, r job.FrameRun) bool {
-	return s.program.Type == "XDP" && r.Result == 0 || frame < len(s.kinds) && slices.Contains(Malformed, s.kinds[frame])
+	return s.program.Type == "XDP" && r.Result == 0 || frame < len(s.kinds) && slices.Contains(malformed, s.kinds[frame])
 }
 
 func (s *subject) errors() Finding {
@@ -345,7 +345,7 @@ func (s *subject) errors() Finding {
 				Outcome: outcome(bad.Most <= max(good.Most, 1)), Kernel: s.kernels[i], Deeper: s.bench(),
 				Number:  "up to " + insns(float64(bad.Most)),
 				Limit:   "at most " + insns(float64(good.Most)),
-				Message: fmt.Sprintf("%s that are malformed or end in XDP_ABORTED take %s on average, the other %d take %s", several(bad.Runs, "frame"), insns(bad.Mean), good.Runs, insns(good.Mean)),
+				Message: fmt.Sprintf("malformed, or with an end in XDP_ABORTED: %s, %s on average; others: %d, %s", several(bad.Runs, "frame"), insns(bad.Mean), good.Runs, insns(good.Mean)),
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"bpflab/harness/host/inspect"
+	"bpflab/harness/host/policy"
 )
 
 // These points are read from the object.
@@ -81,20 +82,12 @@ func (s *subject) held() (maps []inspect.Map, one, many uint64, unsized []string
 			continue
 		}
 		maps = append(maps, m)
-		one, many = sum(one, m.OneCPU), sum(many, m.ManyCPUs)
+		one, many = policy.Sum(one, m.OneCPU), policy.Sum(many, m.ManyCPUs)
 		if m.Unsized {
 			unsized = append(unsized, m.Name)
 		}
 	}
 	return maps, one, many, unsized
-}
-
-// sum saturates.
-func sum(a, b uint64) uint64 {
-	if a+b < a {
-		return ^uint64(0)
-	}
-	return a + b
 }
 
 func (s *subject) scaling() Finding {
@@ -143,7 +136,7 @@ func (s *subject) memory() Finding {
 	}
 	f := Finding{
 		Outcome: outcome(many <= s.limits.Memory), Number: fmt.Sprintf("%s on 1 CPU, %s on 32", size(one), size(many)), Limit: "at most " + size(s.limits.Memory) + " on 32",
-		Message: fmt.Sprintf("most of it for %s (%s, %s)", maps[at].Name, maps[at].Type, several(int(maps[at].Entries), "entry")), Deeper: "bpftool map show",
+		Message: fmt.Sprintf("most of it for %s (%s, %s)", maps[at].Name, maps[at].Type, entries(maps[at])), Deeper: "bpftool map show",
 	}
 	if len(grows) > 0 {
 		f.Message += "; not preallocated, so that an insertion may fail for want of memory: " + strings.Join(grows, ", ")
@@ -153,6 +146,17 @@ func (s *subject) memory() Finding {
 		f.Message = "a loader sets the size of some, and bpftool shows it (bytes_memlock): " + strings.Join(unsized, ", ")
 	}
 	return f
+}
+
+// entries says how much a map holds.
+func entries(m inspect.Map) string {
+	switch m.Type {
+	case "RingBuf", "UserRingbuf":
+		return size(uint64(m.Entries))
+	case "Arena":
+		return several(int(m.Entries), "page")
+	}
+	return several(int(m.Entries), "entry")
 }
 
 func (s *subject) tails() Finding {

@@ -46,7 +46,7 @@ func (r Report) table(w io.Writer, columns int) {
 	}
 	heads := map[Outcome]string{Pass: "pass", Fail: "FAIL", NeedsYou: "you", NotJudged: "ERROR", NotApplicable: "n/a"}
 	var shown []Outcome
-	for _, o := range Outcomes {
+	for _, o := range outcomes {
 		if o != NotJudged || slices.ContainsFunc(r.Programs, func(p Program) bool { return p.Count(NotJudged) > 0 }) {
 			shown = append(shown, o)
 		}
@@ -75,7 +75,7 @@ func (p Program) text(w io.Writer) {
 	fmt.Fprintf(w, "\n%s: %s\n", visible.Line(p.File), visible.Line(p.Name))
 	var apply []string
 	told := map[string]bool{} // commands
-	for _, o := range Outcomes {
+	for _, o := range outcomes {
 		for i, f := range p.Findings {
 			switch {
 			case f.Outcome != o:

@@ -42,8 +42,7 @@ func of(spec *ebpf.CollectionSpec) Object {
 
 // Flags of linux/bpf.h, which are not at hand on other systems.
 const (
-	noPrealloc = 1 << 0  // BPF_F_NO_PREALLOC
-	innerMap   = 1 << 12 // BPF_F_INNER_MAP
+	noPrealloc = 1 << 0 // BPF_F_NO_PREALLOC
 )
 
 func mapOf(name string, spec *ebpf.MapSpec) Map {
@@ -65,10 +64,10 @@ func mapOf(name string, spec *ebpf.MapSpec) Map {
 			m.Unsized = true
 		}
 	}
-	if spec.InnerMap != nil && spec.Flags&innerMap == 0 {
+	if spec.InnerMap != nil {
 		inner := mapOf("", spec.InnerMap)
-		m.OneCPU += uint64(spec.MaxEntries) * inner.OneCPU
-		m.ManyCPUs += uint64(spec.MaxEntries) * inner.ManyCPUs
+		m.OneCPU = policy.Sum(m.OneCPU, policy.Product(uint64(spec.MaxEntries), inner.OneCPU))
+		m.ManyCPUs = policy.Sum(m.ManyCPUs, policy.Product(uint64(spec.MaxEntries), inner.ManyCPUs))
 	}
 	return m
 }
@@ -137,7 +136,9 @@ func programOf(spec *ebpf.CollectionSpec, name string) Program {
 
 	p.Path = r.count(func(int) bool { return true }, nil)
 	p.Path.Places = nil
-	p.MapOps = r.count(func(i int) bool { return r.helper(i, mapHelpers) }, func(i int) string { return policy.HelperName(asm.BuiltinFunc(r.insns[i].Constant)) })
+	p.MapOps = r.count(func(i int) bool {
+		return r.insns[i].IsBuiltinCall() && OnMap(policy.HelperName(asm.BuiltinFunc(r.insns[i].Constant)))
+	}, func(i int) string { return policy.HelperName(asm.BuiltinFunc(r.insns[i].Constant)) })
 	r.sharing(&p)
 	for i, fixed := range policy.FixedReads(ps) {
 		if fixed {
@@ -151,7 +152,11 @@ func (r reader) helper(i int, fns []asm.BuiltinFunc) bool {
 	return r.insns[i].IsBuiltinCall() && slices.Contains(fns, asm.BuiltinFunc(r.insns[i].Constant))
 }
 
-// mapHelpers work on a map's entries.
+// OnMap reports whether a helper, by its name in C, works on a map's entries.
+func OnMap(helper string) bool {
+	return slices.ContainsFunc(mapHelpers, func(fn asm.BuiltinFunc) bool { return policy.HelperName(fn) == helper })
+}
+
 var mapHelpers = []asm.BuiltinFunc{
 	asm.FnMapLookupElem, asm.FnMapUpdateElem, asm.FnMapDeleteElem, asm.FnMapPushElem, asm.FnMapPopElem, asm.FnMapPeekElem, asm.FnMapLookupPercpuElem,
 	asm.FnForEachMapElem, asm.FnSkStorageGet, asm.FnInodeStorageGet, asm.FnTaskStorageGet, asm.FnCgrpStorageGet, asm.FnPerfEventOutput,
@@ -163,12 +168,12 @@ var ringHelpers = []asm.BuiltinFunc{asm.FnRingbufOutput, asm.FnRingbufReserve, a
 
 // sharing counts what other CPUs get in the way of.
 func (r reader) sharing(p *Program) {
-	written := policy.SharedMaps(r.spec, p.Name)
+	written, varies := policy.SharedMaps(r.spec, p.Name)
 	contended := func(i int) bool {
 		if r.helper(i, []asm.BuiltinFunc{asm.FnSpinLock}) {
 			return slices.ContainsFunc(written[i], r.single) || len(written[i]) == 0
 		}
-		return len(written[i]) > 0 && !slices.ContainsFunc(written[i], func(name string) bool { return !r.single(name) })
+		return len(written[i]) > 0 && !varies[i] && !slices.ContainsFunc(written[i], func(name string) bool { return !r.single(name) })
 	}
 	p.Contended = r.count(contended, func(i int) string { return strings.Join(written[i], ", ") })
 	p.Keyed = r.count(func(i int) bool { return len(written[i]) > 0 && !contended(i) }, func(i int) string { return strings.Join(written[i], ", ") })

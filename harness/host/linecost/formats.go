@@ -66,10 +66,11 @@ func JSON(w io.Writer, c runcost.Costs) error {
 		Kernels []kernel `json:"kernels"`
 	}
 	out := struct {
-		Input    string    `json:"input"`
-		Unit     string    `json:"unit"`
-		Programs []program `json:"programs"`
-	}{c.Input, "instructions a run", []program{}}
+		Input    string            `json:"input"`
+		Unit     string            `json:"unit"`
+		Programs []program         `json:"programs"`
+		Broken   map[string]string `json:"broken,omitempty"` // files of which nothing could be loaded, and why
+	}{c.Input, "instructions a run", []program{}, c.Broken()}
 	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			one := program{File: f.Name, Program: p.Name}

@@ -116,6 +116,8 @@ func Of(l job.Loaded) (p Profile, err error) {
 		return p, errors.New(raw.Error)
 	case raw.Runs == 0:
 		return p, errors.New("the copy that counts did not run")
+	case len(raw.Insns) == 0:
+		return p, errGarbled
 	}
 	runs := float64(raw.Runs)
 	p = Profile{Empty: float64(length(raw.Empty, 0, len(raw.Empty), true)), Longest: -1, Differs: raw.Differs, OnContext: l.OnContext}

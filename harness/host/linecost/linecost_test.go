@@ -129,7 +129,7 @@ func TestOfNothing(t *testing.T) {
 		assert.EqualError(t, err, want)
 	}
 	for name, change := range map[string]func(*job.Profile){
-		"line": func(p *job.Profile) { p.Insns[1].Line = 3 }, "line below": func(p *job.Profile) { p.Insns[1].Line = -2 }, "file": func(p *job.Profile) { p.Lines[0].File = 2 },
+		"nothing": func(p *job.Profile) { p.Insns = nil }, "line": func(p *job.Profile) { p.Insns[1].Line = 3 }, "line below": func(p *job.Profile) { p.Insns[1].Line = -2 }, "file": func(p *job.Profile) { p.Lines[0].File = 2 },
 		"function": func(p *job.Profile) { p.Insns[1].Function = 2 }, "begin": func(p *job.Profile) { p.Insns[1].Entry = -1 }, "end": func(p *job.Profile) { p.Insns[1].To = 29 },
 		"order": func(p *job.Profile) { p.Insns[1].To = 10 }, "entry": func(p *job.Profile) { p.Insns[1].From = 10 }, "a file below": func(p *job.Profile) { p.Lines[0].File = -1 },
 	} {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+	"github.com/dustin/go-humanize/english"
 
 	"bpflab/harness/host/inspect"
 	"bpflab/harness/host/runcost"
@@ -43,6 +44,9 @@ func Text(w io.Writer, c runcost.Costs, o Options) error {
 		if f.Broken != "" {
 			fmt.Fprintf(&out, "%s\n\n", visible.Quote(f.Broken))
 			continue
+		}
+		if f.Note != "" {
+			fmt.Fprintf(&out, "%s\n\n", visible.Line(f.Name+": "+f.Note))
 		}
 		for _, p := range f.Programs {
 			program(&out, c, f, p, o)
@@ -128,7 +132,7 @@ func merge(all []on) (lines []line) {
 	return lines
 }
 
-// cells are the columns of figures before a line's text.
+// heads are those of the columns before a line's text.
 func heads(all []on) (heads []string) {
 	if len(all) == 1 {
 		return []string{"runs", "own", "calls", "%"}
@@ -140,6 +144,7 @@ func heads(all []on) (heads []string) {
 	return heads
 }
 
+// cells are the figures before a line's text.
 func (l line) cells(all []on) []string {
 	if len(all) > 1 {
 		cells := []string{figure(l.Runs, 2)}
@@ -270,11 +275,11 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 	case first.OnContext:
 		what = "are of a run on " + cmp.Or(c.Context, runcost.NoContext)
 	case first.Longest >= 0:
-		what = fmt.Sprintf("are the mean of %d frames: %s", len(c.Frames), c.Input)
+		what = fmt.Sprintf("are the mean of %s: %s", english.Plural(len(c.Frames), "frame", ""), c.Input)
 	}
-	columns := "own is its machine code and calls what it calls, in instructions"
+	columns := "own is the cost of its machine code, and calls that of what it calls, in instructions"
 	if len(all) > 1 {
-		columns = "the other columns are what it costs with all that it calls, in instructions"
+		columns = "the other columns are its cost with all that it calls, in instructions"
 	}
 	fmt.Fprintf(w, "  runs is how often a line runs in a run of the program, %s; all figures %s\n", columns, what)
 	if calls := first.Calls(); len(calls) > 0 {
@@ -288,7 +293,7 @@ func notes(w io.Writer, c runcost.Costs, all []on) {
 			fmt.Fprintf(w, "  %s: the remainder has the cost of %s\n", p.kernel, names)
 		}
 		if p.Differs > 0 {
-			fmt.Fprintf(w, "  %s: on %d frames the copy that counts returned something else: the program depends on time or chance\n", p.kernel, p.Differs)
+			fmt.Fprintf(w, "  %s: on %s the copy that counts returned something else: the program depends on time or chance\n", p.kernel, english.Plural(p.Differs, "frame", ""))
 		}
 	}
 }

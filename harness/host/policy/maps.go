@@ -52,7 +52,7 @@ func (p Policy) checkMaps(v *Violations, spec *ebpf.CollectionSpec, o *object) {
 	var total uint64
 	for _, name := range sortedKeys(spec.Maps) {
 		m := spec.Maps[name]
-		total = add(total, Memory(m, graderCPUs))
+		total = Sum(total, Memory(m, graderCPUs))
 		if o.globals(name) {
 			checkGlobals(v, name, m)
 			continue
@@ -161,30 +161,33 @@ func Memory(m *ebpf.MapSpec, cpus uint64) uint64 {
 	key, value := roundUp(m.KeySize), roundUp(m.ValueSize)
 	n := uint64(m.MaxEntries)
 	switch m.Type {
-	case ebpf.RingBuf:
+	case ebpf.RingBuf, ebpf.UserRingbuf: // whose size is in bytes
 		return n
+	case ebpf.Arena: // in pages
+		return Product(n, 4096)
 	case ebpf.Array:
-		return mul(n, value)
+		return Product(n, value)
 	case ebpf.PerCPUArray:
-		return mul(n, mul(cpus, value))
+		return Product(n, Product(cpus, value))
 	case ebpf.PerCPUHash, ebpf.LRUCPUHash, ebpf.PerCPUCGroupStorage:
-		return mul(n, add(element+key, mul(cpus, value)))
+		return Product(n, Sum(element+key, Product(cpus, value)))
 	default:
-		return mul(n, element+key+value)
+		return Product(n, element+key+value)
 	}
 }
 
 func roundUp(size uint32) uint64 { return (uint64(size) + 7) &^ 7 }
 
-// mul and add saturate: a wrapped sum would look small.
-func mul(a, b uint64) uint64 {
+// Product and Sum are math.MaxUint64 where the true one does not fit: a wrapped one would look small.
+func Product(a, b uint64) uint64 {
 	if hi, lo := bits.Mul64(a, b); hi == 0 {
 		return lo
 	}
 	return math.MaxUint64
 }
 
-func add(a, b uint64) uint64 {
+// Sum adds: see Product.
+func Sum(a, b uint64) uint64 {
 	if sum, carry := bits.Add64(a, b, 0); carry == 0 {
 		return sum
 	}

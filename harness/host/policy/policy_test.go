@@ -489,8 +489,8 @@ func TestCheckForeignBytes(t *testing.T) {
 func TestMemorySaturates(t *testing.T) {
 	huge := &ebpf.MapSpec{Type: ebpf.PerCPUHash, KeySize: 1<<32 - 1, ValueSize: 1<<32 - 1, MaxEntries: 1<<32 - 1}
 	assert.Equal(t, ^uint64(0), Memory(huge, graderCPUs))
-	assert.Equal(t, ^uint64(0), add(Memory(huge, graderCPUs), 1))
-	assert.Equal(t, ^uint64(0), add(1, Memory(huge, graderCPUs)))
+	assert.Equal(t, ^uint64(0), Sum(Memory(huge, graderCPUs), 1))
+	assert.Equal(t, ^uint64(0), Sum(1, Memory(huge, graderCPUs)))
 }
 
 // What a map takes, on 4 CPUs. Sizes are rounded up to 8 bytes, and what is no array has some 80 bytes for

@@ -14,7 +14,7 @@ import (
 // a helper that changes a map or is given a pointer into one. Pointers are followed through registers, the
 // stack and calls, and a pointer that may lead to shared memory is taken to do so.
 func SharedWrites(spec *ebpf.CollectionSpec, program string) []bool {
-	written := SharedMaps(spec, program)
+	written, _ := SharedMaps(spec, program)
 	writes := make([]bool, len(written))
 	for i, maps := range written {
 		writes[i] = len(maps) > 0
@@ -23,11 +23,11 @@ func SharedWrites(spec *ebpf.CollectionSpec, program string) []bool {
 }
 
 // SharedMaps names, for each instruction, the maps that such a write may go to, sorted; none for an instruction that
-// is no such write.
-func SharedMaps(spec *ebpf.CollectionSpec, program string) [][]string {
+// is no such write. Where varies is true, the place in the map depends on a register: an array's index, for one.
+func SharedMaps(spec *ebpf.CollectionSpec, program string) (written [][]string, varies []bool) {
 	a := &aliases{graph: newGraph(spec.Programs[program].Instructions, all), spec: spec, names: sortedKeys(spec.Maps)}
 	a.states = make([]*regs, len(a.insns))
-	a.writes = make([]mapSet, len(a.insns))
+	a.writes, a.varies = make([]mapSet, len(a.insns)), make([]bool, len(a.insns))
 	a.stack = map[int16]targets{}
 	if len(a.insns) > 0 {
 		a.flow(0, regs{})
@@ -37,7 +37,7 @@ func SharedMaps(spec *ebpf.CollectionSpec, program string) [][]string {
 		a.work = a.work[:len(a.work)-1]
 		a.step(i)
 	}
-	written := make([][]string, len(a.insns))
+	written = make([][]string, len(a.insns))
 	for i, set := range a.writes {
 		for n, name := range a.names {
 			if set&a.set(n) != 0 {
@@ -45,7 +45,7 @@ func SharedMaps(spec *ebpf.CollectionSpec, program string) [][]string {
 			}
 		}
 	}
-	return written
+	return written, a.varies
 }
 
 // A mapSet has a bit for each map of an object, by name. The last one is of all maps beyond.
@@ -63,9 +63,12 @@ func (a *aliases) of(name string) mapSet {
 type targets struct {
 	shared mapSet // a pointer into memory of these maps, which other CPUs write as well
 	handle mapSet // a reference to one of these maps, whose values are such memory
+	varies bool   // the pointer's offset is a register's
 }
 
-func (t targets) or(u targets) targets { return targets{t.shared | u.shared, t.handle | u.handle} }
+func (t targets) or(u targets) targets {
+	return targets{t.shared | u.shared, t.handle | u.handle, t.varies || u.varies}
+}
 
 // regs are the registers before an instruction.
 type regs [11]targets
@@ -85,6 +88,7 @@ type aliases struct {
 	values    mapSet  // whose values helpers hand to callbacks
 	work      []int
 	writes    []mapSet
+	varies    []bool
 }
 
 // flow adds what the registers may hold before an instruction.
@@ -170,7 +174,7 @@ func (a *aliases) step(i int) {
 			r[ins.Dst] = a.fill(ins.Src, ins.Offset) // or nothing, of a load from elsewhere
 		}
 	case class.IsStore():
-		a.writes[i] |= r[ins.Dst].shared
+		a.write(i, r[ins.Dst])
 		if class == asm.StXClass && r[ins.Dst].shared == 0 {
 			a.spill(ins.Dst, ins.Offset, r[ins.Src])
 		}
@@ -178,6 +182,7 @@ func (a *aliases) step(i int) {
 		switch {
 		case ins.OpCode.ALUOp() != asm.Mov && ins.OpCode.Source() == asm.RegSource:
 			r[ins.Dst] = r[ins.Dst].or(r[ins.Src])
+			r[ins.Dst].varies = r[ins.Dst].shared != 0
 		case ins.OpCode.ALUOp() == asm.Mov && ins.OpCode.Source() == asm.RegSource:
 			r[ins.Dst] = r[ins.Src]
 		case ins.OpCode.ALUOp() == asm.Mov:
@@ -237,11 +242,17 @@ func (a *aliases) helper(i int, r *regs) {
 	case asm.FnKtimeGetNs, asm.FnGetSmpProcessorId, asm.FnGetPrandomU32, asm.FnGetCurrentPidTgid, asm.FnGetCurrentUidGid: // no arguments
 	default: // it may write where its arguments point
 		for _, argument := range r[1:6] {
-			a.writes[i] |= argument.shared
+			a.write(i, argument)
 		}
 	}
 	clear(r[1:6])
 	r[0] = result
+}
+
+// write notes that an instruction writes where a pointer leads.
+func (a *aliases) write(i int, to targets) {
+	a.writes[i] |= to.shared
+	a.varies[i] = a.varies[i] || to.shared != 0 && to.varies
 }
 
 // calledWith has callbacks called with values of maps, of which the third argument is a pointer to one.

@@ -109,7 +109,14 @@ func TestSharedWrites(t *testing.T) {
 		one(asm.JEq.Imm(asm.R1, 0, "other")), lookup("array"), one(asm.Ja.Label("join")),
 		one(handle("hash").WithSymbol("other"), asm.Mov.Reg(asm.R2, asm.RFP), asm.FnMapLookupElem.Call()),
 		one(store(asm.R0).WithSymbol("join"), asm.Return()))}}}
-	assert.Equal(t, []string{"array", "hash"}, SharedMaps(either, "p")[8])
+	written, _ := SharedMaps(either, "p")
+	assert.Equal(t, []string{"array", "hash"}, written[8])
+	indexed := join(lookup("array"), one(asm.Add.Reg(asm.R0, asm.R6), store(asm.R0), asm.Return()))
+	_, varies := SharedMaps(&ebpf.CollectionSpec{Maps: maps, Programs: map[string]*ebpf.ProgramSpec{"p": {Instructions: indexed}}}, "p")
+	assert.True(t, varies[len(indexed)-2], "an index")
+	fixed := join(lookup("array"), one(asm.Add.Imm(asm.R0, 8), store(asm.R0), asm.Return()))
+	_, varies = SharedMaps(&ebpf.CollectionSpec{Maps: maps, Programs: map[string]*ebpf.ProgramSpec{"p": {Instructions: fixed}}}, "p")
+	assert.False(t, varies[len(fixed)-2], "a field")
 	assert.Empty(t, SharedWrites(&ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"p": {}}}, "p"))
 }
 

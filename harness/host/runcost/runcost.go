@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runcost shows what a run of each of many programs costs on several kernels, on the same frames.
+// Package runcost shows what a run of each of many programs costs on several kernels, and reads what they are run on:
+// captures of packets, and entries of maps.
 package runcost
 
 import (
@@ -79,7 +80,7 @@ func (c Costs) Ran() (ran, complete bool) {
 		ran = ran && f.Broken == ""
 		for _, p := range f.Programs {
 			for _, l := range p.On {
-				ran = ran && (len(l.Runs) > 0 || l.Events != nil)
+				ran = ran && OfProgram(l).Runs > 0
 			}
 		}
 	}
@@ -118,6 +119,9 @@ func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 			notes = append(notes, visible.Quote(f.Broken))
 			continue
 		}
+		if f.Note != "" {
+			notes = append(notes, visible.Line(f.Name+": "+f.Note))
+		}
 		rows = append(rows, table.Row{Name: visible.Line(f.Name)})
 		for _, p := range f.Programs {
 			rows = append(rows, table.Row{Name: "  " + visible.Line(p.Name), Cells: c.cells(p, all)})
@@ -148,7 +152,7 @@ func (c Costs) footer(w io.Writer) {
 	}
 	fmt.Fprint(w, "\ninstructions a run, over a program that does nothing")
 	if frames {
-		fmt.Fprintf(w, "; the mean of %d frames: %s", len(c.Frames), c.Input)
+		fmt.Fprintf(w, "; the mean of %s: %s", english.Plural(len(c.Frames), "frame", ""), c.Input)
 	}
 	if contexts {
 		fmt.Fprintf(w, "; of programs that take a context, a run on %s", cmp.Or(c.Context, NoContext))
@@ -274,13 +278,16 @@ func (c Costs) notes(file string, p survey.Program) (notes []string) {
 // Against writes, for each program that another survey has too, what it costs there and here, and the difference.
 func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 	before := map[string]survey.Program{}
+	rows := []table.Row{{Cells: c.Kernels}}
+	var missing []string
 	for _, f := range other.Files {
+		if f.Broken != "" {
+			missing = append(missing, visible.Quote(f.Broken))
+		}
 		for _, p := range f.Programs {
 			before[p.Name] = p
 		}
 	}
-	rows := []table.Row{{Cells: c.Kernels}}
-	var missing []string
 	for _, f := range c.Files {
 		if f.Broken != "" {
 			missing = append(missing, visible.Quote(f.Broken))
@@ -291,6 +298,7 @@ func (c Costs) Against(w io.Writer, columns int, other survey.Survey) error {
 				missing = append(missing, visible.Line(f.Name+": "+p.Name)+" is not in the other object")
 				continue
 			}
+			missing = append(append(missing, c.notes("before", b)...), c.notes("after", p)...)
 			rows = append(rows, table.Row{Name: visible.Line(p.Name)}, table.Row{Name: "  before", Cells: c.cells(b, all)}, table.Row{Name: "  after", Cells: c.cells(p, all)})
 			var cells []string
 			for i := range c.Kernels {
@@ -341,6 +349,17 @@ func (c Costs) Go(w io.Writer) error {
 	return nil
 }
 
+// Broken are the files of which nothing could be loaded, and why.
+func (c Costs) Broken() map[string]string {
+	all := map[string]string{}
+	for _, f := range c.Files {
+		if f.Broken != "" {
+			all[f.Name] = f.Broken
+		}
+	}
+	return all
+}
+
 // JSON writes the costs for programs.
 func (c Costs) JSON(w io.Writer) error {
 	type on struct {
@@ -360,10 +379,11 @@ func (c Costs) JSON(w io.Writer) error {
 		Kernels []on   `json:"kernels"`
 	}
 	out := struct {
-		Input    string    `json:"input"`
-		Frames   []string  `json:"frames"`
-		Programs []program `json:"programs"`
-	}{c.Input, c.Frames, []program{}}
+		Input    string            `json:"input"`
+		Frames   []string          `json:"frames"`
+		Programs []program         `json:"programs"`
+		Broken   map[string]string `json:"broken,omitempty"` // files of which nothing could be loaded, and why
+	}{c.Input, c.Frames, []program{}, c.Broken()}
 	for _, f := range c.Files {
 		for _, p := range f.Programs {
 			one := program{File: f.Name, Program: p.Name}

@@ -151,6 +151,16 @@ func TestAgainst(t *testing.T) {
 	require.NoError(t, c.Against(&out, 0, costsOf(ran("x", 1), ran("x", 1)).Survey))
 	assert.Contains(t, out.String(), "a.bpf.c: count is not in the other object")
 	assert.Contains(t, out.String(), "b is broken")
+	assert.Equal(t, 2, strings.Count(out.String(), "b is broken"), "before and after")
+}
+
+// A program that a kernel has refused every frame was not run.
+func TestAllRefused(t *testing.T) {
+	c := costsOf(ran("p", -1, -1), ran("p", 1))
+	c.Survey.Files = c.Survey.Files[:1]
+	all, complete := c.Ran()
+	assert.False(t, all)
+	assert.True(t, complete)
 }
 
 func TestFormats(t *testing.T) {
@@ -166,6 +176,7 @@ func TestFormats(t *testing.T) {
 
 	out.Reset()
 	require.NoError(t, c.JSON(&out))
+	assert.Contains(t, out.String(), `"b": "b is broken"`)
 	var got struct {
 		Frames   []string
 		Programs []struct {

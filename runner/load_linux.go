@@ -40,7 +40,7 @@ type Runs struct {
 // again has that failure for an error.
 func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte, runs Runs) ([][]job.Object, error) {
 	loaded := make([][]job.Object, len(list))
-	group, ctx := errgroup.WithContext(ctx)
+	group, loading := errgroup.WithContext(ctx) // which ends with the group
 	group.SetLimit(runtime.NumCPU())
 	for i, k := range list {
 		loaded[i] = make([]job.Object, len(objects))
@@ -57,7 +57,7 @@ func (h *Host) Load(ctx context.Context, list []kernels.Kernel, objects [][]byte
 			part, into := objects[from:to], loaded[i][from:to]
 			from = to
 			group.Go(func() error {
-				return h.load(ctx, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Context: runs.Context, Maps: runs.Maps, Profile: runs.Profile, Whole: runs.Whole}, into)
+				return h.load(loading, k, job.Job{Guest: job.Objects, Objects: part, Config: config, Frames: runs.Frames, Context: runs.Context, Maps: runs.Maps, Profile: runs.Profile, Whole: runs.Whole}, into)
 			})
 		}
 	}

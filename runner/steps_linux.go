@@ -15,8 +15,8 @@ import (
 	"bpflab/vm/qemu"
 )
 
-// PrepareSteps does all for Steps that needs no guest: it builds and checks a submission's BPF file, which may print.
-// Its Go program is no part of this.
+// PrepareSteps does all for Steps and Profile that needs no guest: it builds and checks a submission's BPF file, which
+// may print. Its Go program is no part of this.
 func (h *Host) PrepareSteps(ctx context.Context, lab *harness.Lab, bpf string, kernels ...string) (*Grading, error) {
 	only := *lab
 	only.Program, only.Inspect = "", nil

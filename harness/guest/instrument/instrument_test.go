@@ -196,7 +196,7 @@ func TestKeeps(t *testing.T) {
 	c, err = New(spec, "p", []int{13})
 	require.NoError(t, err)
 	assert.Equal(t, []Call{{Index: 13, Extra: 5 - keptRestores + 1}}, c.Calls)
-	result, words = run(t, c)
+	result, _ = run(t, c)
 	assert.EqualValues(t, 3+4+9+1000, result)
 }
 

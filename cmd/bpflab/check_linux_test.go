@@ -134,7 +134,7 @@ func TestCheckCommand(t *testing.T) {
 		want string
 	}{
 		{nil, "requires at least 1 arg"}, {[]string{"none.o"}, "none.o: no such file"}, {[]string{notes, "--format", "xml"}, "expected text, json or sarif"},
-		{[]string{notes, "--rate", "often"}, "expected a positive number, such as 250000, 250k or 14.88M"}, {[]string{notes, "--peak", "-3"}, "expected a positive number"},
+		{[]string{notes, "--rate", "often"}, "expected a number of at least 1, such as 250000, 250k or 14.88M"}, {[]string{notes, "--peak", "-3"}, "expected a number of at least 1"},
 		{[]string{notes, "--memory", "much"}, "expected a size such as 64MiB"}, {[]string{notes, "--packets", "none"}, "no such file"}, {[]string{"--list", notes}, "unknown command"},
 	} {
 		code, _, err := check(t, tt.args...)
@@ -144,6 +144,6 @@ func TestCheckCommand(t *testing.T) {
 
 	s := onTerminal(t, 40, 24, command(t, "check", notes, "--cache", t.TempDir()))
 	require.Error(t, s.end())
-	assert.Contains(t, s.printed(), "is neither C source (*.c) nor a")
+	s.untilPrinted("is neither C source (*.c) nor a")
 	assert.NotContains(t, s.printed(), "nor a BPF object", "it is wrapped")
 }

@@ -100,6 +100,12 @@ func (s *session) printed() string {
 	return s.raw.String()
 }
 
+// untilPrinted waits until a text was printed: what a terminal shows may come after its command has ended.
+func (s *session) untilPrinted(text string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return strings.Contains(s.printed(), text) }, time.Minute, 5*time.Millisecond, "expected %s to be printed", text)
+}
+
 // lines are what is on the screen, without blanks at their ends.
 func (s *session) lines() []string {
 	s.mu.Lock()

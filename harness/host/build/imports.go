@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // library are the packages of the standard library that a submission's Go program may import:
@@ -110,7 +112,10 @@ func nearest(path string, names []string) (best string) {
 	const far = 3 // more than two letters away is no slip; in a name of three, more than one
 	least := far
 	for _, name := range names {
-		d := distance(strings.ToLower(path), name)
+		d := far
+		if max(len(path)-len(name), len(name)-len(path)) < far { // a path may be as long as its file
+			d = levenshtein.ComputeDistance(strings.ToLower(path), name)
+		}
 		if d > (len(path)+2)/3 {
 			d = far
 		}
@@ -122,29 +127,4 @@ func nearest(path string, names []string) (best string) {
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be changed, put in or left out to make b of a; of long
-// names no more than their difference in length.
-func distance(a, b string) int {
-	if d := max(len(a)-len(b), len(b)-len(a)); d > 3 {
-		return d
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			here := last
-			if a[i] != b[j] {
-				here++
-			}
-			last = row[j+1]
-			row[j+1] = min(here, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

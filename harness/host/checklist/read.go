@@ -235,8 +235,8 @@ var since = sync.OnceValue(func() map[string]string {
 
 // audited says what is against helpers in what ships.
 var audited = map[string]string{
-	"bpf_trace_printk":       "is for debugging: all programs share one buffer, and a call takes over a thousand instructions",
-	"bpf_trace_vprintk":      "is for debugging: all programs share one buffer, and a call takes over a thousand instructions",
+	"bpf_trace_printk":       "is for debugging: all programs share one buffer, and a call takes some 800 to 2,000 instructions",
+	"bpf_trace_vprintk":      "is for debugging: all programs share one buffer, and a call takes some 800 to 2,000 instructions",
 	"bpf_probe_write_user":   "writes to the memory of processes; the kernel logs a warning",
 	"bpf_override_return":    "makes functions of the kernel fail, and is for injecting errors",
 	"bpf_send_signal":        "sends signals to whatever process is running",

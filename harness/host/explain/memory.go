@@ -70,41 +70,35 @@ func packetBounds(f *facts, e *Explanation) {
 // comparedWithNumber finds where a packet pointer, or a copy with another offset, was compared with what is a
 // number to the verifier, and the number's register.
 func (f *facts) comparedWithNumber(register string) (at int, other string) {
-	at = f.log.back(f.at, "R10", func(i int) bool {
-		m := tests.FindStringSubmatch(f.log[i].text)
-		if m == nil || !moves.MatchString(m[4]) {
-			return false
-		}
-		for _, pair := range [][2]string{{m[2], m[4][1:]}, {m[4][1:], m[2]}} {
-			one, two := f.log.value("R"+pair[0], i), f.log.value("R"+pair[1], i)
-			if strings.HasPrefix(one, "pkt") && !strings.HasPrefix(one, "pkt_end") && isNumber.MatchString(two) {
-				other = pair[1]
-				return true
-			}
-		}
-		return false
+	at = f.compared(func(a, b, one, two string) bool {
+		other = b
+		return strings.HasPrefix(one, "pkt") && !strings.HasPrefix(one, "pkt_end") && isNumber.MatchString(two)
 	})
-	return at, other
+	return at, strings.TrimPrefix(other, "R")
 }
 
 // comparedWithEnd finds where a packet pointer was last compared with data_end, and tells whether that was the
 // register's own value with nothing added to it.
 func (f *facts) comparedWithEnd(register string) (at int, own bool) {
-	at = f.log.back(f.at, "R10", func(i int) bool {
+	at = f.compared(func(a, _, one, two string) bool {
+		own = a == register && !movedPointer.MatchString(one)
+		return strings.HasPrefix(one, "pkt(") && strings.HasPrefix(two, "pkt_end")
+	})
+	return at, own
+}
+
+// compared finds the last comparison of two registers, named in either order, for which is is true, given their states
+// as well.
+func (f *facts) compared(is func(a, b, one, two string) bool) int {
+	return f.log.back(f.at, "R10", func(i int) bool {
 		m := tests.FindStringSubmatch(f.log[i].text)
 		if m == nil || !moves.MatchString(m[4]) {
 			return false
 		}
-		for _, pair := range [][2]string{{m[2], m[4][1:]}, {m[4][1:], m[2]}} {
-			one, two := f.log.value("R"+pair[0], i), f.log.value("R"+pair[1], i)
-			if strings.HasPrefix(one, "pkt(") && strings.HasPrefix(two, "pkt_end") {
-				own = "R"+pair[0] == register && !movedPointer.MatchString(one)
-				return true
-			}
-		}
-		return false
+		a, b := "R"+m[2], "R"+m[4][1:]
+		one, two := f.log.value(a, i), f.log.value(b, i)
+		return is(a, b, one, two) || is(b, a, two, one)
 	})
-	return at, own
 }
 
 // movedPointer matches the state of a pointer that something was added to.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -197,7 +198,11 @@ func similar(name string, names []string) (like []string, near bool) {
 	bare := strings.Trim(name, "_")
 	for _, n := range names {
 		other := strings.Trim(n, "_")
-		switch d := distance(bare, other, len(bare)/4); {
+		d := far
+		if max(len(bare)-len(other), len(other)-len(bare)) <= len(bare)/4 {
+			d = levenshtein.ComputeDistance(bare, other)
+		}
+		switch {
 		case n == name || other == "":
 		case other == bare:
 			all = append(all, candidate{n, 0})
@@ -225,31 +230,6 @@ func partOf(a, b string) bool {
 		a, b = b, a
 	}
 	return len(a) >= least && strings.Contains("_"+b+"_", "_"+a+"_")
-}
-
-// distance is how many letters one has to change, add or remove to get from one name to the other; more than limit, if
-// it is more than that.
-func distance(a, b string, limit int) int {
-	if d := max(len(a)-len(b), len(b)-len(a)); d > limit {
-		return d
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // spelled is a type as C spells it: "struct task_struct *".

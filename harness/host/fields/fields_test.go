@@ -73,14 +73,3 @@ func TestInstead(t *testing.T) {
 		assert.NotEmpty(t, Instead(spec, name), name)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "ac", 1}, {"abc", "xabc", 1}, {"kitten", "sitting", 3}} {
-		assert.Equal(t, tt.want, distance(tt.a, tt.b, 9))
-		assert.Equal(t, tt.want, distance(tt.b, tt.a, 9))
-	}
-	assert.Greater(t, distance("a", "abcdef", 2), 2)
-}

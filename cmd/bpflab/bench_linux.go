@@ -84,6 +84,11 @@ Exit status: 0 all run, 1 some not, 2 usage error, 3 some could not be judged.`,
 			if err := show(&out); err != nil {
 				return err
 			}
+			if format == "go" { // which has no place for them
+				for _, note := range c.Notes() {
+					fmt.Fprintln(cmd.ErrOrStderr(), note)
+				}
+			}
 			text := out.String()
 			if format == "text" { // the others are for programs
 				text = fit(cmd.OutOrStdout(), text)

@@ -74,11 +74,15 @@ Exit status: 0 all profiled, 1 some not, 2 usage error, 3 some could not be judg
 				return err
 			}
 			h.progress.clear()
-			for name, write := range map[string]func(io.Writer, runcost.Costs) error{pprofTo: linecost.Pprof, lcovTo: linecost.Lcov} {
-				if name != "" {
-					if err := writeFile(name, func(w io.Writer) error { return write(w, c) }); err != nil {
-						return err
-					}
+			for _, to := range []struct {
+				name  string
+				write func(io.Writer, runcost.Costs) error
+			}{{pprofTo, linecost.Pprof}, {lcovTo, linecost.Lcov}} {
+				if to.name == "" {
+					continue
+				}
+				if err := writeFile(to.name, func(w io.Writer) error { return to.write(w, c) }); err != nil {
+					return err
 				}
 			}
 			out := cmd.OutOrStdout()

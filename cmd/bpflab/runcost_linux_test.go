@@ -98,6 +98,12 @@ func TestBenchCommand(t *testing.T) {
 	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--against", filepath.Join(starter(t), "counter.bpf.c"))
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `(?m)^count_packets\n  before +\d{3}\.\d.*\n  after +\d{2}\.\d.*\n  difference +-\d{3}\.\d`, out)
+	var benchmarks, notes bytes.Buffer // of a file that is no program
+	notext := filepath.Join(t.TempDir(), "notes.txt")
+	require.NoError(t, os.WriteFile(notext, []byte("hello"), 0o644))
+	assert.Equal(t, exitFailed, run(t.Context(), &benchmarks, &notes, []string{"bench", "--cache", t.TempDir(), notext, "--format", "go"}))
+	assert.Contains(t, notes.String(), "is neither C source (*.c) nor a BPF object")
+	assert.Equal(t, "Unit insns/op assume=exact better=lower\n", benchmarks.String())
 	code, out = bench(t, filepath.Join(solution(t), "counter.bpf.c"), "--format", "go")
 	assert.Equal(t, exitPassed, code)
 	assert.Regexp(t, `^Unit insns/op assume=exact better=lower\nBenchmarkBPF/count_packets/kernel=\S+\t256\t\d+\.\d insns/op\n`, out)

@@ -113,27 +113,21 @@ func result(kind string, value uint32) string {
 func (c Costs) Text(w io.Writer, columns int, byFrame bool) error {
 	var out strings.Builder
 	rows := []table.Row{{Cells: c.Kernels}}
-	var notes []string
 	for _, f := range c.Files {
 		if f.Broken != "" {
-			notes = append(notes, visible.Quote(f.Broken))
 			continue
-		}
-		if f.Note != "" {
-			notes = append(notes, visible.Line(f.Name+": "+f.Note))
 		}
 		rows = append(rows, table.Row{Name: visible.Line(f.Name)})
 		for _, p := range f.Programs {
 			rows = append(rows, table.Row{Name: "  " + visible.Line(p.Name), Cells: c.cells(p, all)})
 			rows = append(rows, c.split(p, byFrame)...)
-			notes = append(notes, c.notes(f.Name, p)...)
 		}
 	}
 	if len(rows) > 1 {
 		table.Write(&out, rows, columns)
 		c.footer(&out)
 	}
-	for _, n := range notes {
+	for _, n := range c.Notes() {
 		out.WriteString("\n" + n + "\n")
 	}
 	_, err := io.WriteString(w, strings.TrimPrefix(out.String(), "\n"))
@@ -243,6 +237,23 @@ func WhyNot(l job.Loaded) string {
 		return "not run: " + l.NotRun
 	}
 	return ""
+}
+
+// Notes are what figures have no room for: of each file why nothing of it could be loaded, and of each program why it was
+// not run.
+func (c Costs) Notes() (notes []string) {
+	for _, f := range c.Files {
+		if f.Broken != "" {
+			notes = append(notes, visible.Quote(f.Broken))
+		}
+		if f.Note != "" {
+			notes = append(notes, visible.Line(f.Name+": "+f.Note))
+		}
+		for _, p := range f.Programs {
+			notes = append(notes, c.notes(f.Name, p)...)
+		}
+	}
+	return notes
 }
 
 // notes are what a table has no room for: why a program was not run, and which frames a kernel has refused.
